@@ -1,0 +1,144 @@
+//! How a program enters the kernel and why it comes to leave user code.
+//!
+//! The kernel exports, all 32-bit but where said:
+//!
+//! | export | meaning |
+//! | --- | --- |
+//! | `boot() -> i32` | once, on the first instance; reads the boot configuration; answers 0 or -errno |
+//! | `first_lwp() -> lwp` | the lwp of pid 1, to be started with [`Reason::Start`] |
+//! | `kstack(lwp) -> sp` | the top of that lwp's kernel stack, for `__stack_pointer` |
+//! | `lwp_next(lwp, reason, detail) -> i64` | see [`Next`]; may sleep |
+//! | `lwp_gone(lwp)` | the host is done with it (after [`Next::Gone`]): its memory is freed |
+//! | `trap(lwp, nr, a0..a5: i64) -> i64` | a system call |
+//! | `intr(irq, arg)` | on the interrupt instance, never while an lwp runs, never sleeps |
+//! | `uaccess(slot)` | table slot of the first of the functions in [`UACCESS`] |
+
+/// Why user code was left, or was never entered: the second argument of `lwp_next`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u32)]
+pub enum Reason {
+    /// A new lwp: nothing has run yet.
+    Start = 0,
+    /// The program's entry point returned.
+    Returned = 1,
+    /// The stub executed `unreachable` because `trap()` answered [`ACTION_UNWIND`].
+    Unwound = 2,
+    /// Left at a preemption point because of `lwp_kick`.
+    Kicked = 3,
+    /// The image could not be set up; detail is an errno.
+    ExecFailed = 4,
+    // Faults of the program.
+    Unreachable = 16,
+    MemoryBounds = 17,
+    TableBounds = 18,
+    DivideByZero = 19,
+    IntegerOverflow = 20,
+    BadConversion = 21,
+    StackOverflow = 22,
+    NullReference = 23,
+    BadSignature = 24,
+    Unaligned = 25,
+    /// A wasm exception that nothing caught.
+    Uncaught = 26,
+    /// Any other trap of the engine.
+    Other = 27,
+}
+
+impl Reason {
+    pub const fn from_raw(nr: u32) -> Reason {
+        match nr {
+            0 => Reason::Start,
+            1 => Reason::Returned,
+            2 => Reason::Unwound,
+            3 => Reason::Kicked,
+            4 => Reason::ExecFailed,
+            16 => Reason::Unreachable,
+            17 => Reason::MemoryBounds,
+            18 => Reason::TableBounds,
+            19 => Reason::DivideByZero,
+            20 => Reason::IntegerOverflow,
+            21 => Reason::BadConversion,
+            22 => Reason::StackOverflow,
+            23 => Reason::NullReference,
+            24 => Reason::BadSignature,
+            25 => Reason::Unaligned,
+            26 => Reason::Uncaught,
+            _ => Reason::Other,
+        }
+    }
+
+    /// What a person is told about a fault.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Reason::Start => "started",
+            Reason::Returned => "returned",
+            Reason::Unwound => "unwound",
+            Reason::Kicked => "interrupted",
+            Reason::ExecFailed => "exec failed",
+            Reason::Unreachable => "unreachable instruction executed",
+            Reason::MemoryBounds => "memory access out of bounds",
+            Reason::TableBounds => "table access out of bounds",
+            Reason::DivideByZero => "integer division by zero",
+            Reason::IntegerOverflow => "integer overflow",
+            Reason::BadConversion => "invalid conversion to integer",
+            Reason::StackOverflow => "stack overflow",
+            Reason::NullReference => "null reference called",
+            Reason::BadSignature => "indirect call of the wrong type",
+            Reason::Unaligned => "unaligned atomic access",
+            Reason::Uncaught => "uncaught exception",
+            Reason::Other => "fault",
+        }
+    }
+}
+
+/// What `lwp_next` answers, packed in an i64: the verb below, the image in the upper half.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Next {
+    /// The lwp is over. The host drops what it made for it.
+    Gone,
+    /// Instantiate this image in the lwp's vmspace, afresh, and call its entry point.
+    Run { image: u32 },
+    /// Go back to where user code was preempted. Only an answer to [`Reason::Kicked`].
+    Resume,
+}
+
+impl Next {
+    pub const fn encode(self) -> i64 {
+        match self {
+            Next::Gone => 0,
+            Next::Run { image } => 1 | (image as i64) << 32,
+            Next::Resume => 2,
+        }
+    }
+    pub const fn decode(raw: i64) -> Next {
+        match raw as u32 {
+            1 => Next::Run { image: (raw >> 32) as u32 },
+            2 => Next::Resume,
+            _ => Next::Gone,
+        }
+    }
+}
+
+/// `trap()` answers below this are actions for the stub, not results.
+pub const ACTION: i64 = -(1 << 32);
+/// Leave user code: execute `unreachable`, at once.
+pub const ACTION_UNWIND: i64 = i64::MIN;
+
+/// The functions of the uaccess module, in the order of their table slots.
+/// All answer 0, or `EFAULT` as a positive number; `usize` answers the memory's size in bytes
+/// divided by 65,536.
+pub const UACCESS: [&str; 5] = ["copyin", "copyout", "put32", "put64", "usize"];
+
+/// Interrupts: the first argument of `intr`.
+pub mod irq {
+    /// A device is ready; argument: its unit.
+    pub const DEVICE: u32 = 1;
+    /// Somebody pressed the interrupt key; argument: the signal (SIGINT, SIGQUIT, SIGTSTP).
+    pub const SIGNAL: u32 = 2;
+    /// The time given to this vkernel is over: every process is killed.
+    pub const SHUTDOWN: u32 = 3;
+    /// The console's window changed its size.
+    pub const WINCH: u32 = 4;
+    /// A CPU-bound lwp was preempted; argument: the lwp. For accounting and CPU limits.
+    pub const TICK: u32 = 5;
+}

@@ -1,0 +1,446 @@
+//! Constants and structures of the native system calls.
+//!
+//! Names are POSIX's, numbers Linux's generic ones where programs or people know them by heart
+//! (modes, signals), our own elsewhere.
+
+use crate::SysResult;
+use crate::wire::{Reader, Writer};
+
+/// `open(2)` flags.
+pub mod o {
+    pub const RDONLY: u32 = 0;
+    pub const WRONLY: u32 = 1;
+    pub const RDWR: u32 = 2;
+    pub const ACCMODE: u32 = 3;
+    pub const CREAT: u32 = 0o100;
+    pub const EXCL: u32 = 0o200;
+    pub const NOCTTY: u32 = 0o400;
+    pub const TRUNC: u32 = 0o1000;
+    pub const APPEND: u32 = 0o2000;
+    pub const NONBLOCK: u32 = 0o4000;
+    pub const DSYNC: u32 = 0o10000;
+    pub const DIRECTORY: u32 = 0o200000;
+    pub const NOFOLLOW: u32 = 0o400000;
+    pub const CLOEXEC: u32 = 0o2000000;
+    pub const SYNC: u32 = 0o4010000;
+    /// A descriptor that only names a place: no reading or writing.
+    pub const PATH: u32 = 0o10000000;
+    /// Flags that stay with the open file description and that `F_SETFL` may change.
+    pub const STATUS: u32 = APPEND | NONBLOCK | DSYNC | SYNC;
+}
+
+/// Flags of the at-calls.
+pub mod at {
+    /// Relative to the working directory.
+    pub const FDCWD: i32 = -100;
+    pub const SYMLINK_NOFOLLOW: u32 = 0x100;
+    pub const REMOVEDIR: u32 = 0x200;
+    pub const SYMLINK_FOLLOW: u32 = 0x400;
+    /// `faccessat`: with the effective ids.
+    pub const EACCESS: u32 = 0x200;
+    pub const EMPTY_PATH: u32 = 0x1000;
+}
+
+/// `renameat2` flags.
+pub mod rename {
+    pub const NOREPLACE: u32 = 1;
+    pub const EXCHANGE: u32 = 2;
+}
+
+/// `lseek(2)` whence.
+pub mod seek {
+    pub const SET: u32 = 0;
+    pub const CUR: u32 = 1;
+    pub const END: u32 = 2;
+    pub const DATA: u32 = 3;
+    pub const HOLE: u32 = 4;
+}
+
+/// File modes: type and permissions.
+pub mod mode {
+    pub const IFMT: u32 = 0o170000;
+    pub const IFSOCK: u32 = 0o140000;
+    pub const IFLNK: u32 = 0o120000;
+    pub const IFREG: u32 = 0o100000;
+    pub const IFBLK: u32 = 0o060000;
+    pub const IFDIR: u32 = 0o040000;
+    pub const IFCHR: u32 = 0o020000;
+    pub const IFIFO: u32 = 0o010000;
+    pub const ISUID: u32 = 0o4000;
+    pub const ISGID: u32 = 0o2000;
+    pub const ISVTX: u32 = 0o1000;
+    pub const PERM: u32 = 0o7777;
+}
+
+/// `access(2)` modes.
+pub mod access {
+    pub const F_OK: u32 = 0;
+    pub const X_OK: u32 = 1;
+    pub const W_OK: u32 = 2;
+    pub const R_OK: u32 = 4;
+}
+
+/// `fcntl(2)` commands.
+pub mod fcntl {
+    pub const DUPFD: u32 = 0;
+    pub const GETFD: u32 = 1;
+    pub const SETFD: u32 = 2;
+    pub const GETFL: u32 = 3;
+    pub const SETFL: u32 = 4;
+    pub const DUPFD_CLOEXEC: u32 = 1030;
+    pub const FD_CLOEXEC: u32 = 1;
+}
+
+/// `poll(2)` events.
+pub mod poll {
+    pub const IN: u16 = 0x001;
+    pub const PRI: u16 = 0x002;
+    pub const OUT: u16 = 0x004;
+    pub const ERR: u16 = 0x008;
+    pub const HUP: u16 = 0x010;
+    pub const NVAL: u16 = 0x020;
+}
+
+/// Clocks, as in WASI and in the `clock` hypercall.
+pub mod clock {
+    pub const REALTIME: u32 = 0;
+    pub const MONOTONIC: u32 = 1;
+    /// CPU time of the caller's process; the hypercall answers that of an lwp.
+    pub const PROCESS_CPUTIME: u32 = 2;
+    pub const THREAD_CPUTIME: u32 = 3;
+    /// `clock_nanosleep`: the time is absolute.
+    pub const ABSTIME: u32 = 1;
+}
+
+/// Signals, Linux's numbers.
+pub mod sig {
+    pub const HUP: u32 = 1;
+    pub const INT: u32 = 2;
+    pub const QUIT: u32 = 3;
+    pub const ILL: u32 = 4;
+    pub const TRAP: u32 = 5;
+    pub const ABRT: u32 = 6;
+    pub const BUS: u32 = 7;
+    pub const FPE: u32 = 8;
+    pub const KILL: u32 = 9;
+    pub const USR1: u32 = 10;
+    pub const SEGV: u32 = 11;
+    pub const USR2: u32 = 12;
+    pub const PIPE: u32 = 13;
+    pub const ALRM: u32 = 14;
+    pub const TERM: u32 = 15;
+    pub const CHLD: u32 = 17;
+    pub const CONT: u32 = 18;
+    pub const STOP: u32 = 19;
+    pub const TSTP: u32 = 20;
+    pub const TTIN: u32 = 21;
+    pub const TTOU: u32 = 22;
+    pub const URG: u32 = 23;
+    pub const XCPU: u32 = 24;
+    pub const XFSZ: u32 = 25;
+    pub const VTALRM: u32 = 26;
+    pub const PROF: u32 = 27;
+    pub const WINCH: u32 = 28;
+    pub const POLL: u32 = 29;
+    pub const PWR: u32 = 30;
+    pub const SYS: u32 = 31;
+    /// One more than the last.
+    pub const COUNT: u32 = 32;
+
+    static NAMES: [&str; 32] = [
+        "0", "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE", "ALRM",
+        "TERM", "16", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH",
+        "POLL", "PWR", "SYS",
+    ];
+
+    /// The name without `SIG`.
+    pub fn name(nr: u32) -> &'static str {
+        NAMES.get(nr as usize).copied().unwrap_or("?")
+    }
+    /// The number of a name with or without `SIG`, upper case.
+    pub fn from_name(name: &str) -> Option<u32> {
+        let name = name.strip_prefix("SIG").unwrap_or(name);
+        (1..COUNT).find(|&n| NAMES[n as usize] == name)
+    }
+}
+
+/// `waitpid(2)`: options and the status word.
+pub mod wait {
+    pub const NOHANG: u32 = 1;
+    pub const UNTRACED: u32 = 2;
+    pub const CONTINUED: u32 = 8;
+
+    pub const fn exited(code: u32) -> u32 {
+        (code & 0xff) << 8
+    }
+    pub const fn signaled(sig: u32) -> u32 {
+        sig & 0x7f
+    }
+    pub const fn stopped(sig: u32) -> u32 {
+        (sig & 0xff) << 8 | 0x7f
+    }
+    pub const CONTINUED_STATUS: u32 = 0xffff;
+    /// `WEXITSTATUS`, if it exited.
+    pub const fn exit_code(status: u32) -> Option<u32> {
+        if status & 0x7f == 0 { Some(status >> 8 & 0xff) } else { None }
+    }
+    /// `WTERMSIG`, if it died of a signal.
+    pub const fn term_signal(status: u32) -> Option<u32> {
+        let s = status & 0x7f;
+        if s != 0 && s != 0x7f { Some(s) } else { None }
+    }
+    /// What a shell calls `$?`: the code, or 128 + signal.
+    pub const fn shell_status(status: u32) -> u32 {
+        match exit_code(status) {
+            Some(c) => c,
+            None => 128 + (status & 0x7f),
+        }
+    }
+}
+
+/// `getrlimit(2)` resources.
+pub mod rlimit {
+    pub const CPU: u32 = 0;
+    pub const FSIZE: u32 = 1;
+    pub const DATA: u32 = 2;
+    pub const STACK: u32 = 3;
+    pub const CORE: u32 = 4;
+    pub const NPROC: u32 = 6;
+    pub const NOFILE: u32 = 7;
+    pub const AS: u32 = 9;
+    pub const COUNT: usize = 10;
+    pub const INFINITY: u64 = u64::MAX;
+}
+
+/// Limits a program may rely on.
+pub mod limits {
+    /// Longest path with its terminator, as POSIX counts.
+    pub const PATH_MAX: usize = 4096;
+    pub const NAME_MAX: usize = 255;
+    /// Writes of up to this many bytes to a pipe are atomic.
+    pub const PIPE_BUF: usize = 4096;
+    pub const PIPE_SIZE: usize = 65536;
+    pub const SYMLOOP_MAX: usize = 40;
+    /// Arguments and environment of exec together.
+    pub const ARG_MAX: usize = 2 << 20;
+    pub const IOV_MAX: usize = 1024;
+    pub const LINK_MAX: u32 = 65000;
+}
+
+/// `ioctl(2)` requests.
+pub mod ioctl {
+    pub const TCGETS: u32 = 0x5401;
+    pub const TCSETS: u32 = 0x5402;
+    pub const TCSETSW: u32 = 0x5403;
+    pub const TCSETSF: u32 = 0x5404;
+    pub const TIOCGPGRP: u32 = 0x540f;
+    pub const TIOCSPGRP: u32 = 0x5410;
+    pub const TIOCGWINSZ: u32 = 0x5413;
+    pub const FIONREAD: u32 = 0x541b;
+}
+
+/// `dev_ctl` hypercall commands and the kinds of units.
+pub mod devctl {
+    /// Fills [`super::Winsize`] (8 bytes). ENOTTY.
+    pub const GET_WINSIZE: u32 = 1;
+    /// One byte: 0 cooked, 1 raw. ENOTTY.
+    pub const SET_RAW: u32 = 2;
+    /// Answers one of the `KIND_`s.
+    pub const KIND: u32 = 3;
+    /// Answers the `poll` events that would not block now, and asks for `intr(DEVICE)` for the rest
+    /// of the events given in one little-endian u16.
+    pub const POLL: u32 = 4;
+    pub const KIND_TTY: u32 = 1;
+    pub const KIND_PIPE: u32 = 2;
+    pub const KIND_FILE: u32 = 3;
+    pub const KIND_NULL: u32 = 4;
+    /// Units 0, 1 and 2 are the host's standard input, output and error.
+    pub const STDIN: u32 = 0;
+    pub const STDOUT: u32 = 1;
+    pub const STDERR: u32 = 2;
+}
+
+/// `vmspace_ctl` hypercall commands.
+pub mod vmctl {
+    /// Answers the current size in bytes.
+    pub const SIZE: u32 = 1;
+    /// Sets the limit in bytes; what is already there stays.
+    pub const SET_LIMIT: u32 = 2;
+    /// Answers the largest size it has had, in bytes.
+    pub const PEAK: u32 = 3;
+}
+
+/// `mount(2)` flags.
+pub mod mnt {
+    pub const RDONLY: u32 = 1;
+    pub const NOSUID: u32 = 2;
+    pub const NOEXEC: u32 = 8;
+}
+
+/// Types in directory entries: `mode >> 12`.
+pub mod dt {
+    pub const UNKNOWN: u8 = 0;
+    pub const FIFO: u8 = 1;
+    pub const CHR: u8 = 2;
+    pub const DIR: u8 = 4;
+    pub const BLK: u8 = 6;
+    pub const REG: u8 = 8;
+    pub const LNK: u8 = 10;
+    pub const SOCK: u8 = 12;
+}
+
+/// `struct stat` of the native calls: 104 bytes, no padding. Times in ns since 1970.
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
+pub struct Stat {
+    pub dev: u64,
+    pub ino: u64,
+    pub mode: u32,
+    pub nlink: u32,
+    pub uid: u32,
+    pub gid: u32,
+    pub rdev: u64,
+    pub size: u64,
+    /// In units of 512 bytes.
+    pub blocks: u64,
+    pub blksize: u64,
+    pub atime_ns: i64,
+    pub mtime_ns: i64,
+    pub ctime_ns: i64,
+    pub birth_ns: i64,
+}
+
+impl Stat {
+    pub const SIZE: usize = 104;
+    pub fn to_bytes(&self) -> [u8; Self::SIZE] {
+        let mut out = [0; Self::SIZE];
+        Writer::new(&mut out)
+            .u64(self.dev)
+            .u64(self.ino)
+            .u32(self.mode)
+            .u32(self.nlink)
+            .u32(self.uid)
+            .u32(self.gid)
+            .u64(self.rdev)
+            .u64(self.size)
+            .u64(self.blocks)
+            .u64(self.blksize)
+            .i64(self.atime_ns)
+            .i64(self.mtime_ns)
+            .i64(self.ctime_ns)
+            .i64(self.birth_ns);
+        out
+    }
+    pub fn from_bytes(b: &[u8]) -> SysResult<Stat> {
+        let mut r = Reader::new(b);
+        Ok(Stat {
+            dev: r.u64()?,
+            ino: r.u64()?,
+            mode: r.u32()?,
+            nlink: r.u32()?,
+            uid: r.u32()?,
+            gid: r.u32()?,
+            rdev: r.u64()?,
+            size: r.u64()?,
+            blocks: r.u64()?,
+            blksize: r.u64()?,
+            atime_ns: r.i64()?,
+            mtime_ns: r.i64()?,
+            ctime_ns: r.i64()?,
+            birth_ns: r.i64()?,
+        })
+    }
+}
+
+/// `struct winsize`.
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
+pub struct Winsize {
+    pub rows: u16,
+    pub cols: u16,
+}
+
+impl Winsize {
+    /// With the two pixel fields that nobody fills.
+    pub const SIZE: usize = 8;
+    pub fn to_bytes(&self) -> [u8; Self::SIZE] {
+        let mut out = [0; Self::SIZE];
+        Writer::new(&mut out).u16(self.rows).u16(self.cols);
+        out
+    }
+    pub fn from_bytes(b: &[u8]) -> SysResult<Winsize> {
+        let mut r = Reader::new(b);
+        Ok(Winsize { rows: r.u16()?, cols: r.u16()? })
+    }
+}
+
+/// `struct rusage`: the times, the peak memory. 24 bytes.
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
+pub struct Rusage {
+    pub utime_ns: u64,
+    pub stime_ns: u64,
+    pub maxrss_bytes: u64,
+}
+
+impl Rusage {
+    pub const SIZE: usize = 24;
+    pub fn to_bytes(&self) -> [u8; Self::SIZE] {
+        let mut out = [0; Self::SIZE];
+        Writer::new(&mut out).u64(self.utime_ns).u64(self.stime_ns).u64(self.maxrss_bytes);
+        out
+    }
+    pub fn from_bytes(b: &[u8]) -> SysResult<Rusage> {
+        let mut r = Reader::new(b);
+        Ok(Rusage { utime_ns: r.u64()?, stime_ns: r.u64()?, maxrss_bytes: r.u64()? })
+    }
+}
+
+/// `statvfs`: 40 bytes.
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
+pub struct Statvfs {
+    pub bsize: u64,
+    pub blocks: u64,
+    pub bfree: u64,
+    pub files: u64,
+    pub ffree: u64,
+}
+
+impl Statvfs {
+    pub const SIZE: usize = 40;
+    pub fn to_bytes(&self) -> [u8; Self::SIZE] {
+        let mut out = [0; Self::SIZE];
+        Writer::new(&mut out).u64(self.bsize).u64(self.blocks).u64(self.bfree).u64(self.files).u64(self.ffree);
+        out
+    }
+    pub fn from_bytes(b: &[u8]) -> SysResult<Statvfs> {
+        let mut r = Reader::new(b);
+        Ok(Statvfs { bsize: r.u64()?, blocks: r.u64()?, bfree: r.u64()?, files: r.u64()?, ffree: r.u64()? })
+    }
+}
+
+/// One entry as `getdents` writes it: this header, then the name; the next entry follows at once.
+/// `cookie` (64 bits, where to go on after this entry), `ino` (64), `namlen` (16), `type` (8), 5 bytes 0.
+pub const DIRENT_HEADER: usize = 24;
+
+/// The request that `spawn` and `exec` read, all little-endian, strings with a u32 length in front:
+///
+/// `u32 flags` (`spawn::`), `i32 pgroup`, `string path`, `u32 argc`, `argc` strings, `u32 envc`, `envc` strings,
+/// `u32 actions`, and so many file actions: `u32 kind` and then
+/// `OPEN: i32 fd, u32 oflags, u32 mode, string path`, `CLOSE: i32 fd`, `DUP2: i32 from, i32 to`,
+/// `CHDIR: string path`, `FCHDIR: i32 fd`.
+pub mod spawn {
+    /// Find the program in the PATH of the new environment, as `posix_spawnp`.
+    pub const SEARCH_PATH: u32 = 1;
+    /// Put the child into `pgroup`, 0 for a group of its own.
+    pub const SETPGROUP: u32 = 2;
+    /// A new session.
+    pub const SETSID: u32 = 4;
+    /// Effective ids become the real ones.
+    pub const RESETIDS: u32 = 8;
+    /// Make the child's group the terminal's foreground one.
+    pub const FOREGROUND: u32 = 16;
+
+    pub const OPEN: u32 = 1;
+    pub const CLOSE: u32 = 2;
+    pub const DUP2: u32 = 3;
+    pub const CHDIR: u32 = 4;
+    pub const FCHDIR: u32 = 5;
+}

@@ -9,7 +9,7 @@
 //! * WASI calls answer an errno. Two modules share one body where the calls are the same.
 //!
 //! A call of more than six arguments has neighbouring 32-bit arguments packed in pairs, low half
-//! first: see [`Packing`].
+//! first: see [`slots`].
 
 /// A pointer into user memory: an allegation until `copyin` or `copyout` has looked.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
@@ -88,40 +88,22 @@ impl FromReg for UAddr {
     }
 }
 
-/// Takes a call's arguments off the registers. `PACKED` for calls of more than six.
-pub struct Packing<const PACKED: bool> {
-    regs: [u64; 6],
-    at: usize,
-    half: bool,
-}
-
-impl<const PACKED: bool> Packing<PACKED> {
-    #[inline(always)]
-    pub fn new(regs: [u64; 6]) -> Self {
-        Packing { regs, at: 0, half: false }
+/// Where each argument of a call stands: the register, and how far to shift it right.
+///
+/// A call of more than six arguments has neighbouring 32-bit arguments packed in pairs.
+pub const fn slots<const N: usize>(args: &[Arg; N]) -> [(usize, u32); N] {
+    let mut out = [(0, 0); N];
+    let (mut i, mut reg, mut half) = (0, 0, false);
+    while i < N {
+        out[i] = (reg, if half { 32 } else { 0 });
+        let pairs = N > 6 && !half && !args[i].is_long() && i + 1 < N && !args[i + 1].is_long();
+        if !pairs {
+            reg += 1;
+        }
+        half = pairs;
+        i += 1;
     }
-    /// The next argument; `long` when it is an i64, `pair` when the one after it shares its register.
-    #[inline(always)]
-    pub fn next<T: FromReg>(&mut self, long: bool, next_long: Option<bool>) -> T {
-        if !PACKED || long {
-            let v = self.regs[self.at];
-            self.at += 1;
-            return T::from_reg(v);
-        }
-        if self.half {
-            self.half = false;
-            let v = self.regs[self.at] >> 32;
-            self.at += 1;
-            return T::from_reg(v);
-        }
-        let v = self.regs[self.at] & 0xffff_ffff;
-        if matches!(next_long, Some(false)) {
-            self.half = true;
-        } else {
-            self.at += 1;
-        }
-        T::from_reg(v)
-    }
+    out
 }
 
 /// For stub makers: the register of each argument, and whether it is its upper half.

@@ -42,7 +42,7 @@ impl Class {
 /// What the locks tell the simulator; nothing at all without it.
 mod hooks {
     #[cfg(feature = "sim")]
-    pub use crate::sim::{acquired, acquiring, contended, released};
+    pub(crate) use crate::sim::{acquired, acquiring, contended, released};
 
     #[cfg(not(feature = "sim"))]
     #[inline(always)]

@@ -1,1 +1,2 @@
-
+pub mod bootimage;
+pub mod config;

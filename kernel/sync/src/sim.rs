@@ -7,18 +7,19 @@ use crate::Class;
 
 std::thread_local! {
     static HELD: RefCell<Vec<(&'static Class, bool)>> = const { RefCell::new(Vec::new()) };
-    static YIELD: RefCell<Option<fn()>> = const { RefCell::new(None) };
+    static YIELD: RefCell<Option<fn(bool)>> = const { RefCell::new(None) };
 }
 
-/// Sets what this thread calls at each scheduling point: before a lock is taken, and while it is
-/// contended. The simulator's baton passing; nothing on a thread that set none.
-pub fn set_yield(f: Option<fn()>) {
+/// Sets what this thread calls at each scheduling point: before a lock is taken (with false), and
+/// again and again while somebody else has it (with true). The simulator's baton passing; nothing
+/// on a thread that set none.
+pub fn set_yield(f: Option<fn(bool)>) {
     YIELD.with(|y| *y.borrow_mut() = f);
 }
 
-fn yield_now() {
+fn yield_now(contended: bool) {
     if let Some(f) = YIELD.with(|y| *y.borrow()) {
-        f();
+        f(contended);
     }
 }
 
@@ -44,7 +45,7 @@ pub(crate) fn acquiring(class: &'static Class) {
     if let Some(t) = wrong {
         panic!("witness: taking \"{}\" (rank {}) while \"{}\" (rank {}) is held", class.name, class.rank, t.name, t.rank);
     }
-    yield_now();
+    yield_now(false);
 }
 
 pub(crate) fn acquired(class: &'static Class, sleeps: bool) {
@@ -61,7 +62,7 @@ pub(crate) fn released(class: &'static Class) {
 }
 
 pub(crate) fn contended() {
-    yield_now();
+    yield_now(true);
     std::thread::yield_now();
 }
 

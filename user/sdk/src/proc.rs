@@ -1,0 +1,286 @@
+//! Processes: who they are, making them, waiting for them.
+
+use crate::{SysResult, check, done, raw};
+use abi::types::{Rusage, spawn};
+
+/// Ends the process. Exit handlers and buffers of the standard library are not run.
+pub fn exit(status: i32) -> ! {
+    // SAFETY: no pointers. It does not come back.
+    unsafe { raw::exit(status) };
+    std::process::exit(status)
+}
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident;)*) => { $(
+        $(#[$doc])*
+        pub fn $name() -> u32 {
+            // SAFETY: no pointers.
+            check(unsafe { raw::$name() }).unwrap_or(0)
+        }
+    )* };
+}
+ids! {
+    /// `getpid(2)`; 0 outside of a vkernel.
+    getpid;
+    /// `getppid(2)`.
+    getppid;
+    /// `getuid(2)`.
+    getuid;
+    /// `geteuid(2)`.
+    geteuid;
+    /// `getgid(2)`.
+    getgid;
+    /// `getegid(2)`.
+    getegid;
+}
+
+/// `setuid(2)`.
+pub fn setuid(uid: u32) -> SysResult<()> {
+    // SAFETY: no pointers.
+    done(unsafe { raw::setuid(uid) })
+}
+
+/// `setgid(2)`.
+pub fn setgid(gid: u32) -> SysResult<()> {
+    // SAFETY: no pointers.
+    done(unsafe { raw::setgid(gid) })
+}
+
+/// `getgroups(2)`.
+pub fn getgroups() -> SysResult<Vec<u32>> {
+    // SAFETY: with a count of 0 nothing is written.
+    let n = check(unsafe { raw::getgroups(0, std::ptr::null_mut()) })?;
+    let mut groups = vec![0u32; n as usize];
+    // SAFETY: the kernel writes `n` ids at most.
+    let n = check(unsafe { raw::getgroups(n, groups.as_mut_ptr().cast()) })?;
+    groups.truncate(n as usize);
+    Ok(groups)
+}
+
+/// `umask(2)`: answers the one before.
+pub fn umask(mask: u32) -> u32 {
+    // SAFETY: no pointers.
+    check(unsafe { raw::umask(mask) }).unwrap_or(0)
+}
+
+/// `kill(2)`; signal 0 only asks.
+pub fn kill(pid: i32, signal: u32) -> SysResult<()> {
+    // SAFETY: no pointers.
+    done(unsafe { raw::kill(pid, signal) })
+}
+
+/// `getpgid(2)`.
+pub fn getpgid(pid: i32) -> SysResult<i32> {
+    // SAFETY: no pointers.
+    check(unsafe { raw::getpgid(pid) }).map(|p| p as i32)
+}
+
+/// `setpgid(2)`.
+pub fn setpgid(pid: i32, pgid: i32) -> SysResult<()> {
+    // SAFETY: no pointers.
+    done(unsafe { raw::setpgid(pid, pgid) })
+}
+
+/// `getsid(2)`.
+pub fn getsid(pid: i32) -> SysResult<i32> {
+    // SAFETY: no pointers.
+    check(unsafe { raw::getsid(pid) }).map(|p| p as i32)
+}
+
+/// `setsid(2)`.
+pub fn setsid() -> SysResult<i32> {
+    // SAFETY: no pointers.
+    check(unsafe { raw::setsid() }).map(|p| p as i32)
+}
+
+/// What a signal does to this process. Handlers of the program's own do not exist yet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u32)]
+pub enum Disposition {
+    Default = 0,
+    Ignore = 1,
+}
+
+/// `sigaction(2)`, as far as it goes.
+pub fn sigaction(signal: u32, disposition: Disposition) -> SysResult<()> {
+    // SAFETY: no pointers.
+    done(unsafe { raw::sigaction(signal, disposition as u32) })
+}
+
+/// `waitpid(2)`: the process and its status word (`abi::types::wait`), or nothing with `NOHANG`.
+pub fn waitpid(pid: i32, options: u32) -> SysResult<Option<(i32, u32)>> {
+    let mut status = 0u32;
+    let out = (&raw mut status).cast();
+    // SAFETY: the kernel writes one word; it is not asked for usage.
+    let pid = check(unsafe { raw::wait4(pid, out, options, std::ptr::null_mut()) })?;
+    Ok(if pid == 0 { None } else { Some((pid as i32, status)) })
+}
+
+/// `getrusage(2)`: 0 for the process, -1 for the children it has waited for.
+pub fn getrusage(who: i32) -> SysResult<Rusage> {
+    let mut buf = [0; Rusage::SIZE];
+    // SAFETY: the kernel writes `Rusage::SIZE` bytes.
+    done(unsafe { raw::getrusage(who, buf.as_mut_ptr()) })?;
+    Rusage::from_bytes(&buf)
+}
+
+/// `getrlimit(2)`: the soft limit and the hard one; resources as in `abi::types::rlimit`.
+pub fn getrlimit(resource: u32) -> SysResult<(u64, u64)> {
+    let mut limits = [0u64; 2];
+    // SAFETY: the kernel writes two 64-bit numbers.
+    done(unsafe { raw::getrlimit(resource, limits.as_mut_ptr().cast()) })?;
+    Ok((limits[0], limits[1]))
+}
+
+/// `setrlimit(2)`.
+pub fn setrlimit(resource: u32, soft: u64, hard: u64) -> SysResult<()> {
+    let limits = [soft, hard];
+    // SAFETY: the kernel reads two 64-bit numbers.
+    done(unsafe { raw::setrlimit(resource, limits.as_ptr().cast()) })
+}
+
+/// A program to be run: `posix_spawn(3)` and its file actions, in the order they were given.
+#[derive(Clone, Debug, Default)]
+pub struct Spawn {
+    path: Vec<u8>,
+    flags: u32,
+    pgroup: i32,
+    args: Vec<Vec<u8>>,
+    env: Vec<Vec<u8>>,
+    actions: Vec<u8>,
+    action_count: u32,
+}
+
+fn put_string(out: &mut Vec<u8>, s: &[u8]) {
+    out.extend_from_slice(&(s.len() as u32).to_le_bytes());
+    out.extend_from_slice(s);
+}
+
+impl Spawn {
+    /// The program at `path`, with no arguments and an empty environment so far.
+    pub fn new(path: &[u8]) -> Spawn {
+        Spawn { path: path.to_vec(), ..Spawn::default() }
+    }
+    /// Looks for the program in the PATH of the new environment.
+    pub fn search_path(mut self) -> Spawn {
+        self.flags |= spawn::SEARCH_PATH;
+        self
+    }
+    /// Into the process group `pgid`, 0 for one of its own.
+    pub fn pgroup(mut self, pgid: i32) -> Spawn {
+        self.flags |= spawn::SETPGROUP;
+        self.pgroup = pgid;
+        self
+    }
+    /// Makes the child's group the foreground one of the terminal.
+    pub fn foreground(mut self) -> Spawn {
+        self.flags |= spawn::FOREGROUND;
+        self
+    }
+    /// Into a session of its own.
+    pub fn setsid(mut self) -> Spawn {
+        self.flags |= spawn::SETSID;
+        self
+    }
+    /// One more argument; the first is `argv[0]`.
+    pub fn arg(mut self, arg: &[u8]) -> Spawn {
+        self.args.push(arg.to_vec());
+        self
+    }
+    /// More arguments.
+    pub fn args<A: AsRef<[u8]>>(mut self, args: impl IntoIterator<Item = A>) -> Spawn {
+        self.args.extend(args.into_iter().map(|a| a.as_ref().to_vec()));
+        self
+    }
+    /// One more `NAME=VALUE`.
+    pub fn env(mut self, assignment: &[u8]) -> Spawn {
+        self.env.push(assignment.to_vec());
+        self
+    }
+    /// More of them.
+    pub fn envs<A: AsRef<[u8]>>(mut self, all: impl IntoIterator<Item = A>) -> Spawn {
+        self.env.extend(all.into_iter().map(|a| a.as_ref().to_vec()));
+        self
+    }
+    fn action(&mut self, words: &[u32]) {
+        words.iter().for_each(|w| self.actions.extend_from_slice(&w.to_le_bytes()));
+        self.action_count += 1;
+    }
+    /// `posix_spawn_file_actions_addopen`.
+    pub fn open(mut self, fd: i32, path: &[u8], flags: u32, mode: u32) -> Spawn {
+        self.action(&[spawn::OPEN, fd as u32, flags, mode]);
+        put_string(&mut self.actions, path);
+        self
+    }
+    /// `posix_spawn_file_actions_addclose`.
+    pub fn close(mut self, fd: i32) -> Spawn {
+        self.action(&[spawn::CLOSE, fd as u32]);
+        self
+    }
+    /// `posix_spawn_file_actions_adddup2`. Equal numbers clear close-on-exec.
+    pub fn dup2(mut self, from: i32, to: i32) -> Spawn {
+        self.action(&[spawn::DUP2, from as u32, to as u32]);
+        self
+    }
+    /// `posix_spawn_file_actions_addchdir`.
+    pub fn chdir(mut self, path: &[u8]) -> Spawn {
+        self.action(&[spawn::CHDIR]);
+        put_string(&mut self.actions, path);
+        self
+    }
+
+    /// The request as `abi::types::spawn` describes it.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(256);
+        out.extend_from_slice(&self.flags.to_le_bytes());
+        out.extend_from_slice(&self.pgroup.to_le_bytes());
+        put_string(&mut out, &self.path);
+        for list in [&self.args, &self.env] {
+            out.extend_from_slice(&(list.len() as u32).to_le_bytes());
+            list.iter().for_each(|s| put_string(&mut out, s));
+        }
+        out.extend_from_slice(&self.action_count.to_le_bytes());
+        out.extend_from_slice(&self.actions);
+        out
+    }
+
+    /// Makes the child; answers its pid.
+    pub fn spawn(&self) -> SysResult<i32> {
+        let request = self.encode();
+        // SAFETY: the kernel reads the request.
+        check(unsafe { raw::spawn(request.as_ptr(), request.len() as u32) }).map(|pid| pid as i32)
+    }
+
+    /// Becomes the program instead. Comes back only with an error.
+    pub fn exec(&self) -> abi::Errno {
+        let request = self.encode();
+        // SAFETY: the kernel reads the request.
+        match check(unsafe { raw::exec(request.as_ptr(), request.len() as u32) }) {
+            Ok(_) => abi::Errno::EIO,
+            Err(e) => e,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use abi::wire::Reader;
+
+    #[test]
+    fn a_spawn_request_has_the_agreed_form() {
+        let bytes = Spawn::new(b"/bin/ls").arg(b"ls").arg(b"-l").env(b"A=b").pgroup(0).dup2(5, 1).close(5).encode();
+        let mut r = Reader::new(&bytes);
+        assert_eq!(r.u32(), Ok(spawn::SETPGROUP));
+        assert_eq!(r.i32(), Ok(0));
+        assert_eq!(r.string(), Ok(b"/bin/ls".as_slice()));
+        assert_eq!(r.u32(), Ok(2));
+        assert_eq!((r.string(), r.string()), (Ok(b"ls".as_slice()), Ok(b"-l".as_slice())));
+        assert_eq!(r.u32(), Ok(1));
+        assert_eq!(r.string(), Ok(b"A=b".as_slice()));
+        assert_eq!(r.u32(), Ok(2));
+        assert_eq!((r.u32(), r.i32(), r.i32()), (Ok(spawn::DUP2), Ok(5), Ok(1)));
+        assert_eq!((r.u32(), r.i32()), (Ok(spawn::CLOSE), Ok(5)));
+        assert!(r.rest().is_empty());
+    }
+}

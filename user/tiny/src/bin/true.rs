@@ -1,0 +1,20 @@
+//! `true`: ends, with success. A handful of instructions, since scripts run it in loops and the
+//! benchmark of spawning runs nothing else.
+#![cfg_attr(target_family = "wasm", no_std, no_main)]
+
+#[cfg(target_family = "wasm")]
+mod bare {
+    /// What the C library's `_start` calls; the status of the process. No arguments are fetched.
+    #[unsafe(no_mangle)]
+    extern "C" fn __main_void() -> i32 {
+        0
+    }
+
+    #[panic_handler]
+    fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+        core::arch::wasm32::unreachable()
+    }
+}
+
+#[cfg(not(target_family = "wasm"))]
+fn main() {}

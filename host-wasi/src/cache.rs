@@ -1,0 +1,205 @@
+//! Compiled programs: in memory for all vkernels of a host, on disk for later ones.
+//!
+//! A program is known by the BLAKE3 hash of its bytes. It is looked for among those in use, then
+//! among those that came precompiled with the host, then in the cache directory; else it is
+//! compiled, once, however many vkernels ask for it at the same time, on a thread for blocking work
+//! so that others go on.
+//!
+//! The directory is `$VKERNEL_CACHE_DIR`, else `$XDG_CACHE_HOME/vkernel`, else `~/.cache/vkernel`.
+//! Its files are machine code that we will run: it must belong to us and be writable by us only
+//! (mode 0700), or it isn't used. A file is complete or not there (written aside and renamed), and
+//! one that can't be used is written anew.
+
+use std::collections::HashMap;
+use std::fs::{self, DirBuilder};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::{Context, Result, ensure};
+use tokio::sync::OnceCell;
+use wasmtime::{Engine, Module};
+
+use crate::program::{self, ProgramImage};
+
+pub(crate) type ContentHash = [u8; 32];
+
+/// Programs kept in memory while nobody uses them.
+const KEEP_UNUSED: usize = 64;
+
+/// A program compiled at build time.
+#[derive(Clone, Debug)]
+pub enum Precompiled {
+    /// Bytes in this program's own image or memory.
+    Bytes(&'static [u8]),
+    /// A file, which is mapped.
+    File(PathBuf),
+}
+
+struct Entry {
+    image: OnceCell<Arc<ProgramImage>>,
+    last_use: AtomicU64,
+}
+
+pub(crate) struct Cache {
+    engine: Engine,
+    stub: Module,
+    /// `None`: nowhere to keep compiled programs.
+    dir: Option<PathBuf>,
+    /// In the name of every file: what else but the program's bytes the code depends on.
+    build: String,
+    known: Mutex<HashMap<ContentHash, Arc<Entry>>>,
+    precompiled: Mutex<HashMap<ContentHash, Precompiled>>,
+    uses: AtomicU64,
+}
+
+impl Cache {
+    pub fn new(engine: &Engine, stub: &Module, dir: Option<PathBuf>) -> Cache {
+        let mut hasher = DefaultHasher::new();
+        engine.precompile_compatibility_hash().hash(&mut hasher);
+        Cache {
+            engine: engine.clone(),
+            stub: stub.clone(),
+            dir: dir.filter(|dir| private(dir).is_ok()),
+            build: format!("{:016x}", hasher.finish()),
+            known: Mutex::default(),
+            precompiled: Mutex::default(),
+            uses: AtomicU64::new(0),
+        }
+    }
+
+    pub fn add_precompiled(&self, hash: ContentHash, code: Precompiled) {
+        self.precompiled.lock().unwrap_or_else(PoisonError::into_inner).insert(hash, code);
+    }
+
+    /// The program whose bytes have this hash; `bytes` is called only if it must be compiled.
+    /// The error is for the user.
+    pub async fn get(
+        self: &Arc<Self>,
+        hash: ContentHash,
+        bytes: impl FnOnce() -> Vec<u8> + Send + 'static,
+    ) -> Result<Arc<ProgramImage>, String> {
+        let entry = self.entry(hash);
+        let cache = self.clone();
+        let image = entry.image.get_or_try_init(|| async move {
+            if let Some(image) = cache.load(hash) {
+                return Ok(image);
+            }
+            let work = move || cache.compile(hash, &bytes());
+            tokio::task::spawn_blocking(work).await.map_err(|_| "the compiler crashed on it".to_string())?
+        });
+        image.await.cloned()
+    }
+
+    /// The same at once, on this thread.
+    pub fn get_now(&self, hash: ContentHash, bytes: impl FnOnce() -> Vec<u8>) -> Result<Arc<ProgramImage>, String> {
+        let entry = self.entry(hash);
+        if let Some(image) = entry.image.get() {
+            return Ok(image.clone());
+        }
+        let image = match self.load(hash) {
+            Some(image) => image,
+            None => self.compile(hash, &bytes())?,
+        };
+        // Another may have been first; either will do.
+        let _ = entry.image.set(image.clone());
+        Ok(image)
+    }
+
+    fn entry(&self, hash: ContentHash) -> Arc<Entry> {
+        let now = self.uses.fetch_add(1, Ordering::Relaxed);
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = || Arc::new(Entry { image: OnceCell::new(), last_use: AtomicU64::new(now) });
+        let entry = known.entry(hash).or_insert_with(new).clone();
+        entry.last_use.store(now, Ordering::Relaxed);
+        forget_unused(&mut known);
+        entry
+    }
+
+    /// Without compiling.
+    fn load(&self, hash: ContentHash) -> Option<Arc<ProgramImage>> {
+        let precompiled = self.precompiled.lock().unwrap_or_else(PoisonError::into_inner).get(&hash).cloned();
+        let image = match precompiled {
+            // SAFETY: whoever added it vouches for it.
+            Some(Precompiled::File(path)) => unsafe { ProgramImage::from_file(&self.engine, &self.stub, &path) },
+            Some(Precompiled::Bytes(bytes)) => self.load_file(hash).or_else(|_| self.keep(hash, bytes)),
+            None => self.load_file(hash),
+        };
+        image.ok().map(Arc::new)
+    }
+
+    fn path(&self, hash: ContentHash) -> Option<PathBuf> {
+        let name = blake3::Hash::from(hash).to_hex();
+        Some(self.dir.as_ref()?.join(format!("{}-{}.cwasm", &name[..40], self.build)))
+    }
+
+    fn load_file(&self, hash: ContentHash) -> Result<ProgramImage> {
+        let path = self.path(hash).context("no cache directory")?;
+        // SAFETY: the directory was ours alone when we began (`private`), and we only put there what
+        // `compile` made.
+        unsafe { ProgramImage::from_file(&self.engine, &self.stub, &path) }
+    }
+
+    fn compile(&self, hash: ContentHash, wasm: &[u8]) -> Result<Arc<ProgramImage>, String> {
+        let code = program::compile(&self.engine, wasm)?;
+        self.keep(hash, &code).map(Arc::new).map_err(|e| format!("can't be run: {e:#}"))
+    }
+
+    /// Writes compiled code to the directory and maps it from there; or, if that can't be done,
+    /// loads it as it is.
+    fn keep(&self, hash: ContentHash, code: &[u8]) -> Result<ProgramImage> {
+        if let Some(path) = self.path(hash)
+            && write_aside(&path, code).is_ok()
+            && let Ok(image) = self.load_file(hash)
+        {
+            return Ok(image);
+        }
+        // SAFETY: from `compile`, or added by someone who vouches for it.
+        unsafe { ProgramImage::from_bytes(&self.engine, &self.stub, code) }
+    }
+}
+
+/// Forgets the one that nobody has used for longest, if there are many.
+fn forget_unused(known: &mut HashMap<ContentHash, Arc<Entry>>) {
+    if known.len() <= KEEP_UNUSED {
+        return;
+    }
+    let unused = |e: &Arc<Entry>| Arc::strong_count(e) == 1 && e.image.get().is_none_or(|i| Arc::strong_count(i) == 1);
+    let oldest = known.iter().filter(|(_, e)| unused(e)).min_by_key(|(_, e)| e.last_use.load(Ordering::Relaxed));
+    if let Some(hash) = oldest.map(|(hash, _)| *hash) {
+        known.remove(&hash);
+    }
+}
+
+/// Where compiled programs are kept unless the host is told otherwise.
+pub(crate) fn default_dir() -> Option<PathBuf> {
+    let var = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    var("VKERNEL_CACHE_DIR")
+        .or_else(|| var("XDG_CACHE_HOME").map(|d| d.join("vkernel")))
+        .or_else(|| var("HOME").map(|d| d.join(".cache/vkernel")))
+}
+
+/// Makes the directory if it isn't there, and makes sure that nobody else can write to it.
+fn private(dir: &Path) -> Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+    let meta = fs::symlink_metadata(dir)?;
+    ensure!(meta.is_dir() && meta.uid() == rustix::process::geteuid().as_raw(), "not our directory");
+    if meta.mode() & 0o077 != 0 {
+        fs::set_permissions(dir, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
+    }
+    Ok(())
+}
+
+/// Writes a file that is complete or not there.
+fn write_aside(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let nr = COUNT.fetch_add(1, Ordering::Relaxed);
+    let aside = path.with_extension(format!("{}-{nr}.tmp", std::process::id()));
+    let done = fs::write(&aside, bytes).and_then(|()| fs::rename(&aside, path));
+    if done.is_err() {
+        let _ = fs::remove_file(&aside);
+    }
+    done
+}

@@ -1,0 +1,416 @@
+//! Who runs next: the lwps of one vkernel, those that are ready, those that are parked, and the
+//! deadlines.
+//!
+//! An lwp has a *slot*. It is ready (in the queue), running, parked on a word of kernel memory, or
+//! waits for a future of the host. `unpark` moves it from the word's queue straight to the end of
+//! the ready queue: no channel and no waker between two lwps. A slot is used again after its lwp has
+//! gone; what may come late (deadlines, wake-ups of futures) carries the number of the wait or of
+//! the lwp it was meant for.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::hash::{BuildHasherDefault, Hasher};
+
+/// The index of an lwp's slot.
+pub(crate) type SlotId = u32;
+const NONE: SlotId = SlotId::MAX;
+
+/// Why a parked lwp goes on. The answers of the hypercall.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(i32)]
+pub(crate) enum Woken {
+    Unparked = 0,
+    TimedOut = 2,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum State {
+    Free,
+    Ready,
+    Running,
+    /// In the queue of this word.
+    Parked(u32),
+    /// Awaits something of the host's.
+    Waiting,
+}
+
+pub(crate) struct Slot {
+    pub lwp: u32,
+    pub vmspace: u32,
+    /// Tells this lwp from earlier and later users of the slot.
+    pub tenant: u64,
+    state: State,
+    /// Why it was made ready, until it has looked.
+    woken: Option<Woken>,
+    /// Number of its last wait; a deadline with another one is stale.
+    wait: u64,
+    /// Neighbours in the word's queue.
+    next: SlotId,
+    prev: SlotId,
+    pub cpu_ns: u64,
+    /// Stopped at an epoch check in user code.
+    pub preempted: bool,
+    /// Is to leave user code instead of going on there.
+    pub kicked: bool,
+}
+
+/// A word's address is as good as random; three operations will do.
+#[derive(Default)]
+pub(crate) struct WordHasher(u64);
+
+impl Hasher for WordHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        for &b in bytes {
+            self.write_u32(u32::from(b));
+        }
+    }
+    fn write_u32(&mut self, word: u32) {
+        let h = (self.0 ^ u64::from(word)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.0 = h ^ (h >> 32);
+    }
+}
+
+type WordMap<T> = HashMap<u32, T, BuildHasherDefault<WordHasher>>;
+
+#[derive(Default)]
+pub(crate) struct Sched {
+    slots: Vec<Slot>,
+    free: Vec<SlotId>,
+    by_lwp: WordMap<SlotId>,
+    ready: VecDeque<SlotId>,
+    /// First and last lwp parked on each word.
+    parked: WordMap<(SlotId, SlotId)>,
+    /// Deadline, slot, wait.
+    deadlines: BinaryHeap<Reverse<(u64, SlotId, u64)>>,
+    /// The earliest of them, `u64::MAX` without; may be stale, never late.
+    pub next_deadline: u64,
+    tenants: u64,
+    waits: u64,
+    /// The slot that is being polled and since when.
+    running: Option<(SlotId, u64)>,
+}
+
+impl Sched {
+    pub fn new() -> Self {
+        Sched { next_deadline: u64::MAX, ..Sched::default() }
+    }
+
+    /// A new lwp, ready to run.
+    pub fn create(&mut self, lwp: u32, vmspace: u32) -> SlotId {
+        self.tenants += 1;
+        let slot = Slot {
+            lwp,
+            vmspace,
+            tenant: self.tenants,
+            state: State::Ready,
+            woken: None,
+            wait: 0,
+            next: NONE,
+            prev: NONE,
+            cpu_ns: 0,
+            preempted: false,
+            kicked: false,
+        };
+        let id = match self.free.pop() {
+            Some(id) => {
+                self.slots[id as usize] = slot;
+                id
+            }
+            None => {
+                self.slots.push(slot);
+                self.slots.len() as SlotId - 1
+            }
+        };
+        self.by_lwp.insert(lwp, id);
+        self.ready.push_back(id);
+        id
+    }
+
+    /// The lwp in this slot is over; it is the running one.
+    pub fn gone(&mut self, id: SlotId) {
+        let slot = &mut self.slots[id as usize];
+        slot.state = State::Free;
+        self.by_lwp.remove(&slot.lwp);
+        self.free.push(id);
+    }
+
+    pub fn slot(&mut self, id: SlotId) -> &mut Slot {
+        &mut self.slots[id as usize]
+    }
+
+    pub fn find(&mut self, lwp: u32) -> Option<&mut Slot> {
+        let id = *self.by_lwp.get(&lwp)?;
+        self.slots.get_mut(id as usize)
+    }
+
+    pub fn lwps(&self) -> usize {
+        self.by_lwp.len()
+    }
+
+    pub fn has_ready(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
+    /// The next to be polled; its time runs from `now`.
+    #[inline]
+    pub fn begin(&mut self, now: u64) -> Option<SlotId> {
+        let id = self.ready.pop_front()?;
+        self.slots[id as usize].state = State::Running;
+        self.running = Some((id, now));
+        Some(id)
+    }
+
+    /// The poll is over. An lwp that has not said what it waits for waits for a future.
+    #[inline]
+    pub fn end(&mut self, now: u64) {
+        if let Some((id, since)) = self.running.take() {
+            let slot = &mut self.slots[id as usize];
+            slot.cpu_ns += now.saturating_sub(since);
+            if slot.state == State::Running {
+                slot.state = State::Waiting;
+            }
+        }
+    }
+
+    /// CPU time of an lwp, what is running now included.
+    pub fn cpu_ns(&mut self, lwp: u32, now: u64) -> u64 {
+        let running = self.running;
+        let Some(&id) = self.by_lwp.get(&lwp) else { return 0 };
+        let current = running.filter(|r| r.0 == id).map_or(0, |r| now.saturating_sub(r.1));
+        self.slots[id as usize].cpu_ns + current
+    }
+
+    /// The running lwp goes to the end of the queue.
+    pub fn yield_now(&mut self, id: SlotId) {
+        self.slots[id as usize].state = State::Ready;
+        self.ready.push_back(id);
+    }
+
+    /// The running lwp sleeps on `word`.
+    pub fn park(&mut self, id: SlotId, word: u32, deadline_ns: u64) {
+        self.waits += 1;
+        let last = match self.parked.entry(word) {
+            std::collections::hash_map::Entry::Occupied(mut queue) => std::mem::replace(&mut queue.get_mut().1, id),
+            std::collections::hash_map::Entry::Vacant(place) => {
+                place.insert((id, id));
+                NONE
+            }
+        };
+        if last != NONE {
+            self.slots[last as usize].next = id;
+        }
+        let slot = &mut self.slots[id as usize];
+        (slot.prev, slot.next) = (last, NONE);
+        slot.state = State::Parked(word);
+        slot.woken = None;
+        slot.wait = self.waits;
+        if deadline_ns != u64::MAX {
+            self.forget_stale_deadlines();
+            self.deadlines.push(Reverse((deadline_ns, id, self.waits)));
+            self.next_deadline = self.next_deadline.min(deadline_ns);
+        }
+    }
+
+    /// Deadlines of waits that ended otherwise stay in the heap; this bounds how many.
+    fn forget_stale_deadlines(&mut self) {
+        if self.deadlines.len() > 64 + 4 * self.slots.len() {
+            let slots = &self.slots;
+            self.deadlines.retain(|Reverse((_, id, wait))| {
+                let slot = &slots[*id as usize];
+                slot.wait == *wait && matches!(slot.state, State::Parked(_))
+            });
+        }
+    }
+
+    /// Why the lwp was woken, once.
+    pub fn take_woken(&mut self, id: SlotId) -> Option<Woken> {
+        self.slots[id as usize].woken.take()
+    }
+
+    /// Wakes up to `n` lwps parked on `word`, the longest sleepers first.
+    pub fn unpark(&mut self, word: u32, n: u32) -> u32 {
+        let mut woken = 0;
+        while woken < n {
+            let Some(&(first, _)) = self.parked.get(&word) else { break };
+            self.wake(first, word, Woken::Unparked);
+            woken += 1;
+        }
+        woken
+    }
+
+    fn wake(&mut self, id: SlotId, word: u32, why: Woken) {
+        let slot = &mut self.slots[id as usize];
+        let (prev, next) = (slot.prev, slot.next);
+        slot.state = State::Ready;
+        slot.woken = Some(why);
+        if prev == NONE && next == NONE {
+            self.parked.remove(&word);
+        } else if let Some(queue) = self.parked.get_mut(&word) {
+            if prev == NONE {
+                queue.0 = next;
+            } else {
+                self.slots[prev as usize].next = next;
+            }
+            if next == NONE {
+                queue.1 = prev;
+            } else {
+                self.slots[next as usize].prev = prev;
+            }
+        }
+        self.ready.push_back(id);
+    }
+
+    /// Wakes those whose time has come.
+    pub fn expire(&mut self, now: u64) {
+        while let Some(&Reverse((at, id, wait))) = self.deadlines.peek() {
+            if at > now {
+                break;
+            }
+            self.deadlines.pop();
+            let slot = &self.slots[id as usize];
+            if let State::Parked(word) = slot.state
+                && slot.wait == wait
+            {
+                self.wake(id, word, Woken::TimedOut);
+            }
+        }
+        self.next_deadline = self.deadlines.peek().map_or(u64::MAX, |d| d.0.0);
+    }
+
+    /// The next deadline that somebody still waits for.
+    pub fn live_deadline(&mut self) -> u64 {
+        while let Some(&Reverse((_, id, wait))) = self.deadlines.peek() {
+            let slot = &self.slots[id as usize];
+            if slot.wait == wait && matches!(slot.state, State::Parked(_)) {
+                break;
+            }
+            self.deadlines.pop();
+        }
+        self.next_deadline = self.deadlines.peek().map_or(u64::MAX, |d| d.0.0);
+        self.next_deadline
+    }
+
+    /// A future of the host's has something for this lwp.
+    pub fn ready(&mut self, id: SlotId, tenant: u64) {
+        if let Some(slot) = self.slots.get_mut(id as usize)
+            && slot.tenant == tenant
+            && slot.state == State::Waiting
+        {
+            slot.state = State::Ready;
+            self.ready.push_back(id);
+        }
+    }
+
+    /// Marks an lwp that is stopped in user code; says whether it is.
+    pub fn kick(&mut self, lwp: u32) -> bool {
+        match self.find(lwp) {
+            Some(slot) if slot.preempted => {
+                slot.kicked = true;
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn three() -> Sched {
+        let mut s = Sched::new();
+        for lwp in 1..=3 {
+            s.create(lwp, 0);
+        }
+        for id in 0..3 {
+            assert_eq!(s.begin(0), Some(id));
+            s.park(id, 64, if id == 1 { 50 } else { u64::MAX });
+            s.end(10);
+        }
+        s
+    }
+
+    fn order(s: &mut Sched) -> Vec<SlotId> {
+        let mut out = Vec::new();
+        while let Some(id) = s.begin(0) {
+            out.push(id);
+            s.end(0);
+        }
+        out
+    }
+
+    #[test]
+    fn sleepers_are_woken_in_order_and_once() {
+        let mut s = three();
+        assert_eq!(s.unpark(64, 2), 2);
+        assert_eq!(s.unpark(68, 9), 0);
+        assert_eq!(order(&mut s), [0, 1]);
+        assert_eq!(s.take_woken(0), Some(Woken::Unparked));
+        assert_eq!(s.take_woken(0), None);
+        s.expire(60);
+        assert!(!s.has_ready(), "a deadline outlived its wait");
+        assert_eq!(s.unpark(64, u32::MAX), 1);
+        assert_eq!(s.unpark(64, u32::MAX), 0);
+        assert!(s.parked.is_empty());
+    }
+
+    #[test]
+    fn a_deadline_takes_its_sleeper_out_of_the_middle() {
+        let mut s = three();
+        assert_eq!(s.next_deadline, 50);
+        s.expire(49);
+        assert!(!s.has_ready());
+        s.expire(50);
+        assert_eq!(s.take_woken(1), Some(Woken::TimedOut));
+        assert_eq!(order(&mut s), [1]);
+        assert_eq!(s.unpark(64, 9), 2);
+        assert_eq!(order(&mut s), [0, 2]);
+        assert_eq!(s.live_deadline(), u64::MAX);
+    }
+
+    #[test]
+    fn late_wake_ups_miss_the_next_tenant() {
+        let mut s = Sched::new();
+        let id = s.create(7, 0);
+        let tenant = s.slot(id).tenant;
+        s.begin(0);
+        s.end(5);
+        s.ready(id, tenant);
+        assert_eq!(s.begin(10), Some(id));
+        assert_eq!(s.cpu_ns(7, 12), 7);
+        s.gone(id);
+        s.end(20);
+        assert_eq!(s.lwps(), 0);
+        assert_eq!(s.create(8, 0), id);
+        s.begin(20);
+        s.end(20);
+        s.ready(id, tenant);
+        assert!(!s.has_ready());
+        assert_eq!(s.cpu_ns(7, 30), 0);
+    }
+
+    #[test]
+    fn deadlines_of_past_waits_do_not_pile_up() {
+        let mut s = Sched::new();
+        s.create(1, 0);
+        for _ in 0..10_000 {
+            s.begin(0);
+            s.park(0, 64, 1 << 60);
+            s.end(0);
+            s.unpark(64, 1);
+        }
+        assert!(s.deadlines.len() < 100);
+    }
+
+    #[test]
+    fn only_a_preempted_lwp_is_kicked() {
+        let mut s = Sched::new();
+        let id = s.create(7, 0);
+        assert!(!s.kick(7) && !s.kick(8));
+        s.slot(id).preempted = true;
+        assert!(s.kick(7));
+    }
+}

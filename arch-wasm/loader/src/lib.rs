@@ -1,1 +1,21 @@
+//! What has to happen to WebAssembly before the machine can run it, the same for both hosts.
+//!
+//! Everything here is a function from bytes to bytes or to a description: no engine, no files, no
+//! threads, so that it runs natively beside wasmtime and as wasm in a browser's worker.
+//!
+//! | to | call | life |
+//! | --- | --- | --- |
+//! | accept a user program or say why not | [`check`] | once an image |
+//!
+//! A program is hostile until [`check`] has passed it: bytes that are not wasm, names of a
+//! megabyte and modules with a million imports end in a [`Refusal`], never in a panic. A kernel is
+//! ours, and its errors are plain strings for whoever builds it.
+#![forbid(unsafe_code)]
 
+mod program;
+mod refusal;
+mod signature;
+mod splice;
+
+pub use program::{Import, Memory, Program, check, check_declarations};
+pub use refusal::Refusal;

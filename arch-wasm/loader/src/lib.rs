@@ -6,16 +6,21 @@
 //! | to | call | life |
 //! | --- | --- | --- |
 //! | accept a user program or say why not | [`check`] | once an image |
+//! | answer a program's imports | [`stub_module`] | one module for all programs, one instance an lwp |
 //!
 //! A program is hostile until [`check`] has passed it: bytes that are not wasm, names of a
 //! megabyte and modules with a million imports end in a [`Refusal`], never in a panic. A kernel is
 //! ours, and its errors are plain strings for whoever builds it.
 #![forbid(unsafe_code)]
 
+#[cfg(test)]
+mod eval;
 mod program;
 mod refusal;
 mod signature;
 mod splice;
+mod stub;
 
 pub use program::{Import, Memory, Program, check, check_declarations};
 pub use refusal::Refusal;
+pub use stub::{export_name, stub_module};

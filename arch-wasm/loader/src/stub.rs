@@ -1,0 +1,259 @@
+//! The stub: what stands between a program's imports and the kernel's `trap`.
+//!
+//! One module serves every program, so it is compiled once and an lwp's instance of it is a few
+//! words. Each system call is an exported function: it widens the arguments, packs those of a long
+//! call (`abi::syscalls::registers`), calls `trap` and looks at the answer. An answer below
+//! [`ACTION`](abi::trapframe::ACTION) is an order: the stub executes `unreachable`, which is the one
+//! way out of user code that the program's `catch_all` cannot stop, and the host, which finds the
+//! lwp marked as unwinding, does the rest.
+//!
+//! It imports `k.trap (i32 lwp, i32 nr, i64 x 6) -> i64` and the constant `k.lwp: i32`, both from
+//! the lwp's kernel instance and its host.
+
+use abi::hypercall::Ty;
+use abi::syscalls::{self, SYSCALLS, Syscall};
+use abi::trapframe::ACTION;
+use wasm_encoder::{
+    BlockType, CodeSection, EntityType, ExportKind, ExportSection, Function, FunctionSection, GlobalType,
+    ImportSection, InstructionSink, Module, TypeSection, ValType,
+};
+
+use crate::signature;
+
+/// The trap's own arguments before the registers, and how many registers there are.
+const TRAP_HEAD: [ValType; 2] = [ValType::I32, ValType::I32];
+const REGISTERS: usize = 6;
+const TRAP: u32 = 0;
+const LWP: u32 = 0;
+
+/// The stub's export that serves an import.
+pub fn export_name(module: &str, name: &str) -> String {
+    format!("{module}:{name}")
+}
+
+/// The module. The same bytes every time.
+pub fn stub_module() -> Vec<u8> {
+    let mut parts = Parts::default();
+    let mut trap = TRAP_HEAD.to_vec();
+    trap.resize(TRAP_HEAD.len() + REGISTERS, ValType::I64);
+    let trap = parts.type_of(trap, Some(ValType::I64));
+
+    for call in SYSCALLS {
+        parts.function(call);
+    }
+    parts.export_all();
+
+    let mut imports = ImportSection::new();
+    imports.import("k", "trap", EntityType::Function(trap));
+    let lwp = GlobalType { val_type: ValType::I32, mutable: false, shared: false };
+    imports.import("k", "lwp", lwp);
+
+    let mut module = Module::new();
+    module
+        .section(&parts.types)
+        .section(&imports)
+        .section(&parts.functions)
+        .section(&parts.exports)
+        .section(&parts.code);
+    module.finish()
+}
+
+/// The sections as they grow.
+#[derive(Default)]
+struct Parts {
+    types: TypeSection,
+    known_types: Vec<(Vec<ValType>, Option<ValType>)>,
+    functions: FunctionSection,
+    exports: ExportSection,
+    code: CodeSection,
+}
+
+impl Parts {
+    fn type_of(&mut self, params: Vec<ValType>, result: Option<ValType>) -> u32 {
+        let wanted = (params, result);
+        if let Some(at) = self.known_types.iter().position(|known| *known == wanted) {
+            return at as u32;
+        }
+        self.types.ty().function(wanted.0.iter().copied(), wanted.1);
+        self.known_types.push(wanted);
+        self.known_types.len() as u32 - 1
+    }
+
+    fn function(&mut self, call: &Syscall) {
+        let params = signature::params(call).map(signature::to_encoder).collect();
+        let ty = self.type_of(params, signature::result(call).map(signature::to_encoder));
+        self.functions.function(ty);
+        self.code.function(&body(call));
+    }
+
+    /// Every name a program may import, in the table's order; one function may have two.
+    fn export_all(&mut self) {
+        for module in [syscalls::VKERNEL, syscalls::WASI_PREVIEW1, syscalls::WASI_UNSTABLE] {
+            for (row, call) in SYSCALLS.iter().enumerate() {
+                // The row is asked for by its name, so that a module's own row hides a shared one.
+                let serves = syscalls::by_import(module, call.name).is_some_and(|found| found.nr == call.nr);
+                if serves {
+                    self.exports.export(&export_name(module, call.name), ExportKind::Func, TRAP + 1 + row as u32);
+                }
+            }
+        }
+    }
+}
+
+/// The function of a call. No memory, no loop, one branch that is not taken.
+fn body(call: &Syscall) -> Function {
+    let answer = call.args.len() as u32;
+    let mut function = Function::new([(1, ValType::I64)]);
+    let mut code = function.instructions();
+    code.global_get(LWP).i32_const(call.nr as i32);
+    arguments(call, &mut code);
+    code.call(TRAP).local_tee(answer);
+    code.i64_const(ACTION).i64_lt_s().if_(BlockType::Empty).unreachable().end();
+    match signature::result(call) {
+        None => &mut code,
+        Some(Ty::I64) => code.local_get(answer),
+        Some(Ty::I32) => code.local_get(answer).i32_wrap_i64(),
+    };
+    code.end();
+    function
+}
+
+/// Pushes the six registers.
+fn arguments(call: &Syscall, code: &mut InstructionSink) {
+    let kinds: Vec<_> = call.args.iter().map(|(_, kind)| *kind).collect();
+    let mut registers = 0;
+    syscalls::registers(&kinds, |arg, _, upper| {
+        code.local_get(arg as u32);
+        if !kinds[arg].is_long() {
+            code.i64_extend_i32_u();
+        }
+        if upper {
+            code.i64_const(32).i64_shl().i64_or();
+        } else {
+            registers += 1;
+        }
+    });
+    assert!(registers <= REGISTERS, "{} does not fit in {REGISTERS} registers", call.name);
+    for _ in registers..REGISTERS {
+        code.i64_const(0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::eval::{Trap, World};
+    use abi::trapframe::ACTION_UNWIND;
+    use wasmparser::types::EntityType;
+
+    const LWP_NR: u64 = 0x8000_0010;
+
+    /// Calls an export; answers what `trap` got and what came back.
+    fn run(wasm: &[u8], export: &str, args: &[u64], answer: i64) -> (Vec<u64>, Result<Option<u64>, Trap>) {
+        let mut seen = Vec::new();
+        let mut world = World::with_memories(vec![]);
+        world.globals = vec![LWP_NR];
+        world.call_params = 8;
+        world.call = Box::new(|args| {
+            seen = args.to_vec();
+            answer as u64
+        });
+        let result = world.run(wasm, export, args);
+        drop(world);
+        (seen, result)
+    }
+
+    #[test]
+    fn every_import_that_is_offered_has_a_function_of_its_type() {
+        let wasm = stub_module();
+        let types =
+            wasmparser::Validator::new_with_features(wasmparser::WasmFeatures::WASM1).validate_all(&wasm).unwrap();
+        let exports: Vec<_> = types.as_ref().core_exports().unwrap().collect();
+        let mut offered = 0;
+        for module in [syscalls::VKERNEL, syscalls::WASI_PREVIEW1, syscalls::WASI_UNSTABLE] {
+            let mut names: Vec<_> = SYSCALLS.iter().map(|call| call.name).collect();
+            names.sort_unstable();
+            names.dedup();
+            for call in names.iter().filter_map(|name| syscalls::by_import(module, name)) {
+                let name = export_name(module, call.name);
+                let found = exports.iter().find(|(n, _)| *n == name);
+                let Some((_, EntityType::Func(id))) = found else { panic!("{name} is missing") };
+                let expected = signature::func_type(signature::params(call), signature::result(call));
+                assert_eq!(*types[*id].unwrap_func(), expected, "{name}");
+                offered += 1;
+            }
+        }
+        assert_eq!(exports.len(), offered);
+        assert!(!exports.iter().any(|(name, _)| *name == "wasi_unstable:sock_accept"));
+    }
+
+    /// What the stub packs, the kernel must take apart again.
+    #[test]
+    fn arguments_arrive_as_they_were_given() {
+        let wasm = stub_module();
+        for call in SYSCALLS {
+            let module = match call.module {
+                syscalls::Module::vkernel => syscalls::VKERNEL,
+                syscalls::Module::wasi => syscalls::WASI_PREVIEW1,
+                syscalls::Module::wasi_unstable => syscalls::WASI_UNSTABLE,
+            };
+            let args: Vec<u64> = (0..call.args.len() as u64)
+                .map(|i| {
+                    let bits = 0xf1e2_d3c4_b5a6_9788u64.wrapping_mul(2 * i + 1);
+                    if call.args[i as usize].1.is_long() { bits } else { bits & 0xffff_ffff }
+                })
+                .collect();
+            let (seen, result) = run(&wasm, &export_name(module, call.name), &args, 0);
+            assert_eq!(seen[..2], [LWP_NR, call.nr.into()], "{}", call.name);
+            assert_eq!(result, Ok((!call.no_result()).then_some(0)), "{}", call.name);
+            assert_eq!(unpack(call, &seen[2..]), args, "{}", call.name);
+        }
+    }
+
+    /// As the kernel's dispatch does it.
+    fn unpack(call: &Syscall, registers: &[u64]) -> Vec<u64> {
+        let kinds: Vec<_> = call.args.iter().map(|(_, kind)| *kind).collect();
+        macro_rules! slots {
+            ($($n:literal)*) => {
+                match kinds.len() {
+                    $($n => syscalls::slots::<$n>(kinds[..].try_into().unwrap()).to_vec(),)*
+                    n => panic!("{n} arguments"),
+                }
+            };
+        }
+        let slots = slots!(0 1 2 3 4 5 6 7 8 9 10 11 12);
+        let value = |(kind, (register, shift)): (&syscalls::Arg, (usize, u32))| {
+            let bits = registers[register] >> shift;
+            if kind.is_long() { bits } else { (bits as u32).into() }
+        };
+        kinds.iter().zip(slots).map(value).collect()
+    }
+
+    #[test]
+    fn answers_are_results_down_to_the_actions() {
+        let wasm = stub_module();
+        let getpid = |answer| run(&wasm, "vkernel:getpid", &[], answer).1;
+        assert_eq!(getpid(42), Ok(Some(42)));
+        assert_eq!(getpid(-44), Ok(Some((-44i32 as u32).into())));
+        assert_eq!(getpid(ACTION), Ok(Some(0)));
+        assert_eq!(getpid(ACTION - 1), Err(Trap::Unreachable));
+        assert_eq!(getpid(ACTION_UNWIND), Err(Trap::Unreachable));
+
+        let lseek = |answer| run(&wasm, "vkernel:lseek", &[3, 0, 0], answer).1;
+        assert_eq!(lseek(1 << 40), Ok(Some(1 << 40)));
+        assert_eq!(lseek(-8), Ok(Some(-8i64 as u64)));
+        assert_eq!(lseek(ACTION_UNWIND), Err(Trap::Unreachable));
+
+        let exit = |answer| run(&wasm, "wasi_unstable:proc_exit", &[3], answer).1;
+        assert_eq!(exit(ACTION_UNWIND), Err(Trap::Unreachable));
+        assert_eq!(exit(0), Ok(None));
+    }
+
+    #[test]
+    fn the_unstable_module_has_its_own_rows_where_they_differ() {
+        let wasm = stub_module();
+        assert_eq!(run(&wasm, "wasi_unstable:fd_seek", &[0; 4], 0).0[1], 176);
+        assert_eq!(run(&wasm, "wasi_snapshot_preview1:fd_seek", &[0; 4], 0).0[1], 151);
+        assert_eq!(run(&wasm, "wasi_unstable:fd_read", &[0; 4], 0).0[1], 148);
+    }
+}

@@ -7,6 +7,8 @@
 //! | --- | --- | --- |
 //! | accept a user program or say why not | [`check`] | once an image |
 //! | answer a program's imports | [`stub_module`] | one module for all programs, one instance an lwp |
+//! | let the kernel reach user memory | [`uaccess_module`] | one module, one instance an lwp and exec |
+//! | give many instances one kernel memory | [`alias_memory_module`] | one instance an lwp (wasmtime) |
 //!
 //! A program is hostile until [`check`] has passed it: bytes that are not wasm, names of a
 //! megabyte and modules with a million imports end in a [`Refusal`], never in a panic. A kernel is
@@ -15,12 +17,16 @@
 
 #[cfg(test)]
 mod eval;
+mod memory;
 mod program;
 mod refusal;
 mod signature;
 mod splice;
 mod stub;
+mod uaccess;
 
+pub use memory::alias_memory_module;
 pub use program::{Import, Memory, Program, check, check_declarations};
 pub use refusal::Refusal;
 pub use stub::{export_name, stub_module};
+pub use uaccess::uaccess_module;

@@ -9,14 +9,18 @@
 //! | answer a program's imports | [`stub_module`] | one module for all programs, one instance an lwp |
 //! | let the kernel reach user memory | [`uaccess_module`] | one module, one instance an lwp and exec |
 //! | give many instances one kernel memory | [`alias_memory_module`] | one instance an lwp (wasmtime) |
+//! | fit `kernel.wasm` to a host with one CPU | [`uniprocessor`] | once a build of the host |
+//! | make sure that it is a kernel | [`check_kernel`] | once a build of the host |
 //!
 //! A program is hostile until [`check`] has passed it: bytes that are not wasm, names of a
 //! megabyte and modules with a million imports end in a [`Refusal`], never in a panic. A kernel is
 //! ours, and its errors are plain strings for whoever builds it.
 #![forbid(unsafe_code)]
 
+mod atomics;
 #[cfg(test)]
 mod eval;
+mod kernel;
 mod memory;
 mod program;
 mod refusal;
@@ -25,6 +29,7 @@ mod splice;
 mod stub;
 mod uaccess;
 
+pub use kernel::{check_kernel, uniprocessor};
 pub use memory::alias_memory_module;
 pub use program::{Import, Memory, Program, check, check_declarations};
 pub use refusal::Refusal;

@@ -4,13 +4,16 @@
 //!
 //! | export | meaning |
 //! | --- | --- |
-//! | `boot() -> i32` | once, on the first instance; reads the boot configuration; answers 0 or -errno |
+//! | `boot() -> i32` | once, on the first instance; mounts the image; answers 0 or -errno |
+//! | `start() -> i32` | once, after `boot` or on a restored image of a booted kernel: makes pid 1; 0 or -errno |
 //! | `first_lwp() -> lwp` | the lwp of pid 1, to be started with [`Reason::Start`] |
 //! | `kstack(lwp) -> sp` | the top of that lwp's kernel stack, for `__stack_pointer` |
 //! | `lwp_next(lwp, reason, detail) -> i64` | see [`Next`]; may sleep |
 //! | `lwp_gone(lwp)` | the host is done with it (after [`Next::Gone`]): its memory is freed |
 //! | `trap(lwp, nr, a0..a5: i64) -> i64` | a system call |
 //! | `intr(irq, arg)` | on the interrupt instance, never while an lwp runs, never sleeps |
+//! | `report() -> i64` | counters as text, a line `name value` each: address, length in the upper half |
+//! | `hypercall_version() -> i32` | [`crate::hypercall::VERSION`] it was built for |
 //! | `uaccess(slot)` | table slot of the first of the functions in [`UACCESS`] |
 
 /// Why user code was left, or was never entered: the second argument of `lwp_next`.

@@ -258,6 +258,8 @@ pub mod devctl {
     pub const STDIN: u32 = 0;
     pub const STDOUT: u32 = 1;
     pub const STDERR: u32 = 2;
+    /// Where the lines of the system-call trace go; write only.
+    pub const TRACE: u32 = 3;
 }
 
 /// `vmspace_ctl` hypercall commands.
@@ -268,6 +270,10 @@ pub mod vmctl {
     pub const SET_LIMIT: u32 = 2;
     /// Answers the largest size it has had, in bytes.
     pub const PEAK: u32 = 3;
+    /// Prepares a fresh memory for the image given as argument under the same id: exec. The lwp in
+    /// it enters the fresh one at its next `Next::Run`; until then nothing changes for it. ENOMEM,
+    /// ENOENT.
+    pub const EXEC: u32 = 4;
 }
 
 /// `mount(2)` flags.

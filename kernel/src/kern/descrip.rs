@@ -1,0 +1,228 @@
+//! Descriptor tables: dup, close, close-on-exec, limits. POSIX 2.14.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::Ordering::Relaxed;
+
+use abi::types::{fcntl, o};
+use abi::{Errno, SysResult};
+use ksync::SpinLock;
+
+use crate::kern::proc::Lwp;
+use crate::locks;
+use crate::vfs::file::File;
+
+/// One descriptor.
+#[derive(Clone)]
+pub struct Slot {
+    pub file: Arc<File>,
+    pub cloexec: bool,
+    /// WASI's preopened root: `fd_prestat_get` tells of it. Never inherited by exec.
+    pub preopen: bool,
+}
+
+impl Slot {
+    pub fn new(file: Arc<File>, cloexec: bool) -> Slot {
+        Slot { file, cloexec, preopen: false }
+    }
+}
+
+/// The descriptors of a process.
+pub struct Filedesc {
+    table: SpinLock<Table>,
+}
+
+#[derive(Default)]
+struct Table {
+    slots: Vec<Option<Slot>>,
+    /// No slot below it is free.
+    low: usize,
+}
+
+impl Table {
+    /// The lowest free slot from `from`, below `limit`. EMFILE.
+    fn find_free(&mut self, from: usize, limit: usize) -> SysResult<usize> {
+        let mut at = from.max(self.low);
+        while self.slots.get(at).is_some_and(Option::is_some) {
+            at += 1;
+        }
+        if at >= limit {
+            return Err(Errno::EMFILE);
+        }
+        if at >= self.slots.len() {
+            self.slots.resize(at + 1, None);
+        }
+        Ok(at)
+    }
+    fn put(&mut self, at: usize, slot: Slot) {
+        self.slots[at] = Some(slot);
+        if at == self.low {
+            self.low += 1;
+        }
+    }
+    fn slot(&self, fd: i32) -> SysResult<&Slot> {
+        self.slots.get(fd as usize).and_then(Option::as_ref).ok_or(Errno::EBADF)
+    }
+    fn slot_mut(&mut self, fd: i32) -> SysResult<&mut Slot> {
+        self.slots.get_mut(fd as usize).and_then(Option::as_mut).ok_or(Errno::EBADF)
+    }
+    fn take(&mut self, fd: i32) -> SysResult<Slot> {
+        let slot = self.slots.get_mut(fd as usize).and_then(Option::take).ok_or(Errno::EBADF)?;
+        self.low = self.low.min(fd as usize);
+        Ok(slot)
+    }
+}
+
+impl Default for Filedesc {
+    fn default() -> Self {
+        Filedesc { table: SpinLock::new(&locks::FILEDESC, Table::default()) }
+    }
+}
+
+impl Filedesc {
+    /// EBADF.
+    #[inline]
+    pub fn get(&self, fd: i32) -> SysResult<Arc<File>> {
+        self.table.lock().slot(fd).map(|s| s.file.clone())
+    }
+    pub fn get_slot(&self, fd: i32) -> SysResult<Slot> {
+        self.table.lock().slot(fd).cloned()
+    }
+
+    /// A new descriptor, the lowest from `from`. EMFILE at `limit`.
+    pub fn add(&self, slot: Slot, from: usize, limit: usize) -> SysResult<i32> {
+        let mut t = self.table.lock();
+        let at = t.find_free(from, limit)?;
+        t.put(at, slot);
+        Ok(at as i32)
+    }
+
+    /// Puts it at `fd`, answering what was there. The caller drops that with no lock held.
+    pub fn replace(&self, fd: i32, slot: Slot, limit: usize) -> SysResult<Option<Slot>> {
+        let at = usize::try_from(fd).map_err(|_| Errno::EBADF)?;
+        if at >= limit {
+            return Err(Errno::EBADF);
+        }
+        let mut t = self.table.lock();
+        if at >= t.slots.len() {
+            t.slots.resize(at + 1, None);
+        }
+        let old = t.slots[at].take();
+        t.put(at, slot);
+        Ok(old)
+    }
+
+    /// EBADF.
+    pub fn remove(&self, fd: i32) -> SysResult<Slot> {
+        self.table.lock().take(fd)
+    }
+
+    /// Runs `f` on a descriptor's slot.
+    pub fn with_slot<T>(&self, fd: i32, f: impl FnOnce(&mut Slot) -> T) -> SysResult<T> {
+        self.table.lock().slot_mut(fd).map(f)
+    }
+
+    /// A child's table; exec's rule is not applied yet.
+    pub fn copy(&self) -> Filedesc {
+        let t = self.table.lock();
+        let slots = t.slots.clone();
+        Filedesc { table: SpinLock::new(&locks::FILEDESC, Table { slots, low: t.low }) }
+    }
+
+    /// Closes what exec closes.
+    pub fn exec(&self) {
+        let closed: Vec<Slot> = {
+            let mut t = self.table.lock();
+            let fds: Vec<i32> = (0..t.slots.len() as i32)
+                .filter(|&fd| t.slot(fd).is_ok_and(|s| s.cloexec || s.preopen))
+                .collect();
+            fds.into_iter().filter_map(|fd| t.take(fd).ok()).collect()
+        };
+        drop(closed);
+    }
+
+    /// Closes all.
+    pub fn clear(&self) {
+        let all = core::mem::take(&mut *self.table.lock());
+        drop(all);
+    }
+
+    /// The numbers in use.
+    pub fn numbers(&self) -> Vec<i32> {
+        let t = self.table.lock();
+        (0..t.slots.len() as i32).filter(|&fd| t.slot(fd).is_ok()).collect()
+    }
+
+    /// True when a preopened descriptor stands above `fd`.
+    pub fn preopen_above(&self, fd: i32) -> bool {
+        let t = self.table.lock();
+        t.slots.iter().skip(fd.max(0) as usize + 1).flatten().any(|s| s.preopen)
+    }
+}
+
+impl Lwp {
+    /// A descriptor for a new open file.
+    pub fn add_file(&self, file: Arc<File>, cloexec: bool) -> SysResult<i32> {
+        self.proc.files.add(Slot::new(file, cloexec), 0, self.proc.limits.nofile())
+    }
+}
+
+/// close(2). The file goes when its last descriptor and the last call that uses it are gone.
+pub fn kern_close(lp: &Lwp, fd: i32) -> SysResult<()> {
+    drop(lp.proc.files.remove(fd)?);
+    Ok(())
+}
+
+pub fn sys_close(lp: &Lwp, fd: i32) -> SysResult<()> {
+    kern_close(lp, fd)
+}
+
+pub fn sys_dup(lp: &Lwp, fd: i32) -> SysResult<i32> {
+    lp.add_file(lp.file(fd)?, false)
+}
+
+/// dup3(2); with equal descriptors it is EINVAL, as there (dup2 is the library's business).
+pub fn sys_dup3(lp: &Lwp, from: i32, to: i32, flags: u32) -> SysResult<i32> {
+    if from == to || flags & !o::CLOEXEC != 0 {
+        return Err(Errno::EINVAL);
+    }
+    kern_dup2(lp, from, to, flags & o::CLOEXEC != 0)
+}
+
+/// Makes `to` a descriptor of the file of `from`, closing what it was.
+pub fn kern_dup2(lp: &Lwp, from: i32, to: i32, cloexec: bool) -> SysResult<i32> {
+    let file = lp.file(from)?;
+    let old = lp.proc.files.replace(to, Slot::new(file, cloexec), lp.proc.limits.nofile())?;
+    drop(old);
+    Ok(to)
+}
+
+pub fn sys_fcntl(lp: &Lwp, fd: i32, cmd: u32, arg: i32) -> SysResult<i32> {
+    let files = &lp.proc.files;
+    match cmd {
+        fcntl::DUPFD | fcntl::DUPFD_CLOEXEC => {
+            let file = files.get(fd)?;
+            let limit = lp.proc.limits.nofile();
+            let from = usize::try_from(arg).ok().filter(|&a| a < limit).ok_or(Errno::EINVAL)?;
+            files.add(Slot::new(file, cmd == fcntl::DUPFD_CLOEXEC), from, limit)
+        }
+        fcntl::GETFD => Ok(if files.get_slot(fd)?.cloexec { fcntl::FD_CLOEXEC as i32 } else { 0 }),
+        fcntl::SETFD => files.with_slot(fd, |s| s.cloexec = arg as u32 & fcntl::FD_CLOEXEC != 0).map(|()| 0),
+        fcntl::GETFL => Ok(files.get(fd)?.flags() as i32),
+        fcntl::SETFL => {
+            files.get(fd)?.set_status(arg as u32);
+            Ok(0)
+        }
+        _ => {
+            files.get(fd)?;
+            Err(Errno::EINVAL)
+        }
+    }
+}
+
+/// umask(2): answers the old one.
+pub fn sys_umask(lp: &Lwp, mask: u32) -> SysResult<u32> {
+    let old = lp.proc.umask.load(Relaxed);
+    lp.proc.umask.store(mask & 0o777, Relaxed);
+    Ok(old)
+}

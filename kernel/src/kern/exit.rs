@@ -1,0 +1,97 @@
+//! The end of a process: exit(2), and what is left of it.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::Ordering::{Relaxed, SeqCst};
+
+use abi::SysResult;
+use abi::types::{sig, wait};
+
+use crate::kern::proc::{Lwp, Proc, State, Tree, lwpflag};
+use crate::kern::sig::child_changed;
+
+/// exit(2): user code will not go on. What there is to do is done in [`finish`].
+pub fn sys_exit(lp: &Lwp, status: i32) -> SysResult<()> {
+    exit(lp, wait::exited(status as u32));
+    Ok(())
+}
+
+/// Ends the calling process with a wait status.
+pub fn exit(lp: &Lwp, status: u32) {
+    let _ = lp.proc.dying.compare_exchange(0, 1 + status as u64, SeqCst, SeqCst);
+    lp.set_flag(lwpflag::UNWIND);
+}
+
+/// Releases what a process had and makes it a zombie. On its own lwp, out of user code; may sleep.
+pub fn finish(lp: &Arc<Lwp>) {
+    let (kernel, proc) = (&lp.kernel, &lp.proc);
+    // A process that is out of user code without having exited was killed by its host.
+    let status = proc.dying.load(SeqCst).checked_sub(1).map_or(wait::signaled(sig::KILL), |s| s as u32);
+    crate::tty::proc_exited(kernel, proc);
+    proc.files.clear();
+    let dirs = proc.dirs.lock().take();
+    drop(dirs);
+    let image = proc.program.lock().image.take();
+    drop(image);
+    let cpu_ns = proc.cpu_ns();
+    let own = proc.lwp.lock().take();
+    drop(own);
+
+    if proc.pid == 1 {
+        kernel.machine.halt(status);
+        return;
+    }
+    let (parent, adopter) = {
+        let mut tree = kernel.procs.tree.lock();
+        let adopter = reparent_children(&mut tree, proc, kernel.init.lock().waits);
+        (become_zombie(&mut tree, proc, status, cpu_ns), adopter)
+    };
+    child_changed(kernel, adopter);
+    child_changed(kernel, parent);
+}
+
+/// Children of the dying become children of pid 1. Zombies among them are freed when nobody there
+/// will wait. Answers pid 1 when it got zombies to wait for.
+fn reparent_children(tree: &mut Tree, proc: &Proc, init_waits: bool) -> Option<Arc<Proc>> {
+    let children = core::mem::take(&mut tree.find_mut(proc.pid).ok()?.children);
+    let mut zombies = false;
+    let mut adopted = Vec::new();
+    for pid in children {
+        let Ok(child) = tree.find_mut(pid) else { continue };
+        let zombie = matches!(child.state, State::Zombie { .. });
+        child.proc.ppid.store(1, Relaxed);
+        child.autoreap |= !init_waits;
+        if zombie && !init_waits {
+            tree.map.remove(&pid);
+        } else {
+            zombies |= zombie;
+            adopted.push(pid);
+        }
+    }
+    let init = tree.find_mut(1).ok()?;
+    init.children.append(&mut adopted);
+    zombies.then(|| init.proc.clone())
+}
+
+/// Answers the parent that is to be told.
+fn become_zombie(tree: &mut Tree, proc: &Proc, status: u32, cpu_ns: u64) -> Option<Arc<Proc>> {
+    let parent = tree.find(proc.ppid.load(Relaxed)).ok().map(|n| n.proc.clone());
+    // POSIX exit(): a parent that ignores SIGCHLD has no zombies.
+    let unwanted = parent.as_ref().is_none_or(|p| p.ignored.load(Relaxed) & 1 << sig::CHLD != 0);
+    let node = tree.find_mut(proc.pid).ok()?;
+    proc.child_utime_ns.fetch_add(cpu_ns, Relaxed);
+    node.state = State::Zombie { status };
+    if node.autoreap || unwanted {
+        reap(tree, proc.pid);
+    }
+    parent
+}
+
+/// Frees a zombie; its CPU time goes to its parent.
+pub fn reap(tree: &mut Tree, pid: i32) {
+    let Some(node) = tree.map.remove(&pid) else { return };
+    if let Ok(parent) = tree.find_mut(node.proc.ppid.load(Relaxed)) {
+        parent.children.retain(|&c| c != pid);
+        parent.proc.child_utime_ns.fetch_add(node.proc.child_utime_ns.load(Relaxed), Relaxed);
+    }
+}

@@ -1,0 +1,183 @@
+//! Calls on any descriptor: read, write, seek and the rest. POSIX 2.9.7.
+
+use abi::syscalls::UAddr;
+use abi::types::{mode, seek, sig};
+use abi::{Errno, SysResult};
+
+use crate::kern::proc::Lwp;
+use crate::kern::sig::psignal;
+use crate::uio::{Iovec, Uio};
+use crate::vfs::file::File;
+use crate::vfs::vnode::ioflag;
+
+/// Which way a transfer goes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Rw {
+    Read,
+    Write,
+}
+
+/// readv(2) and preadv(2): at an offset, or at the file's own.
+#[inline]
+pub fn kern_readv(lp: &Lwp, fd: i32, iovs: &[Iovec], offset: Option<u64>) -> SysResult<usize> {
+    let file = lp.file(fd)?;
+    file.check_readable()?;
+    kern_rw(lp, &file, Rw::Read, iovs, offset)
+}
+
+/// writev(2) and pwritev(2). EPIPE comes with SIGPIPE.
+#[inline]
+pub fn kern_writev(lp: &Lwp, fd: i32, iovs: &[Iovec], offset: Option<u64>) -> SysResult<usize> {
+    let file = lp.file(fd)?;
+    file.check_writable()?;
+    kern_rw(lp, &file, Rw::Write, iovs, offset)
+}
+
+/// Past the decoding.
+///
+/// Once any byte has moved the result is a count, even if the rest fails: the error will come
+/// again on the next call, the count would not.
+pub fn kern_rw(lp: &Lwp, file: &File, rw: Rw, iovs: &[Iovec], offset: Option<u64>) -> SysResult<usize> {
+    match offset {
+        Some(_) if !file.vnode.seekable() => Err(Errno::ESPIPE),
+        // pwrite(2) on a file opened with O_APPEND writes where it says, as POSIX has it.
+        Some(at) if at > i64::MAX as u64 => Err(Errno::EINVAL),
+        Some(at) => transfer(lp, file, rw, &mut Uio::user(lp, iovs, at)?, file.ioflags() & !ioflag::APPEND),
+        None if !file.vnode.seekable() => transfer(lp, file, rw, &mut Uio::user(lp, iovs, 0)?, file.ioflags()),
+        None => {
+            let mut at = file.offset.lock(lp);
+            let mut uio = Uio::user(lp, iovs, *at)?;
+            let done = transfer(lp, file, rw, &mut uio, file.ioflags());
+            *at = uio.offset;
+            done
+        }
+    }
+}
+
+#[inline]
+fn transfer(lp: &Lwp, file: &File, rw: Rw, uio: &mut Uio<'_>, flags: u32) -> SysResult<usize> {
+    let asked = uio.resid;
+    let done = match rw {
+        Rw::Read => file.vnode.read(uio, flags),
+        Rw::Write => file.vnode.write(uio, flags),
+    };
+    match done {
+        Err(e) if uio.resid == asked => {
+            if e == Errno::EPIPE && rw == Rw::Write {
+                psignal(&lp.kernel, &lp.proc, sig::PIPE);
+            }
+            Err(e)
+        }
+        _ => Ok(asked - uio.resid),
+    }
+}
+
+fn one(base: UAddr, len: u32) -> [Iovec; 1] {
+    [Iovec { base, len: len as usize }]
+}
+
+/// A file offset argument: not negative.
+fn at(offset: i64) -> SysResult<Option<u64>> {
+    u64::try_from(offset).map(Some).map_err(|_| Errno::EINVAL)
+}
+
+pub fn sys_read(lp: &Lwp, fd: i32, buf: UAddr, len: u32) -> SysResult<usize> {
+    kern_readv(lp, fd, &one(buf, len), None)
+}
+pub fn sys_write(lp: &Lwp, fd: i32, buf: UAddr, len: u32) -> SysResult<usize> {
+    kern_writev(lp, fd, &one(buf, len), None)
+}
+pub fn sys_pread(lp: &Lwp, fd: i32, buf: UAddr, len: u32, offset: i64) -> SysResult<usize> {
+    kern_readv(lp, fd, &one(buf, len), at(offset)?)
+}
+pub fn sys_pwrite(lp: &Lwp, fd: i32, buf: UAddr, len: u32, offset: i64) -> SysResult<usize> {
+    kern_writev(lp, fd, &one(buf, len), at(offset)?)
+}
+
+/// lseek(2): the new offset. EINVAL below 0, EOVERFLOW past what an off_t holds, ESPIPE.
+pub fn kern_lseek(lp: &Lwp, fd: i32, offset: i64, whence: u32) -> SysResult<u64> {
+    let file = lp.file(fd)?;
+    if !file.vnode.seekable() {
+        return Err(Errno::ESPIPE);
+    }
+    let mut at = file.offset.lock(lp);
+    let base = match whence {
+        seek::SET => 0,
+        seek::CUR => *at as i64,
+        seek::END => file.vnode.getattr(lp)?.size as i64,
+        seek::DATA | seek::HOLE => {
+            let from = u64::try_from(offset).map_err(|_| Errno::ENXIO)?;
+            *at = file.vnode.seek_hole(lp, from, whence == seek::HOLE)?;
+            return Ok(*at);
+        }
+        _ => return Err(Errno::EINVAL),
+    };
+    let new = base.checked_add(offset).ok_or(Errno::EOVERFLOW)?;
+    *at = u64::try_from(new).map_err(|_| Errno::EINVAL)?;
+    Ok(*at)
+}
+
+pub fn sys_lseek(lp: &Lwp, fd: i32, offset: i64, whence: u32) -> SysResult<u64> {
+    kern_lseek(lp, fd, offset, whence)
+}
+
+pub fn sys_ioctl(lp: &Lwp, fd: i32, request: u32, arg: UAddr) -> SysResult<u32> {
+    lp.file(fd)?.vnode.ioctl(lp, request, arg)
+}
+
+pub fn sys_fsync(lp: &Lwp, fd: i32) -> SysResult<()> {
+    lp.file(fd)?.vnode.fsync(lp, false)
+}
+
+/// ftruncate(2). EINVAL for what isn't a regular file or isn't open for writing.
+pub fn kern_ftruncate(lp: &Lwp, fd: i32, size: i64) -> SysResult<()> {
+    let size = u64::try_from(size).map_err(|_| Errno::EINVAL)?;
+    let file = lp.file(fd)?;
+    if file.check_writable().is_err() || file.vnode.kind() != mode::IFREG {
+        return Err(Errno::EINVAL);
+    }
+    crate::vfs::syscalls::kern_truncate(lp, &file.vnode, size)
+}
+
+pub fn sys_ftruncate(lp: &Lwp, fd: i32, size: i64) -> SysResult<()> {
+    kern_ftruncate(lp, fd, size)
+}
+
+/// Fills user memory with random bytes, piece by piece.
+pub fn kern_getrandom(lp: &Lwp, buf: UAddr, len: u32) -> SysResult<()> {
+    let mut piece = [0; 256];
+    let mut done = 0;
+    while done < len as usize {
+        let n = piece.len().min(len as usize - done);
+        lp.machine().random(&mut piece[..n]);
+        lp.machine().copyout(&piece[..n], buf.offset(done))?;
+        done += n;
+    }
+    Ok(())
+}
+
+pub fn sys_getrandom(lp: &Lwp, buf: UAddr, len: u32) -> SysResult<()> {
+    kern_getrandom(lp, buf, len)
+}
+
+/// uname(2): sysname, nodename, release, version, machine, each with a NUL. ERANGE when they don't fit.
+pub fn sys_uname(lp: &Lwp, buf: UAddr, len: u32) -> SysResult<usize> {
+    let mut out = alloc::vec::Vec::new();
+    let node = lp.kernel.hostname.lock().clone();
+    for field in [&b"vkernel"[..], &node, env!("CARGO_PKG_VERSION").as_bytes(), b"#1", b"wasm32"] {
+        out.extend_from_slice(field);
+        out.push(0);
+    }
+    if out.len() > len as usize {
+        return Err(Errno::ERANGE);
+    }
+    lp.machine().copyout(&out, buf)?;
+    Ok(out.len())
+}
+
+/// Ends the vkernel with an exit status. Root only.
+pub fn sys_reboot(lp: &Lwp, status: i32) -> SysResult<()> {
+    lp.proc.cred.check_root()?;
+    lp.kernel.machine.halt(abi::types::wait::exited(status as u32));
+    Ok(())
+}

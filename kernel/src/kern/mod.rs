@@ -1,0 +1,16 @@
+//! What BSD keeps in `kern`: processes, descriptors, time, resources.
+
+pub mod cred;
+pub mod descrip;
+pub mod exec;
+pub mod exit;
+pub mod generic;
+pub mod ktrace;
+pub mod poll;
+pub mod proc;
+pub mod resource;
+pub mod sig;
+pub mod spawn;
+pub mod synch;
+pub mod time;
+pub mod wait;

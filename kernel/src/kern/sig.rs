@@ -1,0 +1,238 @@
+//! Signals: default actions, kill(2), stop and continue. POSIX 2.4.
+//!
+//! A process has for each signal its default action or ignores it; handlers come with the shells
+//! that need them. A fatal signal marks the process as dying, cuts its sleep short and makes it
+//! leave user code; it then finishes in `kern::exit`.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::Ordering::{Relaxed, SeqCst};
+
+use abi::trapframe::Reason;
+use abi::types::{clock, rlimit, sig, wait};
+use abi::{Errno, SysResult};
+
+use crate::Kernel;
+use crate::kern::exit;
+use crate::kern::proc::{Lwp, Pid, Proc, State, lwpflag};
+use crate::kern::synch::FOREVER;
+
+/// What a signal does to a process that doesn't ignore it.
+#[derive(PartialEq)]
+enum Action {
+    Nothing,
+    Die,
+    Stop,
+    Continue,
+}
+
+fn default_action(signal: u32) -> Action {
+    match signal {
+        sig::CHLD | sig::URG | sig::WINCH => Action::Nothing,
+        sig::STOP | sig::TSTP | sig::TTIN | sig::TTOU => Action::Stop,
+        sig::CONT => Action::Continue,
+        _ => Action::Die,
+    }
+}
+
+/// The signals that can be neither ignored nor caught.
+const UNMASKABLE: u32 = 1 << sig::KILL | 1 << sig::STOP;
+
+/// Sends a signal to one process. Never sleeps.
+pub fn psignal(kernel: &Kernel, proc: &Arc<Proc>, signal: u32) {
+    // SIGCONT continues even when it is ignored.
+    let ignored = proc.ignored.load(Relaxed) & !UNMASKABLE & 1 << signal != 0;
+    match default_action(signal) {
+        Action::Continue => resume(kernel, proc),
+        _ if ignored => {}
+        Action::Nothing => {}
+        Action::Die => die(proc, wait::signaled(signal)),
+        Action::Stop => stop(kernel, proc, signal),
+    }
+}
+
+/// The process will end with this wait status, unless it is ending already.
+pub fn die(proc: &Proc, status: u32) {
+    let _ = proc.dying.compare_exchange(0, 1 + status as u64, SeqCst, SeqCst);
+    let lp = proc.lwp.lock().clone();
+    if let Some(lp) = lp {
+        lp.set_flag(lwpflag::KILLED);
+        lp.waiter.wake();
+        lp.machine().lwp_kick(&lp);
+    }
+    proc.resume.wake_all();
+}
+
+fn stop(kernel: &Kernel, proc: &Arc<Proc>, signal: u32) {
+    let parent = {
+        let mut tree = kernel.procs.tree.lock();
+        match tree.find_mut(proc.pid) {
+            Ok(node) if node.state == State::Running => node.state = State::Stopped { signal, reported: false },
+            _ => return,
+        }
+        parent_of(&tree, proc)
+    };
+    if let Some(lp) = &*proc.lwp.lock() {
+        lp.set_flag(lwpflag::STOPPED);
+    }
+    child_changed(kernel, parent);
+}
+
+fn resume(kernel: &Kernel, proc: &Arc<Proc>) {
+    let parent = {
+        let mut tree = kernel.procs.tree.lock();
+        match tree.find_mut(proc.pid) {
+            Ok(node) if matches!(node.state, State::Stopped { .. }) => {
+                node.state = State::Running;
+                node.continued = true;
+            }
+            _ => return,
+        }
+        parent_of(&tree, proc)
+    };
+    if let Some(lp) = &*proc.lwp.lock() {
+        lp.clear_flag(lwpflag::STOPPED);
+    }
+    proc.resume.wake_all();
+    child_changed(kernel, parent);
+}
+
+fn parent_of(tree: &crate::kern::proc::Tree, proc: &Proc) -> Option<Arc<Proc>> {
+    tree.find(proc.ppid.load(Relaxed)).ok().map(|n| n.proc.clone())
+}
+
+/// Tells a parent that one of its children changed its state.
+pub fn child_changed(kernel: &Kernel, parent: Option<Arc<Proc>>) {
+    if let Some(parent) = parent {
+        psignal(kernel, &parent, sig::CHLD);
+        parent.child_event.wake_all();
+    }
+}
+
+/// Sits out a stop, at the end of a system call.
+pub fn stopped(lp: &Lwp) {
+    let go = || (lp.flags.load(SeqCst) & (lwpflag::STOPPED | lwpflag::KILLED) != lwpflag::STOPPED).then_some(());
+    // EINTR means killed, which the caller looks for.
+    let _ = lp.proc.resume.wait(lp, FOREVER, go);
+}
+
+/// A fault of the program: it dies of the signal that Unix has for it. Faults cannot be ignored.
+pub fn fault(lp: &Lwp, reason: Reason) {
+    let signal = fault_signal(reason);
+    exit::exit(lp, wait::signaled(signal));
+}
+
+/// A wasm trap as a signal: what the nearest machine fault would raise.
+pub fn fault_signal(reason: Reason) -> u32 {
+    match reason {
+        Reason::MemoryBounds | Reason::TableBounds | Reason::StackOverflow | Reason::NullReference => sig::SEGV,
+        Reason::DivideByZero | Reason::IntegerOverflow | Reason::BadConversion => sig::FPE,
+        Reason::Unaligned => sig::BUS,
+        Reason::Uncaught => sig::ABRT,
+        _ => sig::ILL,
+    }
+}
+
+/// EPERM unless the sender may signal it: root, or its real or effective id is the target's real or saved.
+fn may_signal(lp: &Lwp, to: &Proc, signal: u32) -> bool {
+    let (me, it) = (&lp.proc.cred, &to.cred);
+    let ids = [it.uid(), it.suid()];
+    me.euid() == 0
+        || ids.contains(&me.uid())
+        || ids.contains(&me.euid())
+        || signal == sig::CONT && lp.proc.sid.load(Relaxed) == to.sid.load(Relaxed)
+}
+
+/// kill(2): a process, the caller's group (0), all (-1), a group. Signal 0 only asks.
+pub fn kern_kill(lp: &Lwp, pid: Pid, signal: u32) -> SysResult<()> {
+    if signal >= sig::COUNT {
+        return Err(Errno::EINVAL);
+    }
+    let group = match pid {
+        0 => lp.proc.pgid.load(Relaxed),
+        p if p < -1 => p.checked_neg().ok_or(Errno::ESRCH)?,
+        _ => 0,
+    };
+    let targets: Vec<Arc<Proc>> = {
+        let tree = lp.kernel.procs.tree.lock();
+        let chosen = |p: &Proc| match pid {
+            p1 if p1 > 0 => p.pid == p1,
+            -1 => p.pid != 1 && p.pid != lp.proc.pid,
+            _ => p.pgid.load(Relaxed) == group,
+        };
+        tree.map.values().filter(|n| chosen(&n.proc)).map(|n| n.proc.clone()).collect()
+    };
+    if targets.is_empty() {
+        return Err(Errno::ESRCH);
+    }
+    let mut sent = false;
+    for p in targets.iter().filter(|p| may_signal(lp, p, signal)) {
+        sent = true;
+        if signal != 0 {
+            psignal(&lp.kernel, p, signal);
+        }
+    }
+    if sent { Ok(()) } else { Err(Errno::EPERM) }
+}
+
+pub fn sys_kill(lp: &Lwp, pid: Pid, signal: u32) -> SysResult<()> {
+    kern_kill(lp, pid, signal)
+}
+
+/// Ignores a signal (1) or gives it its default action (0). Answers what it was. Handlers: ENOTSUP.
+pub fn sys_sigaction(lp: &Lwp, signal: u32, disposition: u32) -> SysResult<u32> {
+    if signal == 0 || signal >= sig::COUNT || UNMASKABLE & 1 << signal != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let bit = 1 << signal;
+    let old = match disposition {
+        0 => lp.proc.ignored.fetch_and(!bit, SeqCst),
+        1 => lp.proc.ignored.fetch_or(bit, SeqCst),
+        _ => return Err(Errno::ENOTSUP),
+    };
+    Ok((old & bit != 0) as u32)
+}
+
+/// A signal from the console's user: to the foreground group.
+pub fn console_signal(kernel: &Kernel, signal: u32) {
+    if signal == 0 || signal >= sig::COUNT {
+        return;
+    }
+    let group = crate::tty::foreground(kernel);
+    let members: Vec<Arc<Proc>> = {
+        let tree = kernel.procs.tree.lock();
+        tree.map.values().filter(|n| n.proc.pgid.load(Relaxed) == group).map(|n| n.proc.clone()).collect()
+    };
+    for p in members {
+        psignal(kernel, &p, signal);
+    }
+}
+
+/// The end of the time given to this vkernel.
+pub fn kill_all(kernel: &Kernel) {
+    let all: Vec<Arc<Proc>> = kernel.procs.tree.lock().map.values().map(|n| n.proc.clone()).collect();
+    for p in all {
+        die(&p, wait::signaled(sig::KILL));
+    }
+}
+
+/// RLIMIT_CPU, in seconds: SIGXCPU past the soft limit, SIGKILL past the hard one. `id` is what the
+/// machine calls the lwp that ran.
+pub fn check_cpu_limits(kernel: &Kernel, id: u32) {
+    let found = {
+        let tree = kernel.procs.tree.lock();
+        let is = |p: &Proc| p.lwp.lock().as_ref().is_some_and(|l| l.md.id.load(Relaxed) == id);
+        tree.map.values().find(|n| is(&n.proc)).map(|n| n.proc.clone())
+    };
+    let Some(proc) = found else { return };
+    let soft = proc.limits.soft(rlimit::CPU);
+    if soft == rlimit::INFINITY {
+        return;
+    }
+    let used_s = kernel.machine.clock(clock::THREAD_CPUTIME, id) / 1_000_000_000;
+    if used_s >= proc.limits.hard(rlimit::CPU) {
+        psignal(kernel, &proc, sig::KILL);
+    } else if used_s >= soft {
+        psignal(kernel, &proc, sig::XCPU);
+    }
+}

@@ -1,0 +1,141 @@
+//! Sleeping and waking: wait queues, as BSD's `tsleep` and `wakeup`.
+//!
+//! An lwp has one [`Waiter`]. To wait for something it stands in the queues of all that may bring
+//! it, looks once more, and parks; who brings it wakes the queue. `poll` stands in many at once.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU32, Ordering};
+
+use abi::{Errno, SysResult};
+use ksync::SpinLock;
+
+use crate::kern::proc::Lwp;
+use crate::locks;
+use crate::machdep::{Machine, Parked};
+
+/// No deadline.
+pub const FOREVER: u64 = u64::MAX;
+
+/// What an lwp sleeps on: 0 asleep or about to be, 1 woken.
+pub struct Waiter {
+    word: AtomicU32,
+    machine: Arc<dyn Machine>,
+}
+
+impl Waiter {
+    pub fn new(machine: Arc<dyn Machine>) -> Arc<Waiter> {
+        Arc::new(Waiter { word: AtomicU32::new(0), machine })
+    }
+
+    /// Forgets earlier wake-ups. Before standing in any queue.
+    pub fn reset(&self) {
+        self.word.store(0, Ordering::SeqCst);
+    }
+
+    /// Wakes the lwp, now or when it is about to sleep.
+    pub fn wake(&self) {
+        if self.word.swap(1, Ordering::SeqCst) == 0 {
+            self.machine.unpark(&self.word, 1);
+        }
+    }
+}
+
+impl Lwp {
+    /// Sleeps until its waiter is woken. EINTR when a signal is there, ETIMEDOUT at the deadline
+    /// (absolute, monotonic).
+    pub fn sleep(&self, deadline_ns: u64) -> SysResult<()> {
+        loop {
+            if self.waiter.word.load(Ordering::SeqCst) != 0 {
+                return Ok(());
+            }
+            if self.interrupted() {
+                return Err(Errno::EINTR);
+            }
+            #[cfg(any(test, feature = "fake"))]
+            ksync::sim::assert_may_sleep();
+            if self.machine().park(&self.waiter.word, 0, deadline_ns) == Parked::TimedOut {
+                return Err(Errno::ETIMEDOUT);
+            }
+        }
+    }
+}
+
+impl ksync::Park for Lwp {
+    fn park(&self, word: &AtomicU32, expected: u32) {
+        self.machine().park(word, expected, FOREVER);
+    }
+    fn unpark(&self, word: &AtomicU32) {
+        self.machine().unpark(word, 1);
+    }
+}
+
+/// Lwps that wait for the same thing.
+pub struct WaitQueue {
+    /// How many stand in `list`, so that waking nobody costs one load.
+    count: AtomicU32,
+    list: SpinLock<Vec<Arc<Waiter>>>,
+}
+
+impl Default for WaitQueue {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl WaitQueue {
+    pub const fn new() -> WaitQueue {
+        WaitQueue { count: AtomicU32::new(0), list: SpinLock::new(&locks::WAITQ, Vec::new()) }
+    }
+
+    /// Puts a waiter at the end. It must look at what it waits for once more after this.
+    pub fn enter(&self, w: &Arc<Waiter>) {
+        let mut list = self.list.lock();
+        list.push(w.clone());
+        self.count.store(list.len() as u32, Ordering::SeqCst);
+    }
+
+    /// Takes a waiter out, if it is still there.
+    pub fn leave(&self, w: &Arc<Waiter>) {
+        let mut list = self.list.lock();
+        if let Some(at) = list.iter().position(|x| Arc::ptr_eq(x, w)) {
+            list.remove(at);
+        }
+        self.count.store(list.len() as u32, Ordering::SeqCst);
+    }
+
+    /// Sleeps until `cond` has an answer. EINTR and ETIMEDOUT as [`Lwp::sleep`], but an answer
+    /// that is there by then wins.
+    pub fn wait<T>(&self, lp: &Lwp, deadline_ns: u64, mut cond: impl FnMut() -> Option<T>) -> SysResult<T> {
+        if let Some(v) = cond() {
+            return Ok(v);
+        }
+        loop {
+            lp.waiter.reset();
+            self.enter(&lp.waiter);
+            if let Some(v) = cond() {
+                self.leave(&lp.waiter);
+                return Ok(v);
+            }
+            let slept = lp.sleep(deadline_ns);
+            self.leave(&lp.waiter);
+            if let Some(v) = cond() {
+                return Ok(v);
+            }
+            slept?;
+        }
+    }
+
+    /// Wakes all. Each looks for itself whether what it waited for is there.
+    pub fn wake_all(&self) {
+        if self.count.load(Ordering::SeqCst) == 0 {
+            return;
+        }
+        // Waking under the lock keeps the list's storage: no allocation on this path.
+        let mut list = self.list.lock();
+        self.count.store(0, Ordering::SeqCst);
+        for w in list.drain(..) {
+            w.wake();
+        }
+    }
+}

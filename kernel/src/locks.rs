@@ -1,0 +1,40 @@
+//! The lock tree. Who holds a lock may take only locks of a higher rank, here: further down.
+//!
+//! Sleep locks stand above all spin locks, as a holder of a spin lock must not sleep. Files are
+//! released (dropped) only with no spin lock held: closing may talk to the host.
+//!
+//! ```text
+//! rename            one per mount: a rename changes two directories as one      sleeps
+//!   offset          a file's position, over the whole transfer (POSIX 2.9.7)   sleeps
+//!     vnode-data    the content of a regular file                              sleeps
+//!       hostfs      the message buffer of the file server                      sleeps
+//!         proctree  all of the process tree: parents, groups, states
+//!           proc    one process: directories, names, limits
+//!             filedesc   one descriptor table
+//!               mounts   the mount table
+//!                 namecache
+//!                   tmpfs-dir    entries of directories (several: by address)
+//!                     tmpfs-node attributes of one node
+//!                       pipe
+//!                       tty
+//!                         waitq  sleepers
+//!                           cons the console's line
+//! ```
+
+use ksync::Class;
+
+pub static RENAME: Class = Class::new("rename", 100);
+pub static OFFSET: Class = Class::nesting("offset", 110);
+pub static VNODE_DATA: Class = Class::nesting("vnode-data", 120);
+pub static HOSTFS: Class = Class::new("hostfs", 130);
+pub static PROCTREE: Class = Class::new("proctree", 200);
+pub static PROC: Class = Class::nesting("proc", 210);
+pub static FILEDESC: Class = Class::new("filedesc", 220);
+pub static MOUNTS: Class = Class::new("mounts", 230);
+pub static NAMECACHE: Class = Class::new("namecache", 240);
+pub static TMPFS_DIR: Class = Class::nesting("tmpfs-dir", 250);
+pub static TMPFS_NODE: Class = Class::nesting("tmpfs-node", 260);
+pub static PIPE: Class = Class::new("pipe", 300);
+pub static TTY: Class = Class::new("tty", 310);
+pub static WAITQ: Class = Class::new("waitq", 400);
+pub static CONS: Class = Class::new("cons", 500);

@@ -1,0 +1,89 @@
+//! From a number and six registers to the body of a system call: made from `abi::syscalls!`.
+
+use abi::syscalls::{Arg, FromReg, arg_types, slots};
+use abi::{Errno, SysResult};
+
+use crate::kern::proc::Lwp;
+
+/// What bodies may answer, as `trap()` encodes it.
+pub trait Answer {
+    fn value(self) -> i64;
+}
+impl Answer for () {
+    #[inline(always)]
+    fn value(self) -> i64 {
+        0
+    }
+}
+impl Answer for u32 {
+    #[inline(always)]
+    fn value(self) -> i64 {
+        self as i64
+    }
+}
+impl Answer for i32 {
+    #[inline(always)]
+    fn value(self) -> i64 {
+        self as i64
+    }
+}
+impl Answer for usize {
+    #[inline(always)]
+    fn value(self) -> i64 {
+        self as i64
+    }
+}
+impl Answer for u64 {
+    #[inline(always)]
+    fn value(self) -> i64 {
+        self as i64
+    }
+}
+
+/// `vkernel`: the value or minus the errno.
+#[inline(always)]
+fn vkernel<T: Answer>(r: SysResult<T>) -> i64 {
+    match r {
+        Ok(v) => v.value(),
+        Err(e) => -(e as i64),
+    }
+}
+
+/// WASI: an errno, 0 for success.
+#[inline(always)]
+fn wasi(r: SysResult<()>) -> i64 {
+    match r {
+        Ok(()) => 0,
+        Err(e) => e as i64,
+    }
+}
+use wasi as wasi_unstable;
+
+macro_rules! dispatch {
+    ($($nr:literal $module:ident $name:ident($($arg:ident: $ty:ident),*) = $($body:ident)::+;)*) => {
+        /// Carries out one system call.
+        #[inline]
+        pub fn dispatch(lp: &Lwp, nr: u32, a0: u64, a1: u64, a2: u64, a3: u64, a4: u64, a5: u64) -> i64 {
+            match nr {
+                $($nr => {
+                    const ARGS: &[Arg; [$(Arg::$ty),*].len()] = &[$(Arg::$ty),*];
+                    #[allow(unused)]
+                    const SLOTS: [(usize, u32); ARGS.len()] = slots(ARGS);
+                    #[allow(unused)]
+                    let regs = [a0, a1, a2, a3, a4, a5];
+                    #[allow(unused)]
+                    let mut at = 0;
+                    #[allow(unused)]
+                    let mut next = || {
+                        let (reg, shift) = SLOTS[at];
+                        at += 1;
+                        regs[reg] >> shift
+                    };
+                    $module(crate::$($body)::+(lp, $(<arg_types::$ty as FromReg>::from_reg(next())),*))
+                })*
+                _ => -(Errno::ENOSYS as i64),
+            }
+        }
+    };
+}
+abi::syscalls!(dispatch);

@@ -1,0 +1,143 @@
+//! One transfer between an object and whoever asked for it: BSD's `uio`.
+//!
+//! An object that is read or written sees only this: how much is left to move, at which offset,
+//! and [`Uio::copy_out`] or [`Uio::copy_in`] to move it. Whether the other side is user memory in
+//! one piece or many, or a buffer of the kernel's, is decided here.
+
+use abi::syscalls::UAddr;
+use abi::{Errno, SysResult};
+
+use crate::kern::proc::Lwp;
+
+/// A piece of user memory that somebody claims to own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Iovec {
+    pub base: UAddr,
+    pub len: usize,
+}
+
+enum Space<'a> {
+    User { iovs: &'a [Iovec], skip: usize },
+    /// The kernel's own, to be filled by a read.
+    Into(&'a mut [u8]),
+    /// The kernel's own, to be taken by a write.
+    From(&'a [u8]),
+}
+
+/// A transfer in progress.
+pub struct Uio<'a> {
+    lp: &'a Lwp,
+    space: Space<'a>,
+    /// Bytes still to move.
+    pub resid: usize,
+    /// Where in the object; objects with a position move it on themselves through `copy_*`.
+    pub offset: u64,
+}
+
+impl<'a> Uio<'a> {
+    /// From or to user memory. The lengths may not add up to more than an i32 holds: EINVAL, as
+    /// `readv(2)` has it for SSIZE_MAX.
+    pub fn user(lp: &'a Lwp, iovs: &'a [Iovec], offset: u64) -> SysResult<Uio<'a>> {
+        let mut resid = 0usize;
+        for v in iovs {
+            resid = resid.checked_add(v.len).filter(|&n| n <= i32::MAX as usize).ok_or(Errno::EINVAL)?;
+        }
+        Ok(Uio { lp, space: Space::User { iovs, skip: 0 }, resid, offset })
+    }
+
+    /// A read into a buffer of the kernel's.
+    pub fn into_kernel(lp: &'a Lwp, buf: &'a mut [u8], offset: u64) -> Uio<'a> {
+        Uio { lp, resid: buf.len(), space: Space::Into(buf), offset }
+    }
+
+    /// A write from a buffer of the kernel's.
+    pub fn from_kernel(lp: &'a Lwp, buf: &'a [u8], offset: u64) -> Uio<'a> {
+        Uio { lp, resid: buf.len(), space: Space::From(buf), offset }
+    }
+
+    pub fn lwp(&self) -> &'a Lwp {
+        self.lp
+    }
+
+    /// Gives the asker up to `src.len()` bytes; answers how many it wanted.
+    pub fn copy_out(&mut self, src: &[u8]) -> SysResult<usize> {
+        let n = src.len().min(self.resid);
+        let mut done = 0;
+        while done < n {
+            done += self.out_piece(&src[done..n])?;
+        }
+        Ok(n)
+    }
+
+    /// Takes up to `dst.len()` bytes from the asker; answers how many there were.
+    pub fn copy_in(&mut self, dst: &mut [u8]) -> SysResult<usize> {
+        let n = dst.len().min(self.resid);
+        let mut done = 0;
+        while done < n {
+            done += self.in_piece(&mut dst[done..n])?;
+        }
+        Ok(n)
+    }
+
+    fn out_piece(&mut self, src: &[u8]) -> SysResult<usize> {
+        let n = match &mut self.space {
+            Space::User { iovs, skip } => {
+                let (at, room) = front(iovs, skip);
+                let n = room.min(src.len());
+                self.lp.machine().copyout(&src[..n], at)?;
+                n
+            }
+            Space::Into(buf) => {
+                let n = src.len();
+                let (head, tail) = core::mem::take(buf).split_at_mut(n);
+                head.copy_from_slice(src);
+                *buf = tail;
+                n
+            }
+            Space::From(_) => return Err(Errno::EFAULT),
+        };
+        self.advance(n);
+        Ok(n)
+    }
+
+    fn in_piece(&mut self, dst: &mut [u8]) -> SysResult<usize> {
+        let n = match &mut self.space {
+            Space::User { iovs, skip } => {
+                let (at, room) = front(iovs, skip);
+                let n = room.min(dst.len());
+                self.lp.machine().copyin(at, &mut dst[..n])?;
+                n
+            }
+            Space::From(buf) => {
+                let n = dst.len();
+                let (head, tail) = buf.split_at(n);
+                dst.copy_from_slice(head);
+                *buf = tail;
+                n
+            }
+            Space::Into(_) => return Err(Errno::EFAULT),
+        };
+        self.advance(n);
+        Ok(n)
+    }
+
+    fn advance(&mut self, n: usize) {
+        if let Space::User { skip, .. } = &mut self.space {
+            *skip += n;
+        }
+        self.resid -= n;
+        self.offset += n as u64;
+    }
+}
+
+/// The first piece that isn't used up. Callers know that bytes are left.
+fn front(iovs: &mut &[Iovec], skip: &mut usize) -> (UAddr, usize) {
+    while let Some((v, rest)) = iovs.split_first() {
+        if *skip < v.len {
+            return (v.base.offset(*skip), v.len - *skip);
+        }
+        *skip -= v.len;
+        *iovs = rest;
+    }
+    (UAddr::NULL, 0)
+}

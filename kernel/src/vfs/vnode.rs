@@ -1,0 +1,258 @@
+//! Vnodes: what every object with a file's face is made of.
+//!
+//! A vnode is one file, directory, device, pipe... of some file system, for as long as somebody
+//! refers to it. File systems implement [`Vnode`]; the layer above (`lookup`, `syscalls`, `file`)
+//! knows paths, permissions and descriptors and calls these with names of one component that are
+//! neither `.` nor `..`. Permissions have been checked before a vnode is called, and that a change
+//! does not go to a read-only mount.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use abi::types::{Stat, Statvfs, mode};
+use abi::{Errno, SysResult};
+use ksync::SpinLock;
+
+use crate::kern::exec::Image;
+use crate::kern::poll::Registrar;
+use crate::kern::proc::Lwp;
+use crate::locks;
+use crate::uio::Uio;
+use crate::vfs::mount::Mount;
+
+pub type VnodeRef = Arc<dyn Vnode>;
+
+/// What all vnodes have.
+pub struct Head {
+    /// The file system it belongs to.
+    pub mount: Arc<Mount>,
+    /// Something is mounted on it: look into `mounted`.
+    covered: AtomicBool,
+    mounted: SpinLock<Option<Arc<Mount>>>,
+    /// There is something in `image`.
+    compiled: AtomicBool,
+    /// The host's image of this file as a program. See `kern::exec`.
+    image: SpinLock<Option<Arc<Image>>>,
+}
+
+impl Head {
+    pub fn new(mount: Arc<Mount>) -> Head {
+        Head {
+            mount,
+            covered: AtomicBool::new(false),
+            mounted: SpinLock::new(&locks::MOUNTS, None),
+            compiled: AtomicBool::new(false),
+            image: SpinLock::new(&locks::MOUNTS, None),
+        }
+    }
+
+    /// The file system mounted here, if any.
+    #[inline]
+    pub fn mounted_here(&self) -> Option<Arc<Mount>> {
+        if !self.covered.load(Ordering::Relaxed) {
+            return None;
+        }
+        self.mounted.lock().clone()
+    }
+
+    /// EBUSY when there is one already. None uncovers.
+    pub fn cover(&self, with: Option<Arc<Mount>>) -> SysResult<()> {
+        let mut mounted = self.mounted.lock();
+        if with.is_some() && mounted.is_some() {
+            return Err(Errno::EBUSY);
+        }
+        self.covered.store(with.is_some(), Ordering::Relaxed);
+        *mounted = with;
+        Ok(())
+    }
+
+    /// The cached image of an executable.
+    pub fn image(&self) -> Option<Arc<Image>> {
+        self.image.lock().clone()
+    }
+    pub fn set_image(&self, image: Arc<Image>) {
+        let old = self.image.lock().replace(image);
+        self.compiled.store(true, Ordering::Release);
+        drop(old);
+    }
+    /// The content was changed: what was compiled from it is stale. File systems call this on
+    /// every write and change of size.
+    #[inline]
+    pub fn content_changed(&self) {
+        if self.compiled.load(Ordering::Relaxed) {
+            self.compiled.store(false, Ordering::Release);
+            let old = self.image.lock().take();
+            drop(old);
+        }
+    }
+}
+
+/// Who may do what with a file: all that a permission check looks at.
+#[derive(Clone, Copy, Debug)]
+pub struct Owner {
+    /// Type and permissions.
+    pub mode: u32,
+    pub uid: u32,
+    pub gid: u32,
+}
+
+/// What `setattr` changes: the fields that are set. `ctime` follows by itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SetAttr {
+    /// Permissions only.
+    pub mode: Option<u32>,
+    pub uid: Option<u32>,
+    pub gid: Option<u32>,
+    pub size: Option<u64>,
+    pub atime_ns: Option<i64>,
+    pub mtime_ns: Option<i64>,
+}
+
+/// What `create` makes.
+pub struct Create<'a> {
+    /// Type and permissions, umask already applied.
+    pub mode: u32,
+    pub uid: u32,
+    pub gid: u32,
+    pub rdev: u64,
+    /// A symbolic link's text.
+    pub target: &'a [u8],
+}
+
+/// One entry of a directory.
+pub struct Dirent<'a> {
+    pub ino: u64,
+    /// A `types::dt`.
+    pub kind: u8,
+    /// Where to go on after this entry. Stable while the directory is open; never 0.
+    pub cookie: u64,
+    pub name: &'a [u8],
+}
+
+/// Flags of a transfer.
+pub mod ioflag {
+    /// Write at the end, wherever that is by then.
+    pub const APPEND: u32 = 1;
+    /// EAGAIN instead of sleeping.
+    pub const NONBLOCK: u32 = 2;
+}
+
+/// The operations of a file. The defaults are what a directory or a plain file answers to what it cannot do.
+pub trait Vnode: Send + Sync {
+    fn head(&self) -> &Head;
+
+    /// For the permission check on the path of every lookup: cheap, takes no lock.
+    fn owner(&self) -> Owner;
+    fn getattr(&self, lp: &Lwp) -> SysResult<Stat>;
+    fn setattr(&self, _lp: &Lwp, _set: &SetAttr) -> SysResult<()> {
+        Err(Errno::EPERM)
+    }
+
+    // Directories.
+    fn lookup(&self, _lp: &Lwp, _name: &[u8]) -> SysResult<VnodeRef> {
+        Err(Errno::ENOTDIR)
+    }
+    /// The directory this directory stands in; itself at the root of a file system.
+    fn parent(&self, _lp: &Lwp) -> SysResult<VnodeRef> {
+        Err(Errno::ENOTDIR)
+    }
+    /// Makes a file, a directory, a symbolic link or a node. EEXIST. A directory that was removed
+    /// answers ENOENT.
+    fn create(&self, _lp: &Lwp, _name: &[u8], _new: &Create<'_>) -> SysResult<VnodeRef> {
+        Err(Errno::ENOTDIR)
+    }
+    /// A hard link to a file of the same mount that is no directory.
+    fn link(&self, _lp: &Lwp, _name: &[u8], _file: &VnodeRef) -> SysResult<()> {
+        Err(Errno::EPERM)
+    }
+    /// `dir` says what the caller wants to remove: ENOTDIR, EISDIR when it is the other; ENOTEMPTY.
+    fn remove(&self, _lp: &Lwp, _name: &[u8], _dir: bool) -> SysResult<()> {
+        Err(Errno::EPERM)
+    }
+    /// Within one mount; `flags` are `types::rename`. Replaces what is at `to`, as rename(2) says. The
+    /// caller has refused to move a directory below itself.
+    fn rename(&self, _lp: &Lwp, _from: &[u8], _to_dir: &VnodeRef, _to: &[u8], _flags: u32) -> SysResult<()> {
+        Err(Errno::EPERM)
+    }
+    /// Calls `f` for the entries after `cookie` (0: from the first), without `.` and `..`, until it
+    /// answers false.
+    fn readdir(&self, _lp: &Lwp, _cookie: u64, _f: &mut dyn FnMut(&Dirent<'_>) -> bool) -> SysResult<()> {
+        Err(Errno::ENOTDIR)
+    }
+    fn readlink(&self, _lp: &Lwp) -> SysResult<Vec<u8>> {
+        Err(Errno::EINVAL)
+    }
+    /// A symbolic link that leads straight to an object, whatever its text says (`/proc/self/cwd`).
+    fn jump(&self, _lp: &Lwp) -> SysResult<Option<VnodeRef>> {
+        Ok(None)
+    }
+
+    // Content.
+    /// Called for each open file description. May answer another vnode to open in its place
+    /// (`/dev/fd/3`, `/dev/tty`, the instance of a host's file).
+    fn open(&self, _lp: &Lwp, _flags: u32) -> SysResult<Option<VnodeRef>> {
+        Ok(None)
+    }
+    /// The last descriptor of an open file description is gone.
+    fn close(&self, _flags: u32) {}
+    /// Moves up to `uio.resid` bytes; nothing at end of file.
+    fn read(&self, _uio: &mut Uio<'_>, _flags: u32) -> SysResult<()> {
+        Err(Errno::EINVAL)
+    }
+    fn write(&self, _uio: &mut Uio<'_>, _flags: u32) -> SysResult<()> {
+        Err(Errno::EINVAL)
+    }
+    /// False for what has no position: pipes, terminals (ESPIPE).
+    fn seekable(&self) -> bool {
+        true
+    }
+    /// For SEEK_DATA and SEEK_HOLE: the next offset of that kind from `offset`. ENXIO past the end.
+    fn seek_hole(&self, lp: &Lwp, offset: u64, hole: bool) -> SysResult<u64> {
+        let size = self.getattr(lp)?.size;
+        if offset >= size {
+            return Err(Errno::ENXIO);
+        }
+        Ok(if hole { size } else { offset })
+    }
+    /// `posix_fallocate(3)`: the range will hold data, the size grows if need be.
+    fn allocate(&self, _lp: &Lwp, _offset: u64, _len: u64) -> SysResult<()> {
+        Err(Errno::ENOTSUP)
+    }
+    fn fsync(&self, _lp: &Lwp, _data_only: bool) -> SysResult<()> {
+        Ok(())
+    }
+    /// Which of the `types::poll` events are there; `reg`, if given, is told of the queues that will
+    /// bring the others. Files and directories are always ready.
+    fn poll(&self, _lp: &Lwp, events: u16, _reg: Option<&mut Registrar>) -> u16 {
+        events & (abi::types::poll::IN | abi::types::poll::OUT)
+    }
+    fn ioctl(&self, _lp: &Lwp, _request: u32, _arg: abi::syscalls::UAddr) -> SysResult<u32> {
+        Err(Errno::ENOTTY)
+    }
+    fn statvfs(&self, _lp: &Lwp) -> SysResult<Statvfs> {
+        Ok(Statvfs { bsize: 4096, ..Statvfs::default() })
+    }
+
+    /// For exec: the boot image's blob that holds this content unchanged.
+    fn blob(&self) -> Option<u32> {
+        None
+    }
+    /// For a file system to know its own.
+    fn as_any(&self) -> &dyn core::any::Any;
+}
+
+impl dyn Vnode {
+    /// The type bits of the mode.
+    pub fn kind(&self) -> u32 {
+        self.owner().mode & mode::IFMT
+    }
+    pub fn is_dir(&self) -> bool {
+        self.kind() == mode::IFDIR
+    }
+}
+
+/// True when both are the same vnode.
+pub fn same(a: &VnodeRef, b: &VnodeRef) -> bool {
+    core::ptr::addr_eq(Arc::as_ptr(a), Arc::as_ptr(b))
+}

@@ -1,0 +1,20 @@
+//! The imports: one function per row of `abi::hypercall`.
+
+macro_rules! ret {
+    (()) => { () };
+    ($t:tt) => { $t };
+}
+macro_rules! imports {
+    (@munch {$($done:tt)*}) => {
+        #[link(wasm_import_module = "host")]
+        unsafe extern "C" { $($done)* }
+    };
+    (@munch {$($done:tt)*} $(#[$doc:meta])* blocks $name:ident($($arg:ident: $ty:ty),*) -> $ret:tt; $($rest:tt)*) => {
+        imports!(@munch {$($done)* $(#[$doc])* pub safe fn $name($($arg: $ty),*) -> ret!($ret);} $($rest)*);
+    };
+    (@munch {$($done:tt)*} $(#[$doc:meta])* $name:ident($($arg:ident: $ty:ty),*) -> $ret:tt; $($rest:tt)*) => {
+        imports!(@munch {$($done)* $(#[$doc])* pub safe fn $name($($arg: $ty),*) -> ret!($ret);} $($rest)*);
+    };
+    ($($all:tt)*) => { imports!(@munch {} $($all)*); };
+}
+abi::hypercalls!(imports);

@@ -1,0 +1,150 @@
+//! The kernel's machine, by hypercalls.
+
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+use abi::errno::decode;
+use abi::syscalls::UAddr;
+use abi::{Errno, SysResult};
+use kernel::kern::proc::Lwp;
+use kernel::machdep::{Machine, Parked};
+
+use crate::{heap, host, uaccess};
+
+/// The machine has no state on this side: it is the host.
+pub struct Wasm;
+
+/// An lwp as the host names it. The host holds a reference until it calls `lwp_gone`.
+pub fn give_to_host(lp: &Arc<Lwp>) -> u32 {
+    let lwp = Arc::into_raw(lp.clone()) as u32;
+    lp.md.id.store(lwp, Relaxed);
+    lwp
+}
+
+fn ptr(b: &[u8]) -> u32 {
+    b.as_ptr() as u32
+}
+fn len(b: &[u8]) -> u32 {
+    b.len() as u32
+}
+fn done(r: i32) -> SysResult<()> {
+    decode(r).map(|_| ())
+}
+/// A count that the host claims to have moved.
+fn count(r: i32, max: usize) -> SysResult<usize> {
+    decode(r).map(|n| (n as usize).min(max))
+}
+
+impl Machine for Wasm {
+    #[inline]
+    fn copyin(&self, src: UAddr, dst: &mut [u8]) -> SysResult<()> {
+        uaccess::copyin(src, dst)
+    }
+    #[inline]
+    fn copyout(&self, src: &[u8], dst: UAddr) -> SysResult<()> {
+        uaccess::copyout(src, dst)
+    }
+    #[inline]
+    fn put32(&self, dst: UAddr, v: u32) -> SysResult<()> {
+        uaccess::put32(dst, v)
+    }
+    #[inline]
+    fn put64(&self, dst: UAddr, v: u64) -> SysResult<()> {
+        uaccess::put64(dst, v)
+    }
+
+    #[inline]
+    fn clock(&self, id: u32, lwp: u32) -> u64 {
+        host::clock(id, lwp)
+    }
+    fn random(&self, buf: &mut [u8]) {
+        host::random(ptr(buf), len(buf));
+    }
+
+    fn park(&self, word: &AtomicU32, expected: u32, deadline_ns: u64) -> Parked {
+        match host::park(word.as_ptr() as u32, expected, deadline_ns) {
+            0 => Parked::Woken,
+            1 => Parked::Changed,
+            _ => Parked::TimedOut,
+        }
+    }
+    fn unpark(&self, word: &AtomicU32, n: u32) -> u32 {
+        host::unpark(word.as_ptr() as u32, n) as u32
+    }
+
+    fn lwp_create(&self, lp: &Arc<Lwp>) -> SysResult<()> {
+        if crate::kstack::top(lp) == 0 {
+            return Err(Errno::ENOMEM);
+        }
+        let lwp = give_to_host(lp);
+        let made = done(host::lwp_create(lwp, lp.proc.vmspace));
+        if made.is_err() {
+            // SAFETY: the host has refused it, so the reference is ours again.
+            drop(unsafe { Arc::from_raw(lwp as *const Lwp) });
+            crate::kstack::free(lp);
+        }
+        made
+    }
+    fn lwp_kick(&self, lp: &Lwp) {
+        host::lwp_kick(lp.md.id.load(Relaxed));
+    }
+
+    fn vmspace_create(&self, id: u32, image: u32, limit: u64) -> SysResult<()> {
+        done(host::vmspace_create(id, image, limit))
+    }
+    fn vmspace_destroy(&self, id: u32) -> SysResult<()> {
+        done(host::vmspace_destroy(id))
+    }
+    fn vmspace_ctl(&self, id: u32, cmd: u32, arg: u64) -> SysResult<u64> {
+        match host::vmspace_ctl(id, cmd, arg) {
+            v @ 0.. => Ok(v as u64),
+            e => Err(Errno::from_raw(e.unsigned_abs() as u32).unwrap_or(Errno::EIO)),
+        }
+    }
+
+    fn image_begin(&self, size: u64) -> SysResult<u32> {
+        decode(host::image_begin(size))
+    }
+    fn image_write(&self, handle: u32, data: &[u8]) -> SysResult<()> {
+        done(host::image_write(handle, ptr(data), len(data)))
+    }
+    fn image_commit(&self, handle: u32) -> SysResult<u32> {
+        decode(host::image_commit(handle))
+    }
+    fn image_blob(&self, blob: u32) -> SysResult<u32> {
+        decode(host::image_blob(blob))
+    }
+    fn image_error(&self, buf: &mut [u8]) -> usize {
+        count(host::image_error(ptr(buf), len(buf)), buf.len()).unwrap_or(0)
+    }
+    fn image_close(&self, image: u32) {
+        host::image_close(image);
+    }
+
+    fn blob_read(&self, blob: u32, off: u64, buf: &mut [u8]) -> SysResult<usize> {
+        count(host::blob_read(blob, off, ptr(buf), len(buf)), buf.len())
+    }
+    fn hostfs_rpc(&self, buf: &mut [u8], n: usize) -> SysResult<usize> {
+        count(host::hostfs_rpc(ptr(buf), n as u32, len(buf)), buf.len())
+    }
+
+    fn dev_read(&self, unit: u32, buf: &mut [u8]) -> SysResult<usize> {
+        count(host::dev_rw(unit, 0, ptr(buf), len(buf)), buf.len())
+    }
+    fn dev_write(&self, unit: u32, buf: &[u8]) -> SysResult<usize> {
+        count(host::dev_rw(unit, 1, ptr(buf), len(buf)), buf.len())
+    }
+    fn dev_ctl(&self, unit: u32, cmd: u32, buf: &mut [u8]) -> SysResult<u32> {
+        decode(host::dev_ctl(unit, cmd, ptr(buf), len(buf)))
+    }
+
+    fn cons_write(&self, text: &[u8]) {
+        host::cons_write(ptr(text), len(text));
+    }
+    fn memory(&self) -> (u64, u64) {
+        heap::usage()
+    }
+    fn halt(&self, status: u32) {
+        host::halt(status);
+    }
+}

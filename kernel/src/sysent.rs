@@ -66,9 +66,9 @@ macro_rules! dispatch {
         pub fn dispatch(lp: &Lwp, nr: u32, a0: u64, a1: u64, a2: u64, a3: u64, a4: u64, a5: u64) -> i64 {
             match nr {
                 $($nr => {
-                    const ARGS: &[Arg; [$(Arg::$ty),*].len()] = &[$(Arg::$ty),*];
+                    const N: usize = <[Arg]>::len(&[$(Arg::$ty),*]);
                     #[allow(unused)]
-                    const SLOTS: [(usize, u32); ARGS.len()] = slots(ARGS);
+                    const SLOTS: [(usize, u32); N] = slots::<N>(&[$(Arg::$ty),*]);
                     #[allow(unused)]
                     let regs = [a0, a1, a2, a3, a4, a5];
                     #[allow(unused)]

@@ -1,0 +1,63 @@
+//! Scatter/gather lists of a program: copied in once, without an allocation for up to 16 pieces.
+
+use alloc::vec::Vec;
+
+use abi::syscalls::UAddr;
+use abi::types::limits;
+use abi::{Errno, SysResult};
+
+use crate::kern::proc::Lwp;
+use crate::uio::Iovec;
+
+/// `iovec` and `ciovec`: pointer, length.
+const SIZE: usize = 8;
+
+/// Runs `f` on the `n` pieces that stand at `at`. EINVAL for more than IOV_MAX.
+#[inline]
+pub fn with<T>(lp: &Lwp, at: UAddr, n: u32, f: impl FnOnce(&[Iovec]) -> SysResult<T>) -> SysResult<T> {
+    match n as usize {
+        n @ 0..=2 => few::<2, T>(lp, at, n, f),
+        n @ 3..=16 => few::<16, T>(lp, at, n, f),
+        n if n <= limits::IOV_MAX => many(lp, at, n, f),
+        _ => Err(Errno::EINVAL),
+    }
+}
+
+#[inline]
+fn few<const N: usize, T>(lp: &Lwp, at: UAddr, n: usize, f: impl FnOnce(&[Iovec]) -> SysResult<T>) -> SysResult<T> {
+    let mut raw = [[0; SIZE]; N];
+    let mut iovs = [Iovec::default(); N];
+    let n = n.min(N);
+    lp.machine().copyin(at, raw[..n].as_flattened_mut())?;
+    for (iov, raw) in iovs.iter_mut().zip(&raw[..n]) {
+        *iov = decode(raw);
+    }
+    f(&iovs[..n])
+}
+
+#[cold]
+fn many<T>(lp: &Lwp, at: UAddr, n: usize, f: impl FnOnce(&[Iovec]) -> SysResult<T>) -> SysResult<T> {
+    let mut raw = super::types::zeroed(n * SIZE)?;
+    lp.machine().copyin(at, &mut raw)?;
+    let mut iovs = Vec::new();
+    iovs.try_reserve_exact(n).map_err(|_| Errno::ENOMEM)?;
+    iovs.extend(raw.as_chunks().0.iter().map(decode));
+    f(&iovs)
+}
+
+#[inline]
+fn decode(raw: &[u8; SIZE]) -> Iovec {
+    let v = u64::from_le_bytes(*raw);
+    Iovec { base: UAddr(v as u32), len: (v >> 32) as usize }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_piece_is_a_pointer_and_a_length() {
+        let iov = decode(&[0x10, 0x20, 0, 0x80, 0xff, 0, 0, 0]);
+        assert_eq!(iov, Iovec { base: UAddr(0x8000_2010), len: 0xff });
+    }
+}

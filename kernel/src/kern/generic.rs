@@ -96,7 +96,12 @@ pub fn sys_pwrite(lp: &Lwp, fd: i32, buf: UAddr, len: u32, offset: i64) -> SysRe
 
 /// lseek(2): the new offset. EINVAL below 0, EOVERFLOW past what an off_t holds, ESPIPE.
 pub fn kern_lseek(lp: &Lwp, fd: i32, offset: i64, whence: u32) -> SysResult<u64> {
-    let file = lp.file(fd)?;
+    lseek(lp, &*lp.file(fd)?, offset, whence)
+}
+
+/// Past the decoding.
+#[inline]
+pub fn lseek(lp: &Lwp, file: &File, offset: i64, whence: u32) -> SysResult<u64> {
     if !file.vnode.seekable() {
         return Err(Errno::ESPIPE);
     }

@@ -45,11 +45,11 @@ fn write(lp: &Lwp, file: &File, iovs: UAddr, n: u32, at: Option<u64>, nwritten: 
 }
 
 pub fn fd_read(lp: &Lwp, fd: i32, iovs: UAddr, n: u32, nread: UAddr) -> SysResult<()> {
-    read(lp, &file(lp, fd, rights::FD_READ)?, iovs, n, None, nread)
+    read(lp, &*file(lp, fd, rights::FD_READ)?, iovs, n, None, nread)
 }
 
 pub fn fd_write(lp: &Lwp, fd: i32, iovs: UAddr, n: u32, nwritten: UAddr) -> SysResult<()> {
-    write(lp, &file(lp, fd, rights::FD_WRITE)?, iovs, n, None, nwritten)
+    write(lp, &*file(lp, fd, rights::FD_WRITE)?, iovs, n, None, nwritten)
 }
 
 pub fn fd_pread(lp: &Lwp, fd: i32, iovs: UAddr, n: u32, at: i64, nread: UAddr) -> SysResult<()> {
@@ -275,7 +275,10 @@ mod tests {
 
     #[test]
     fn a_time_is_given_or_now_or_left() {
-        assert!(matches!(times(5, 6, fstflags::ATIM | fstflags::MTIM_NOW), Ok((Some(TimeSet::Ns(5)), Some(TimeSet::Now)))));
+        assert!(matches!(
+            times(5, 6, fstflags::ATIM | fstflags::MTIM_NOW),
+            Ok((Some(TimeSet::Ns(5)), Some(TimeSet::Now)))
+        ));
         assert!(matches!(times(5, 6, 0), Ok((None, None))));
         assert!(matches!(times(5, 6, fstflags::MTIM | fstflags::MTIM_NOW), Err(Errno::EINVAL)));
         assert!(matches!(times(u64::MAX, 0, fstflags::ATIM), Err(Errno::EINVAL)));

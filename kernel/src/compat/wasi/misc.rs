@@ -58,7 +58,8 @@ mod tests {
 
     #[test]
     fn signals_keep_their_meaning() {
-        let pairs = [(0, 0), (2, sig::INT), (9, sig::KILL), (15, sig::TERM), (16, sig::CHLD), (18, sig::STOP), (30, sig::SYS)];
+        let pairs =
+            [(0, 0), (2, sig::INT), (9, sig::KILL), (15, sig::TERM), (16, sig::CHLD), (18, sig::STOP), (30, sig::SYS)];
         for (wasi, ours) in pairs {
             assert_eq!(signal_from_wasi(wasi), Ok(ours));
         }

@@ -45,9 +45,8 @@ pub fn path_open(
     if base & rights::ALL & !may != 0 {
         return Err(Errno::ENOTCAPABLE);
     }
-    let open = |at: &_| kern_open(lp, at, flags, FILE_MODE);
     let only_reads = flags & (o::ACCMODE | o::CREAT | o::TRUNC) == o::RDONLY;
-    let file = if only_reads { place.look(follow, open) } else { place.change(follow, open) }?;
+    let file = place.find(only_reads, follow, |at| kern_open(lp, at, flags, FILE_MODE))?;
     rights::set(&file, base & may, inheriting & may);
     let fd = lp.add_file(file, false)?;
     lp.machine().put32(opened, fd as u32).inspect_err(|_| {
@@ -63,7 +62,12 @@ fn open_flags(follow: bool, oflags: u32, base: u64, fdflags: u32) -> SysResult<u
         return Err(Errno::EINVAL);
     }
     let mut flags = types::status_from_fdflags(fdflags)?;
-    let bits = [(oflags::CREAT, o::CREAT), (oflags::DIRECTORY, o::DIRECTORY), (oflags::EXCL, o::EXCL), (oflags::TRUNC, o::TRUNC)];
+    let bits = [
+        (oflags::CREAT, o::CREAT),
+        (oflags::DIRECTORY, o::DIRECTORY),
+        (oflags::EXCL, o::EXCL),
+        (oflags::TRUNC, o::TRUNC),
+    ];
     for (theirs, ours) in bits {
         if oflags & theirs != 0 {
             flags |= ours;
@@ -127,7 +131,16 @@ pub fn path_unlink_file(lp: &Lwp, dir: i32, path: UAddr, len: u32) -> SysResult<
 }
 
 #[allow(clippy::too_many_arguments)]
-pub fn path_link(lp: &Lwp, from: i32, flags: u32, old: UAddr, old_len: u32, to: i32, new: UAddr, new_len: u32) -> SysResult<()> {
+pub fn path_link(
+    lp: &Lwp,
+    from: i32,
+    flags: u32,
+    old: UAddr,
+    old_len: u32,
+    to: i32,
+    new: UAddr,
+    new_len: u32,
+) -> SysResult<()> {
     let follow = follows(flags)?;
     let old = Place::new(lp, from, old, old_len, rights::PATH_LINK_SOURCE)?;
     let new = Place::new(lp, to, new, new_len, rights::PATH_LINK_TARGET)?;

@@ -58,18 +58,19 @@ impl Place {
     /// Runs `f` on what the path may mean until something is found; for calls that change nothing.
     #[inline]
     pub fn look<T>(&self, follow: bool, f: impl FnMut(&At<'_>) -> SysResult<T>) -> SysResult<T> {
-        self.run(true, follow, f)
+        self.find(true, follow, f)
     }
 
     /// As `look`, for calls that make, change or remove something: does not try a less likely
     /// reading, so that nobody loses a file he did not name.
     #[inline]
     pub fn change<T>(&self, follow: bool, f: impl FnMut(&At<'_>) -> SysResult<T>) -> SysResult<T> {
-        self.run(false, follow, f)
+        self.find(false, follow, f)
     }
 
+    /// One or the other.
     #[inline]
-    fn run<T>(&self, look: bool, follow: bool, mut f: impl FnMut(&At<'_>) -> SysResult<T>) -> SysResult<T> {
+    pub fn find<T>(&self, look: bool, follow: bool, mut f: impl FnMut(&At<'_>) -> SysResult<T>) -> SysResult<T> {
         let first = f(&self.at(self.start(0, look).unwrap_or(Start::Root), follow));
         match (&first, self.start(1, look)) {
             (Err(Errno::ENOENT | Errno::ENOTDIR), Some(start)) => f(&self.at(start, follow)).or(first),
@@ -98,7 +99,12 @@ impl Place {
 }
 
 /// Runs `f` on what two paths may mean, for rename and link: both read alike, if that may be.
-pub fn change_two<T>(a: &Place, b: &Place, follow: bool, mut f: impl FnMut(&At<'_>, &At<'_>) -> SysResult<T>) -> SysResult<T> {
+pub fn change_two<T>(
+    a: &Place,
+    b: &Place,
+    follow: bool,
+    mut f: impl FnMut(&At<'_>, &At<'_>) -> SysResult<T>,
+) -> SysResult<T> {
     let mut first = None;
     for (i, j) in [(0, 0), (1, 1), (1, 0), (0, 1)] {
         let (Some(from), Some(to)) = (a.start(i, false), b.start(j, false)) else { continue };

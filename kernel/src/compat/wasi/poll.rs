@@ -74,7 +74,14 @@ pub fn poll_oneoff(lp: &Lwp, subs: UAddr, events: UAddr, count: u32, ready: UAdd
 
 /// EINVAL for no subscriptions, for more than twice the descriptors one may have, and for a type
 /// that isn't known.
-pub(super) fn poll_with(lp: &Lwp, layout: &Layout, from: UAddr, events: UAddr, count: u32, ready: UAddr) -> SysResult<()> {
+pub(super) fn poll_with(
+    lp: &Lwp,
+    layout: &Layout,
+    from: UAddr,
+    events: UAddr,
+    count: u32,
+    ready: UAddr,
+) -> SysResult<()> {
     let count = count as usize;
     let n = if count <= FEW {
         let mut raw = [0; LARGEST * FEW];
@@ -198,7 +205,11 @@ impl Events<'_> {
 }
 
 /// One subscription; `deadline` turns what a clock is asked for into a monotonic time.
-fn decode(raw: &[u8], layout: &Layout, deadline: impl FnOnce(u32, bool, u64) -> SysResult<u64>) -> SysResult<Subscription> {
+fn decode(
+    raw: &[u8],
+    layout: &Layout,
+    deadline: impl FnOnce(u32, bool, u64) -> SysResult<u64>,
+) -> SysResult<Subscription> {
     const ABSTIME: u16 = 1;
     let mut r = Reader::new(raw);
     let userdata = r.u64()?;

@@ -83,8 +83,8 @@ pub fn check(file: &File, wanted: u64) -> SysResult<()> {
 
 #[cold]
 fn denied(file: &File, wanted: u64) -> Errno {
-    let unopened =
-        wanted & READING != 0 && file.check_readable().is_err() || wanted & WRITING != 0 && file.check_writable().is_err();
+    let unopened = wanted & READING != 0 && file.check_readable().is_err()
+        || wanted & WRITING != 0 && file.check_writable().is_err();
     if unopened { Errno::EBADF } else { Errno::ENOTCAPABLE }
 }
 

@@ -14,7 +14,15 @@ pub fn sock_accept(lp: &Lwp, fd: i32, _flags: u32, _accepted: UAddr) -> SysResul
     none(lp, fd)
 }
 
-pub fn sock_recv(lp: &Lwp, fd: i32, _iovs: UAddr, _n: u32, _flags: u32, _nread: UAddr, _ro_flags: UAddr) -> SysResult<()> {
+pub fn sock_recv(
+    lp: &Lwp,
+    fd: i32,
+    _iovs: UAddr,
+    _n: u32,
+    _flags: u32,
+    _nread: UAddr,
+    _ro_flags: UAddr,
+) -> SysResult<()> {
     none(lp, fd)
 }
 

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use abi::types::{Stat, dt, mode, o};
+use abi::types::{Stat, dt, o};
 use abi::wire::Writer;
 use abi::{Errno, SysResult};
 
@@ -83,7 +83,8 @@ pub fn status_from_fdflags(flags: u32) -> SysResult<u32> {
 pub fn fdflags_from_status(status: u32) -> u16 {
     let map = |bit, to| if status & bit == bit { to } else { 0 };
     let sync = map(o::SYNC, fdflags::SYNC | fdflags::RSYNC | fdflags::DSYNC);
-    (map(o::APPEND, fdflags::APPEND) | map(o::NONBLOCK, fdflags::NONBLOCK) | map(o::DSYNC, fdflags::DSYNC) | sync) as u16
+    (map(o::APPEND, fdflags::APPEND) | map(o::NONBLOCK, fdflags::NONBLOCK) | map(o::DSYNC, fdflags::DSYNC) | sync)
+        as u16
 }
 
 /// `fdstat`.
@@ -114,7 +115,6 @@ pub fn timestamp(ns: i64) -> u64 {
     ns.max(0) as u64
 }
 
-
 /// A zeroed buffer whose size a program chose. ENOMEM.
 pub fn zeroed(len: usize) -> SysResult<Vec<u8>> {
     let mut v = Vec::new();
@@ -126,10 +126,21 @@ pub fn zeroed(len: usize) -> SysResult<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use abi::types::mode;
 
     #[test]
     fn structures_have_the_layout_of_the_witx() {
-        let s = Stat { dev: 1, ino: 2, mode: mode::IFREG | 0o644, nlink: 3, size: 4, atime_ns: -5, mtime_ns: 6, ctime_ns: 7, ..Stat::default() };
+        let s = Stat {
+            dev: 1,
+            ino: 2,
+            mode: mode::IFREG | 0o644,
+            nlink: 3,
+            size: 4,
+            atime_ns: -5,
+            mtime_ns: 6,
+            ctime_ns: 7,
+            ..Stat::default()
+        };
         let b = filestat(&s);
         let at = |i: usize| u64::from_le_bytes(b[i..i + 8].try_into().unwrap());
         assert_eq!([at(0), at(8), at(24), at(32), at(40), at(48), at(56)], [1, 2, 3, 4, 0, 6, 7]);

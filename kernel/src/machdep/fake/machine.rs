@@ -7,7 +7,7 @@
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::format;
 use alloc::string::{String, ToString};
-use alloc::sync::Arc;
+use alloc::sync::{Arc, Weak};
 use alloc::vec;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU32, Ordering};
@@ -17,10 +17,11 @@ use abi::syscalls::UAddr;
 use abi::types::{Winsize, clock, devctl, poll, vmctl};
 use abi::{Errno, SysResult};
 
+use super::boot::Body;
 use super::hostfs::HostDirs;
 use super::lwp::{self, Program};
 use super::sched::{self, Rng, Sched, Tid};
-use crate::kern::proc::Lwp;
+use crate::kern::proc::{Lwp, Pid, Proc};
 use crate::machdep::{Machine, Parked};
 
 /// What a program's memory is at first.
@@ -93,7 +94,13 @@ pub struct World {
     pub faults: Faults,
     pub host: Option<HostDirs>,
     /// Thread of each process, by pid.
-    pub threads: BTreeMap<i32, Tid>,
+    pub threads: BTreeMap<Pid, Tid>,
+    /// All there ever were, to see that they go.
+    pub procs: Vec<Weak<Proc>>,
+    /// What the processes of `Vk::lwp` are to do, by number.
+    pub bodies: Vec<Option<Body>>,
+    /// What the program of pid 1 is to do next.
+    pub commands: VecDeque<Body>,
     /// To be seen at the next preemption point.
     pub kicked: BTreeSet<Tid>,
     image_error: String,
@@ -101,7 +108,9 @@ pub struct World {
     fault_rng: Rng,
 }
 
+/// The machine. One for each kernel.
 pub struct FakeMachine {
+    this: Weak<FakeMachine>,
     pub sched: Arc<Sched>,
     world: Mutex<World>,
 }
@@ -120,12 +129,16 @@ impl FakeMachine {
             faults: Faults::default(),
             host: None,
             threads: BTreeMap::new(),
+            procs: Vec::new(),
+            bodies: Vec::new(),
+            commands: VecDeque::new(),
             kicked: BTreeSet::new(),
             image_error: String::new(),
             next_id: 100,
             fault_rng: Rng::new(!seed),
         };
-        Arc::new(FakeMachine { sched: Sched::new(seed), world: Mutex::new(world) })
+        let world = Mutex::new(world);
+        Arc::new_cyclic(|this| FakeMachine { this: this.clone(), sched: Sched::new(seed), world })
     }
 
     /// The world; never over a scheduling point.
@@ -181,9 +194,9 @@ impl World {
         Err(Errno::ENOEXEC)
     }
 
-    /// The memory of the process that runs on a thread.
-    fn memory_of(&mut self, tid: Option<Tid>) -> SysResult<&mut Vec<u8>> {
-        let id = tid.and_then(lwp::vmspace_of_current).ok_or(Errno::EFAULT)?;
+    /// The memory of the calling lwp's process.
+    fn memory(&mut self) -> SysResult<&mut Vec<u8>> {
+        let id = lwp::current_vmspace();
         Ok(&mut self.vmspaces.get_mut(&id).ok_or(Errno::EFAULT)?.mem)
     }
 }
@@ -198,14 +211,14 @@ fn range(mem: &[u8], at: UAddr, len: usize) -> SysResult<core::ops::Range<usize>
 impl Machine for FakeMachine {
     fn copyin(&self, src: UAddr, dst: &mut [u8]) -> SysResult<()> {
         let mut w = self.world();
-        let mem = w.memory_of(self.me())?;
+        let mem = w.memory()?;
         dst.copy_from_slice(&mem[range(mem, src, dst.len())?]);
         Ok(())
     }
 
     fn copyout(&self, src: &[u8], dst: UAddr) -> SysResult<()> {
         let mut w = self.world();
-        let mem = w.memory_of(self.me())?;
+        let mem = w.memory()?;
         let at = range(mem, dst, src.len())?;
         mem[at].copy_from_slice(src);
         Ok(())
@@ -213,7 +226,7 @@ impl Machine for FakeMachine {
 
     fn clock(&self, id: u32, lwp: u32) -> u64 {
         match id {
-            clock::REALTIME => EPOCH_NS + self.sched.now_ns(),
+            clock::REALTIME => EPOCH_NS.saturating_add(self.sched.now_ns()),
             clock::MONOTONIC => self.sched.now_ns(),
             // Named by the thread's number + 1; 0 is nobody.
             _ => lwp.checked_sub(1).map_or(0, |t| self.sched.points_of(t as Tid) * POINT_NS),
@@ -237,7 +250,7 @@ impl Machine for FakeMachine {
 
     fn lwp_create(&self, lp: &Arc<Lwp>) -> SysResult<()> {
         self.world().may_fail(Errno::EAGAIN)?;
-        lwp::start(&self.sched, lp);
+        lwp::start(&self.this.upgrade().ok_or(Errno::EAGAIN)?, lp);
         Ok(())
     }
 
@@ -275,6 +288,7 @@ impl Machine for FakeMachine {
     fn vmspace_ctl(&self, id: u32, cmd: u32, arg: u64) -> SysResult<u64> {
         let mut w = self.world();
         w.may_fail(Errno::ENOMEM)?;
+        let no_image = !w.images.contains_key(&(arg as u32));
         let space = w.vmspaces.get_mut(&id).ok_or(Errno::ENOENT)?;
         match cmd {
             vmctl::SIZE => Ok(space.mem.len() as u64),
@@ -283,6 +297,10 @@ impl Machine for FakeMachine {
                 Ok(0)
             }
             vmctl::PEAK => Ok(space.peak),
+            vmctl::EXEC if no_image => Err(Errno::ENOENT),
+            vmctl::EXEC if (INITIAL_MEMORY as u64) > space.limit => Err(Errno::ENOMEM),
+            // The fresh memory is made at Run.
+            vmctl::EXEC => Ok(0),
             _ => Err(Errno::ENOTSUP),
         }
     }
@@ -343,7 +361,7 @@ impl Machine for FakeMachine {
     }
 
     fn hostfs_rpc(&self, buf: &mut [u8], len: usize) -> SysResult<usize> {
-        let now_ns = EPOCH_NS + self.sched.now_ns();
+        let now_ns = EPOCH_NS.saturating_add(self.sched.now_ns());
         let mut w = self.world();
         w.may_fail(Errno::EIO)?;
         w.host.as_mut().ok_or(Errno::ENOSYS)?.serve(buf, len, now_ns as i64)
@@ -414,5 +432,7 @@ impl Machine for FakeMachine {
         let mut w = self.world();
         assert!(w.halted.is_none(), "halted twice");
         w.halted = Some(status);
+        drop(w);
+        self.sched.halt();
     }
 }

@@ -124,6 +124,8 @@ struct State {
     points: u64,
     spins: u32,
     failure: Option<String>,
+    /// The machine has halted: the controller gets the baton, for good.
+    halted: bool,
     /// The machine is gone: threads unwind where they stand.
     abandoned: bool,
 }
@@ -169,6 +171,7 @@ impl Sched {
             points: 0,
             spins: 0,
             failure: None,
+            halted: false,
             abandoned: false,
         };
         Arc::new(Sched { seed, state: Mutex::new(state), controller: Condvar::new() })
@@ -407,7 +410,7 @@ impl Sched {
     /// Moves the clock on; who sleeps until then can run.
     pub fn advance(&self, ns: u64) {
         let mut st = self.lock();
-        st.now_ns += ns;
+        st.now_ns = st.now_ns.saturating_add(ns);
         expire(&mut st);
     }
 
@@ -420,6 +423,7 @@ impl Sched {
     pub fn abandon(&self) {
         let mut st = self.lock();
         st.abandoned = true;
+        st.halted = false;
         for slot in &mut st.slots {
             if slot.status != Status::Done {
                 slot.status = Status::Ready;
@@ -427,6 +431,11 @@ impl Sched {
         }
         drop(st);
         self.run(Goal::Quiet, false);
+    }
+
+    /// Stops everything at its next point.
+    pub fn halt(&self) {
+        self.lock().halted = true;
     }
 
     pub fn set_spurious(&self, one_in: u64) {
@@ -472,6 +481,7 @@ fn ready(st: &State) -> Vec<Tid> {
 
 fn reached(st: &State) -> bool {
     match st.goal {
+        _ if st.halted => true,
         Goal::Quiet => false,
         Goal::Done(t) => st.slots[t].status == Status::Done,
         Goal::Idle(t) => matches!(st.slots[t].status, Status::Done | Status::Idle),

@@ -1,0 +1,258 @@
+//! The system-call fuzzer: random numbers, arguments and pointers from several processes at once.
+//! Nothing may panic, and afterwards the kernel must work and hold no more than before.
+//!
+//! `FUZZ_SEEDS=n` runs so many seeds instead of the few that every test run does.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use abi::syscalls::{Arg, COUNT, SYSCALLS, UAddr, registers};
+use abi::types::{at, o, wait};
+
+use crate::machdep::fake::{Fake, Request, Rng, Sys, Vk};
+
+/// Calls of each process.
+const CALLS: usize = 250;
+const PROCESSES: u64 = 4;
+
+/// Where the fuzzer keeps strings, structures and a place to be written to.
+struct Arena {
+    base: UAddr,
+    strings: Vec<(UAddr, u32)>,
+    size: u32,
+}
+
+const PATHS: [&str; 22] = [
+    "",
+    ".",
+    "..",
+    "/",
+    "/tmp",
+    "/tmp/",
+    "/tmp/a",
+    "/tmp/b",
+    "/tmp/d/e",
+    "/tmp/l",
+    "a",
+    "b",
+    "d",
+    "../tmp/a",
+    "/tmp/d/..",
+    "/dev/null",
+    "/dev/zero",
+    "/dev/fd/0",
+    "/proc/self/fd",
+    "/proc/self/status",
+    "/bin/seven",
+    "/tmp/\0nul",
+];
+
+fn arena(sys: &Sys, rng: &mut Rng) -> Arena {
+    let base = sys.alloc(64 << 10);
+    let mut junk = alloc::vec![0; 64 << 10];
+    rng.fill(&mut junk);
+    sys.poke(base, &junk);
+    let mut at = base.offset(32 << 10);
+    let mut strings = Vec::new();
+    let long = "n".repeat(300);
+    let deep = "d/".repeat(900);
+    for s in PATHS.iter().copied().chain([long.as_str(), deep.as_str()]) {
+        sys.poke(at, s.as_bytes());
+        strings.push((at, s.len() as u32));
+        at = at.offset(s.len() + 1);
+    }
+    // Requests for spawn and exec: good ones, of which random bytes are then changed.
+    for r in [Request::new("/bin/seven"), Request::new("/bin/test").arg("x").dup2(1, 2).close(1)] {
+        let mut wire = r.encode();
+        if rng.one_in(2) {
+            let i = rng.below(wire.len() as u64) as usize;
+            wire[i] = rng.next() as u8;
+        }
+        sys.poke(at, &wire);
+        strings.push((at, wire.len() as u32));
+        at = at.offset(wire.len());
+    }
+    Arena { base, strings, size: sys.memory_size() as u32 }
+}
+
+const FLAGS: [u32; 10] =
+    [0, 1, 2, o::CREAT, o::CREAT | o::RDWR, o::CREAT | o::EXCL | o::WRONLY, o::DIRECTORY, 0x100, 0x200, 0x400];
+
+fn number(rng: &mut Rng) -> u64 {
+    const ODD: [u64; 14] =
+        [0, 1, 2, 7, 8, 255, 4096, 65536, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff, 1 << 40, 1 << 63, u64::MAX];
+    match rng.below(3) {
+        0 => *rng.pick(&ODD),
+        1 => rng.below(64),
+        _ => rng.next() >> rng.below(64),
+    }
+}
+
+fn pointer(rng: &mut Rng, a: &Arena) -> u64 {
+    let p = match rng.below(10) {
+        0 => 0,
+        1 => a.size - rng.below(16) as u32,
+        2 => 0xffff_ffff - rng.below(16) as u32,
+        3 => rng.next() as u32,
+        4 => rng.pick(&a.strings).0.0,
+        _ => a.base.0 + rng.below(32 << 10) as u32,
+    };
+    p as u64
+}
+
+fn argument(rng: &mut Rng, a: &Arena, kind: Arg) -> u64 {
+    if rng.one_in(20) {
+        return number(rng);
+    }
+    match kind {
+        Arg::Fd if rng.one_in(4) => at::FDCWD as u32 as u64,
+        Arg::Fd => rng.below(24),
+        Arg::Pid => *rng.pick(&[0, u32::MAX as u64, 2, 3, 4, 5, 6, 99]),
+        Arg::Sig => rng.below(33),
+        Arg::Clock => rng.below(5),
+        Arg::Mode => rng.next() & 0o177777,
+        Arg::Flags => *rng.pick(&FLAGS) as u64,
+        Arg::Len => *rng.pick(&[0, 1, 8, 24, 64, 300, 4096, 20_000, u32::MAX as u64]),
+        Arg::In | Arg::Out | Arg::Str => pointer(rng, a),
+        Arg::Off => *rng.pick(&[0, 1, 100, 5000, u64::MAX, 1 << 35, i64::MAX as u64]),
+        Arg::U64 => number(rng),
+        Arg::Int | Arg::Uint => number(rng),
+    }
+}
+
+/// Sleeping for ever and killing the others is allowed, but teaches little.
+fn spoils(name: &str) -> bool {
+    matches!(name, "clock_nanosleep" | "poll_oneoff" | "wait4" | "kill" | "setrlimit")
+}
+
+/// One random call.
+fn one(sys: &Sys, rng: &mut Rng, a: &Arena) {
+    if rng.one_in(50) {
+        let regs = [(); 6].map(|()| number(rng));
+        // Also numbers that are no call; but not one that ends the machine or the process.
+        let nr = rng.below(COUNT as u64 + 20) as u32;
+        if !["exit", "reboot", "proc_exit", "proc_raise"]
+            .iter()
+            .any(|n| SYSCALLS.iter().any(|s| s.nr == nr && s.name == *n))
+        {
+            sys.trap(nr, regs);
+        }
+        return;
+    }
+    let row = rng.pick(SYSCALLS);
+    let ends = ["exit", "reboot", "proc_exit", "proc_raise", "exec"].contains(&row.name);
+    if ends && !(row.name != "reboot" && rng.one_in(40)) || spoils(row.name) && !rng.one_in(8) {
+        return;
+    }
+    let mut args: Vec<u64> = row.args.iter().map(|(_, kind)| argument(rng, a, *kind)).collect();
+    for i in 0..row.args.len() {
+        // A string with its length, mostly.
+        if row.args[i].1 == Arg::Str && !rng.one_in(6) {
+            let (p, len) = *rng.pick(&a.strings[..PATHS.len() + 2]);
+            (args[i], args[i + 1]) = (p.0 as u64, len as u64);
+        }
+    }
+    if (row.name == "spawn" || row.name == "exec") && !rng.one_in(6) {
+        let (p, len) = a.strings[PATHS.len() + 2 + rng.below(2) as usize];
+        args = alloc::vec![p.0 as u64, len as u64];
+    }
+    let kinds: Vec<Arg> = row.args.iter().map(|a| a.1).collect();
+    let mut regs = [0; 6];
+    registers(&kinds, |i, reg, upper| {
+        regs[reg] = if upper { regs[reg] & 0xffff_ffff | args[i] << 32 } else { args[i] };
+    });
+    sys.trap(row.nr, regs);
+}
+
+/// The program of a fuzzing process: `fuzz SEED USER`.
+fn fuzz(sys: &Sys) -> i32 {
+    let args = sys.argv();
+    let arg = |i: usize| args.get(i).and_then(|a| a.parse::<u64>().ok()).unwrap_or(0);
+    let mut rng = Rng::new(arg(1));
+    if sys.setuid(arg(2) as u32).is_err() {
+        return 1;
+    }
+    let a = arena(sys, &mut rng);
+    for _ in 0..CALLS {
+        one(sys, &mut rng, &a);
+    }
+    0
+}
+
+fn machine(seed: u64) -> Vk {
+    Fake::seeded(seed)
+        .switch_one_in(6)
+        .tmpfs_size(4 << 20)
+        .max_procs(40)
+        .program("fuzz", fuzz)
+        .program("seven", |_| 7)
+        .boot()
+}
+
+/// Removes all below a directory.
+fn clear(sys: &Sys, dir: &str) {
+    for name in sys.ls(dir).unwrap_or_default() {
+        let path = format!("{dir}/{}", String::from_utf8_lossy(&name));
+        if sys.unlink(&path).is_err() {
+            let _ = sys.chmod(&path, 0o700);
+            clear(sys, &path);
+            let _ = sys.rmdir(&path);
+        }
+    }
+}
+
+/// The kernel is of use: a program runs, a file keeps what is written, a pipe passes it on.
+fn works(sys: &Sys) {
+    let pid = sys.spawn(&Request::new("/bin/seven")).expect("spawn");
+    assert_eq!(sys.waitpid(pid), Ok(wait::exited(7)));
+    sys.put_file("/tmp/works", b"it does", 0o600).expect("write");
+    assert_eq!(sys.get_file("/tmp/works"), Ok(b"it does".to_vec()));
+    sys.unlink("/tmp/works").expect("unlink");
+    let (r, w) = sys.pipe2(0).expect("pipe");
+    sys.write(w, b"through").expect("write");
+    assert_eq!(sys.read(r, 100), Ok(b"through".to_vec()));
+    sys.close(r).expect("close");
+    sys.close(w).expect("close");
+}
+
+fn round(seed: u64, user: u64) {
+    let vk = machine(seed);
+    let before = vk.init(|sys| {
+        sys.chmod("/tmp", 0o777).expect("chmod");
+        works(sys);
+        let fd = sys.open("/", o::DIRECTORY, 0).expect("open");
+        (fd, sys.fstatvfs(fd).expect("statvfs"))
+    });
+    vk.init(move |sys| {
+        for i in 0..PROCESSES {
+            let r = Request::new("/bin/fuzz").arg(&format!("{}", seed * PROCESSES + i)).arg(&format!("{user}"));
+            sys.spawn(&r.close(before.0)).expect("spawn");
+        }
+    });
+    vk.input(0, b"some input for whoever reads");
+    vk.run();
+    vk.input_ends(0);
+    vk.check_idle();
+    vk.init(move |sys| {
+        if user != 0 {
+            clear(sys, "/tmp");
+            assert_eq!(sys.fstatvfs(before.0), Ok(before.1), "seed {seed}: files are left");
+        }
+        works(sys);
+    });
+}
+
+fn rounds(default: u64) -> u64 {
+    std::env::var("FUZZ_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(default)
+}
+
+#[test]
+fn random_calls_of_a_user() {
+    super::seeds(0..rounds(120), |seed| round(seed, 1000));
+}
+
+#[test]
+fn random_calls_of_a_crowd_of_users() {
+    super::seeds(10_000..10_000 + rounds(60), |seed| round(seed, 1 + seed % 3));
+}

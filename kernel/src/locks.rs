@@ -13,6 +13,7 @@
 //!             filedesc   one descriptor table
 //!               mounts   the mount table
 //!                 namecache
+//!                   tmpfs-tree   a change of more than one directory
 //!                   tmpfs-dir    entries of directories (several: by address)
 //!                     tmpfs-node attributes of one node
 //!                       pipe
@@ -32,6 +33,7 @@ pub static PROC: Class = Class::nesting("proc", 210);
 pub static FILEDESC: Class = Class::new("filedesc", 220);
 pub static MOUNTS: Class = Class::new("mounts", 230);
 pub static NAMECACHE: Class = Class::new("namecache", 240);
+pub static TMPFS_TREE: Class = Class::new("tmpfs-tree", 245);
 pub static TMPFS_DIR: Class = Class::nesting("tmpfs-dir", 250);
 pub static TMPFS_NODE: Class = Class::nesting("tmpfs-node", 260);
 pub static PIPE: Class = Class::new("pipe", 300);

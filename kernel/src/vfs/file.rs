@@ -70,6 +70,9 @@ impl File {
 
 impl Drop for File {
     fn drop(&mut self) {
-        self.vnode.close(self.flags());
+        // O_PATH never opened it.
+        if self.flags() & o::PATH == 0 {
+            self.vnode.close(self.flags());
+        }
     }
 }

@@ -69,6 +69,8 @@ impl Mount {
 /// All mounts of a kernel, in the order they were made; the first is the root.
 pub struct Mounts {
     list: SpinLock<Vec<Arc<Mount>>>,
+    /// The home of what has no name: see `anonymous`.
+    nowhere: SpinLock<Option<Arc<Mount>>>,
 }
 
 impl Default for Mounts {
@@ -79,7 +81,12 @@ impl Default for Mounts {
 
 impl Mounts {
     pub const fn new() -> Mounts {
-        Mounts { list: SpinLock::new(&locks::MOUNTS, Vec::new()) }
+        Mounts { list: SpinLock::new(&locks::MOUNTS, Vec::new()), nowhere: SpinLock::new(&locks::MOUNTS, None) }
+    }
+
+    /// The mount that pipes and terminals belong to. It stands nowhere in the tree.
+    pub fn anonymous(&self, kernel: &Kernel) -> Arc<Mount> {
+        self.nowhere.lock().get_or_insert_with(|| Mount::new(kernel, "pipefs", 0, false)).clone()
     }
 
     pub fn all(&self) -> Vec<Arc<Mount>> {

@@ -207,6 +207,10 @@ pub trait Vnode: Send + Sync {
     fn seekable(&self) -> bool {
         true
     }
+    /// False when a transfer doesn't look at the offset, so that nobody need hold it meanwhile.
+    fn positioned(&self) -> bool {
+        self.seekable()
+    }
     /// For SEEK_DATA and SEEK_HOLE: the next offset of that kind from `offset`. ENXIO past the end.
     fn seek_hole(&self, lp: &Lwp, offset: u64, hole: bool) -> SysResult<u64> {
         let size = self.getattr(lp)?.size;

@@ -1,0 +1,296 @@
+//! devfs: the devices by name.
+//!
+//! `null zero full random urandom` have no state. `tty` and `console` are the terminal (`tty`).
+//! `fd` is the directory of the caller's descriptors, and `stdin stdout stderr` are three of them:
+//! looking one up answers the open file's own vnode, so that opening it opens that file anew.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use abi::types::{Stat, clock, devctl, mode};
+use abi::{Errno, SysResult};
+
+use crate::Kernel;
+use crate::kern::proc::Lwp;
+use crate::tty::{self, Terminal};
+use crate::uio::Uio;
+use crate::vfs::file::File;
+use crate::vfs::mount::Mount;
+use crate::vfs::vnode::{Dirent, Head, Owner, SetAttr, Vnode, VnodeRef};
+
+/// What a device does.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Null,
+    Zero,
+    Full,
+    Random,
+    Tty,
+    Console,
+}
+
+/// Device numbers as Linux has them: major << 8 | minor, for minors below 256.
+const fn number(major: u64, minor: u64) -> u64 {
+    major << 8 | minor
+}
+
+const DEVICES: [(&[u8], Kind, u64); 7] = [
+    (b"null", Kind::Null, number(1, 3)),
+    (b"zero", Kind::Zero, number(1, 5)),
+    (b"full", Kind::Full, number(1, 7)),
+    (b"random", Kind::Random, number(1, 8)),
+    (b"urandom", Kind::Random, number(1, 9)),
+    (b"tty", Kind::Tty, tty::TTY_NUMBER),
+    (b"console", Kind::Console, tty::CONSOLE_NUMBER),
+];
+
+/// Names for descriptors 0, 1 and 2.
+const STANDARD: [&[u8]; 3] = [b"stdin", b"stdout", b"stderr"];
+
+const INO_ROOT: u64 = 1;
+const INO_FD: u64 = 2;
+const INO_DEVICES: u64 = 16;
+const INO_STANDARD: u64 = 64;
+
+static ZEROS: [u8; 4096] = [0; 4096];
+
+/// A new instance.
+pub fn make(kernel: &Kernel, flags: u32) -> Arc<Mount> {
+    let mount = Mount::new(kernel, "devfs", flags, false);
+    let made_ns = kernel.machine.clock(clock::REALTIME, 0) as i64;
+    let device = |(i, &(_, kind, rdev))| {
+        Arc::new(Device { head: Head::new(mount.clone()), ino: INO_DEVICES + i as u64, kind, rdev, made_ns })
+    };
+    let root = Root {
+        head: Head::new(mount.clone()),
+        devices: DEVICES.iter().enumerate().map(device).collect(),
+        fd: Arc::new(FdDir { head: Head::new(mount.clone()), made_ns }),
+        made_ns,
+    };
+    mount.set_root(Arc::new(root));
+    mount
+}
+
+/// Opens a device by number, for device nodes in other file systems. ENXIO.
+pub fn open_device(lp: &Lwp, rdev: u64, flags: u32) -> SysResult<VnodeRef> {
+    let mount = lp.kernel.mounts.all().into_iter().find(|m| m.fstype == "devfs").ok_or(Errno::ENXIO)?;
+    let root = mount.root()?;
+    let root: &Root = root.as_any().downcast_ref().ok_or(Errno::ENXIO)?;
+    let device = root.devices.iter().find(|d| d.rdev == rdev).ok_or(Errno::ENXIO)?;
+    match device.open(lp, flags)? {
+        Some(vp) => Ok(vp),
+        None => Ok(device.clone()),
+    }
+}
+
+/// An open file on one of the host's three standard streams.
+pub fn open_stdio(lp: &Lwp, unit: u32, flags: u32) -> SysResult<Arc<File>> {
+    Ok(Arc::new(File::new(Terminal::of_unit(lp, unit)?, flags)))
+}
+
+fn directory(head: &Head, ino: u64, nlink: u32, bits: u32, made_ns: i64) -> Stat {
+    Stat {
+        dev: head.mount.dev,
+        ino,
+        mode: mode::IFDIR | bits,
+        nlink,
+        blksize: 4096,
+        atime_ns: made_ns,
+        mtime_ns: made_ns,
+        ctime_ns: made_ns,
+        birth_ns: made_ns,
+        ..Stat::default()
+    }
+}
+
+struct Root {
+    head: Head,
+    devices: Vec<Arc<Device>>,
+    fd: Arc<FdDir>,
+    made_ns: i64,
+}
+
+/// What a standard name means: the caller's descriptor, or the host's stream for who has none.
+fn standard(lp: &Lwp, n: u32) -> SysResult<VnodeRef> {
+    match lp.file(n as i32) {
+        Ok(file) => Ok(file.vnode.clone()),
+        Err(_) => Terminal::of_unit(lp, devctl::STDIN + n),
+    }
+}
+
+impl Vnode for Root {
+    fn head(&self) -> &Head {
+        &self.head
+    }
+    fn owner(&self) -> Owner {
+        Owner { mode: mode::IFDIR | 0o755, uid: 0, gid: 0 }
+    }
+    fn getattr(&self, _lp: &Lwp) -> SysResult<Stat> {
+        Ok(directory(&self.head, INO_ROOT, 3, 0o755, self.made_ns))
+    }
+    fn lookup(&self, lp: &Lwp, name: &[u8]) -> SysResult<VnodeRef> {
+        if let Some(i) = DEVICES.iter().position(|d| d.0 == name) {
+            return Ok(self.devices[i].clone());
+        }
+        if let Some(n) = STANDARD.iter().position(|s| *s == name) {
+            return standard(lp, n as u32);
+        }
+        if name == b"fd" { Ok(self.fd.clone()) } else { Err(Errno::ENOENT) }
+    }
+    fn parent(&self, _lp: &Lwp) -> SysResult<VnodeRef> {
+        self.head.mount.root()
+    }
+    fn readdir(&self, _lp: &Lwp, cookie: u64, f: &mut dyn FnMut(&Dirent<'_>) -> bool) -> SysResult<()> {
+        let chr = (mode::IFCHR >> 12) as u8;
+        let devices = DEVICES.iter().enumerate().map(|(i, d)| (d.0, INO_DEVICES + i as u64, chr));
+        let standard = STANDARD.iter().enumerate().map(|(i, s)| (*s, INO_STANDARD + i as u64, chr));
+        let fd = [(&b"fd"[..], INO_FD, (mode::IFDIR >> 12) as u8)];
+        let all = devices.chain(standard).chain(fd).zip(1u64..);
+        for ((name, ino, kind), at) in all.skip(cookie.min(1000) as usize) {
+            if !f(&Dirent { ino, kind, cookie: at, name }) {
+                break;
+            }
+        }
+        Ok(())
+    }
+    fn create(&self, _lp: &Lwp, _name: &[u8], _new: &crate::vfs::vnode::Create<'_>) -> SysResult<VnodeRef> {
+        Err(Errno::EPERM)
+    }
+    fn as_any(&self) -> &dyn core::any::Any {
+        self
+    }
+}
+
+/// `/dev/fd`.
+struct FdDir {
+    head: Head,
+    made_ns: i64,
+}
+
+/// A descriptor's number as a name, and back: no sign, no leading zeros.
+pub fn number_of(name: &[u8]) -> Option<i32> {
+    if name.is_empty() || name.len() > 10 || name[0] == b'0' && name.len() > 1 {
+        return None;
+    }
+    let mut n = 0i64;
+    for b in name {
+        n = n * 10 + (b.is_ascii_digit().then(|| b - b'0')?) as i64;
+    }
+    i32::try_from(n).ok()
+}
+
+impl Vnode for FdDir {
+    fn head(&self) -> &Head {
+        &self.head
+    }
+    fn owner(&self) -> Owner {
+        Owner { mode: mode::IFDIR | 0o555, uid: 0, gid: 0 }
+    }
+    fn getattr(&self, _lp: &Lwp) -> SysResult<Stat> {
+        Ok(directory(&self.head, INO_FD, 2, 0o555, self.made_ns))
+    }
+    fn lookup(&self, lp: &Lwp, name: &[u8]) -> SysResult<VnodeRef> {
+        let fd = number_of(name).ok_or(Errno::ENOENT)?;
+        lp.file(fd).map(|f| f.vnode.clone()).map_err(|_| Errno::ENOENT)
+    }
+    fn parent(&self, _lp: &Lwp) -> SysResult<VnodeRef> {
+        self.head.mount.root()
+    }
+    fn readdir(&self, lp: &Lwp, cookie: u64, f: &mut dyn FnMut(&Dirent<'_>) -> bool) -> SysResult<()> {
+        for fd in lp.proc.files.numbers() {
+            let at = fd as u64 + 1;
+            let name = alloc::format!("{fd}");
+            let kind = (mode::IFCHR >> 12) as u8;
+            if at > cookie && !f(&Dirent { ino: INO_STANDARD + fd as u64, kind, cookie: at, name: name.as_bytes() }) {
+                break;
+            }
+        }
+        Ok(())
+    }
+    fn as_any(&self) -> &dyn core::any::Any {
+        self
+    }
+}
+
+struct Device {
+    head: Head,
+    ino: u64,
+    kind: Kind,
+    rdev: u64,
+    made_ns: i64,
+}
+
+impl Vnode for Device {
+    fn head(&self) -> &Head {
+        &self.head
+    }
+    fn owner(&self) -> Owner {
+        Owner { mode: mode::IFCHR | 0o666, uid: 0, gid: 0 }
+    }
+    fn getattr(&self, _lp: &Lwp) -> SysResult<Stat> {
+        let dir = directory(&self.head, self.ino, 1, 0, self.made_ns);
+        Ok(Stat { mode: mode::IFCHR | 0o666, rdev: self.rdev, ..dir })
+    }
+    fn setattr(&self, _lp: &Lwp, set: &SetAttr) -> SysResult<()> {
+        // Times go nowhere; `touch /dev/null` is no error.
+        if set.mode.is_some() || set.uid.is_some() || set.gid.is_some() { Err(Errno::EPERM) } else { Ok(()) }
+    }
+    fn open(&self, lp: &Lwp, _flags: u32) -> SysResult<Option<VnodeRef>> {
+        match self.kind {
+            Kind::Tty => Terminal::controlling(lp).map(Some),
+            Kind::Console => Terminal::console(lp).map(Some),
+            _ => Ok(None),
+        }
+    }
+    fn read(&self, uio: &mut Uio<'_>, _flags: u32) -> SysResult<()> {
+        match self.kind {
+            Kind::Zero | Kind::Full => {
+                while uio.resid > 0 {
+                    uio.copy_out(&ZEROS)?;
+                }
+            }
+            Kind::Random => {
+                let mut piece = [0; 256];
+                while uio.resid > 0 {
+                    let n = piece.len().min(uio.resid);
+                    uio.lwp().machine().random(&mut piece[..n]);
+                    uio.copy_out(&piece[..n])?;
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+    #[inline]
+    fn write(&self, uio: &mut Uio<'_>, _flags: u32) -> SysResult<()> {
+        if self.kind == Kind::Full && uio.resid > 0 {
+            return Err(Errno::ENOSPC);
+        }
+        uio.resid = 0;
+        Ok(())
+    }
+    /// What they move does not depend on where: no offset, and so no lock on it.
+    fn positioned(&self) -> bool {
+        false
+    }
+    fn fsync(&self, _lp: &Lwp, _data_only: bool) -> SysResult<()> {
+        Err(Errno::EINVAL)
+    }
+    fn as_any(&self) -> &dyn core::any::Any {
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::number_of;
+
+    #[test]
+    fn descriptors_have_one_name_each() {
+        assert_eq!(number_of(b"0"), Some(0));
+        assert_eq!(number_of(b"1023"), Some(1023));
+        for bad in [&b""[..], b"-1", b"+1", b"01", b"1a", b"4294967296", b"99999999999"] {
+            assert_eq!(number_of(bad), None);
+        }
+    }
+}

@@ -1,0 +1,420 @@
+//! A file of tmpfs: its attributes and its content. What is done with names is in `names`.
+
+use alloc::boxed::Box;
+use alloc::sync::{Arc, Weak};
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering::Relaxed};
+
+use abi::types::{Stat, Statvfs, mode};
+use abi::{Errno, SysResult};
+use ksync::{SleepLock, SpinLock};
+
+use super::data::{Blob, Budget, Data, PAGE};
+use super::dir::Entries;
+use super::{Tmpfs, names};
+use crate::kern::proc::Lwp;
+use crate::locks;
+use crate::uio::Uio;
+use crate::vfs::attrs::{drop_set_ids, limit_write, within_fsize};
+use crate::vfs::devfs;
+use crate::vfs::mount::Mount;
+use crate::vfs::pipe::Pipe;
+use crate::vfs::vnode::{Create, Dirent, Head, Owner, SetAttr, Vnode, VnodeRef, ioflag};
+
+/// One file of any type.
+pub struct Node {
+    head: Head,
+    /// Itself: for a directory's entry of it, for its children's `parent`.
+    pub(super) me: Weak<Node>,
+    pub(super) fs: Arc<Tmpfs>,
+    pub(super) ino: u64,
+    // Attributes: each one atomic, so that no reader takes a lock.
+    mode: AtomicU32,
+    uid: AtomicU32,
+    gid: AtomicU32,
+    pub(super) nlink: AtomicU32,
+    atime_ns: AtomicI64,
+    mtime_ns: AtomicI64,
+    ctime_ns: AtomicI64,
+    birth_ns: i64,
+    /// Changed since `atime` was last set: the next read sets it.
+    atime_due: AtomicBool,
+    pub(super) body: Body,
+}
+
+pub(super) enum Body {
+    Dir(Directory),
+    File(Regular),
+    Link(Box<[u8]>),
+    Fifo(SpinLock<Option<Arc<Pipe>>>),
+    /// A device or a socket: its `st_rdev`.
+    Special(u64),
+}
+
+pub(super) struct Directory {
+    pub entries: SpinLock<Entries<Node>>,
+}
+
+pub(super) struct Regular {
+    /// Written under the lock of `data`.
+    size: AtomicU64,
+    /// Pages in use, likewise.
+    pages: AtomicU64,
+    /// The boot image's blob with this very content, or 0.
+    blob: AtomicU32,
+    /// Sleeps: content may have to be fetched from the host.
+    data: SleepLock<Data>,
+}
+
+impl Node {
+    fn build(mount: &Arc<Mount>, fs: &Arc<Tmpfs>, new: &Create<'_>, body: Body) -> Arc<Node> {
+        let now = fs.now();
+        fs.nodes.fetch_add(1, Relaxed);
+        Arc::new_cyclic(|me| Node {
+            head: Head::new(mount.clone()),
+            me: me.clone(),
+            fs: fs.clone(),
+            ino: fs.ino(),
+            mode: AtomicU32::new(new.mode),
+            uid: AtomicU32::new(new.uid),
+            gid: AtomicU32::new(new.gid),
+            nlink: AtomicU32::new(if new.mode & mode::IFMT == mode::IFDIR { 2 } else { 1 }),
+            atime_ns: AtomicI64::new(now),
+            mtime_ns: AtomicI64::new(now),
+            ctime_ns: AtomicI64::new(now),
+            birth_ns: now,
+            atime_due: AtomicBool::new(false),
+            body,
+        })
+    }
+
+    fn directory(fs: &Tmpfs, parent: Weak<Node>) -> Body {
+        Body::Dir(Directory { entries: SpinLock::new(&locks::TMPFS_DIR, Entries::new(parent, fs.seed)) })
+    }
+
+    pub(super) fn new_root(mount: &Arc<Mount>, fs: &Arc<Tmpfs>, mode: u32) -> Arc<Node> {
+        let new = Create { mode, uid: 0, gid: 0, rdev: 0, target: &[] };
+        Self::build(mount, fs, &new, Self::directory(fs, Weak::new()))
+    }
+
+    /// A file that stands nowhere yet, to be put into this directory.
+    pub(super) fn new_child(&self, new: &Create<'_>, blob: Option<Blob>) -> SysResult<Arc<Node>> {
+        let (mount, fs) = (&self.head.mount, &self.fs);
+        fs.check_memory(1024)?;
+        let body = match new.mode & mode::IFMT {
+            mode::IFDIR => Self::directory(fs, self.me.clone()),
+            mode::IFREG => Body::File(Regular {
+                size: AtomicU64::new(blob.map_or(0, |b| b.size)),
+                pages: AtomicU64::new(0),
+                blob: AtomicU32::new(blob.map_or(0, |b| b.nr)),
+                data: SleepLock::new(&locks::VNODE_DATA, blob.map_or_else(Data::default, Data::from_blob)),
+            }),
+            mode::IFLNK => Body::Link(boxed(new.target)?),
+            mode::IFIFO => Body::Fifo(SpinLock::new(&locks::TMPFS_NODE, None)),
+            mode::IFCHR | mode::IFBLK | mode::IFSOCK => Body::Special(new.rdev),
+            _ => return Err(Errno::EINVAL),
+        };
+        Ok(Node::build(mount, fs, new, body))
+    }
+
+    pub(super) fn dir(&self) -> SysResult<&Directory> {
+        match &self.body {
+            Body::Dir(d) => Ok(d),
+            _ => Err(Errno::ENOTDIR),
+        }
+    }
+    fn file(&self) -> SysResult<&Regular> {
+        match &self.body {
+            Body::File(f) => Ok(f),
+            Body::Dir(_) => Err(Errno::EISDIR),
+            _ => Err(Errno::EINVAL),
+        }
+    }
+    pub(super) fn is_dir(&self) -> bool {
+        matches!(self.body, Body::Dir(_))
+    }
+
+    /// Names under it or its content changed.
+    pub(super) fn touch(&self, now: i64) {
+        self.mtime_ns.store(now, Relaxed);
+        self.changed(now);
+        self.atime_due.store(true, Relaxed);
+    }
+    /// Its attributes or links changed.
+    pub(super) fn changed(&self, now: i64) {
+        self.ctime_ns.store(now, Relaxed);
+    }
+    /// For the boot image.
+    pub(super) fn set_times(&self, ns: i64) {
+        for t in [&self.atime_ns, &self.mtime_ns, &self.ctime_ns] {
+            t.store(ns, Relaxed);
+        }
+    }
+    #[inline]
+    fn accessed(&self) {
+        if self.atime_due.load(Relaxed) {
+            self.atime_due.store(false, Relaxed);
+            self.atime_ns.store(self.fs.now(), Relaxed);
+        }
+    }
+
+    /// The most bytes that the files of its file system may take.
+    pub fn set_limit(&self, bytes: u64) {
+        self.fs.limit.store(bytes / PAGE as u64, Relaxed);
+    }
+
+    /// After the content changed, its lock held.
+    fn wrote(&self, lp: &Lwp, file: &Regular, data: &Data) {
+        file.pages.store(data.pages(), Relaxed);
+        file.blob.store(0, Relaxed);
+        self.head.content_changed();
+        self.touch(self.fs.now());
+        let bits = self.mode.load(Relaxed);
+        let kept = drop_set_ids(lp, bits);
+        if kept != bits {
+            self.mode.store(kept, Relaxed);
+        }
+    }
+
+    fn set_size(&self, lp: &Lwp, size: u64) -> SysResult<()> {
+        let file = self.file()?;
+        within_fsize(lp, file.size.load(Relaxed), size)?;
+        let mut data = file.data.lock(lp);
+        if size < file.size.load(Relaxed) {
+            data.cut(size, &*self.fs);
+        }
+        file.size.store(size, Relaxed);
+        self.wrote(lp, file, &data);
+        Ok(())
+    }
+}
+
+/// A copy, ENOSPC when there is no memory.
+fn boxed(text: &[u8]) -> SysResult<Box<[u8]>> {
+    let mut v = Vec::new();
+    v.try_reserve_exact(text.len()).map_err(|_| Errno::ENOSPC)?;
+    v.extend_from_slice(text);
+    Ok(v.into_boxed_slice())
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.fs.nodes.fetch_sub(1, Relaxed);
+        match &mut self.body {
+            Body::File(f) => self.fs.give(f.data.get_mut().pages()),
+            // Directories can be nested deeper than a kernel stack: no recursion.
+            Body::Dir(d) => {
+                let mut work = d.entries.get_mut().take_all();
+                while let Some(node) = work.pop() {
+                    if let (1, Body::Dir(d)) = (Arc::strong_count(&node), &node.body) {
+                        let below = d.entries.lock().take_all();
+                        work.extend(below);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Vnode for Node {
+    #[inline]
+    fn head(&self) -> &Head {
+        &self.head
+    }
+
+    #[inline]
+    fn owner(&self) -> Owner {
+        Owner { mode: self.mode.load(Relaxed), uid: self.uid.load(Relaxed), gid: self.gid.load(Relaxed) }
+    }
+
+    fn getattr(&self, _lp: &Lwp) -> SysResult<Stat> {
+        let (size, pages, rdev) = match &self.body {
+            Body::File(f) => (f.size.load(Relaxed), f.pages.load(Relaxed), 0),
+            Body::Link(text) => (text.len() as u64, 0, 0),
+            Body::Special(rdev) => (0, 0, *rdev),
+            Body::Dir(_) => (PAGE as u64, 0, 0),
+            Body::Fifo(_) => (0, 0, 0),
+        };
+        Ok(Stat {
+            dev: self.head.mount.dev,
+            ino: self.ino,
+            mode: self.mode.load(Relaxed),
+            nlink: self.nlink.load(Relaxed),
+            uid: self.uid.load(Relaxed),
+            gid: self.gid.load(Relaxed),
+            rdev,
+            size,
+            blocks: pages * (PAGE as u64 / 512),
+            blksize: PAGE as u64,
+            atime_ns: self.atime_ns.load(Relaxed),
+            mtime_ns: self.mtime_ns.load(Relaxed),
+            ctime_ns: self.ctime_ns.load(Relaxed),
+            birth_ns: self.birth_ns,
+        })
+    }
+
+    fn setattr(&self, lp: &Lwp, set: &SetAttr) -> SysResult<()> {
+        if let Some(size) = set.size {
+            self.set_size(lp, size)?;
+        }
+        if let Some(bits) = set.mode {
+            let kind = self.mode.load(Relaxed) & mode::IFMT;
+            self.mode.store(kind | bits & mode::PERM, Relaxed);
+        }
+        for (to, from) in [(&self.uid, set.uid), (&self.gid, set.gid)] {
+            if let Some(id) = from {
+                to.store(id, Relaxed);
+            }
+        }
+        if let Some(t) = set.atime_ns {
+            self.atime_ns.store(t, Relaxed);
+            self.atime_due.store(false, Relaxed);
+        }
+        if let Some(t) = set.mtime_ns {
+            self.mtime_ns.store(t, Relaxed);
+        }
+        self.changed(self.fs.now());
+        Ok(())
+    }
+
+    #[inline]
+    fn lookup(&self, _lp: &Lwp, name: &[u8]) -> SysResult<VnodeRef> {
+        let entries = self.dir()?.entries.lock();
+        match entries.get(name) {
+            Some(node) => Ok(node.clone()),
+            None => Err(Errno::ENOENT),
+        }
+    }
+
+    fn parent(&self, _lp: &Lwp) -> SysResult<VnodeRef> {
+        let above = self.dir()?.entries.lock().parent.upgrade();
+        match above {
+            Some(dir) => Ok(dir),
+            None => self.head.mount.root(),
+        }
+    }
+
+    fn create(&self, _lp: &Lwp, name: &[u8], new: &Create<'_>) -> SysResult<VnodeRef> {
+        names::create(self, name, new, None).map(|node| node as VnodeRef)
+    }
+    fn link(&self, _lp: &Lwp, name: &[u8], file: &VnodeRef) -> SysResult<()> {
+        names::link(self, name, file)
+    }
+    fn remove(&self, _lp: &Lwp, name: &[u8], dir: bool) -> SysResult<()> {
+        names::remove(self, name, dir)
+    }
+    fn rename(&self, _lp: &Lwp, from: &[u8], to_dir: &VnodeRef, to: &[u8], flags: u32) -> SysResult<()> {
+        let to_dir = super::node_of(to_dir).ok_or(Errno::EXDEV)?;
+        names::rename(self, from, to_dir, to, flags)
+    }
+
+    fn readdir(&self, _lp: &Lwp, cookie: u64, f: &mut dyn FnMut(&Dirent<'_>) -> bool) -> SysResult<()> {
+        let entries = self.dir()?.entries.lock();
+        for e in entries.after(cookie) {
+            let Some(node) = &e.node else { continue };
+            let kind = (node.mode.load(Relaxed) >> 12) as u8;
+            if !f(&Dirent { ino: node.ino, kind, cookie: e.cookie, name: &e.name }) {
+                break;
+            }
+        }
+        drop(entries);
+        self.accessed();
+        Ok(())
+    }
+
+    fn readlink(&self, _lp: &Lwp) -> SysResult<Vec<u8>> {
+        match &self.body {
+            Body::Link(text) => Ok(text.to_vec()),
+            _ => Err(Errno::EINVAL),
+        }
+    }
+
+    fn open(&self, lp: &Lwp, flags: u32) -> SysResult<Option<VnodeRef>> {
+        match &self.body {
+            Body::File(_) | Body::Dir(_) => Ok(None),
+            Body::Fifo(slot) => {
+                let pipe = slot.lock().get_or_insert_with(Pipe::new).clone();
+                let me = self.me.upgrade().ok_or(Errno::EIO)?;
+                Pipe::open_fifo(&pipe, lp, flags, me).map(Some)
+            }
+            Body::Special(rdev) if self.mode.load(Relaxed) & mode::IFMT == mode::IFCHR => {
+                devfs::open_device(lp, *rdev, flags).map(Some)
+            }
+            _ => Err(Errno::ENXIO),
+        }
+    }
+
+    fn read(&self, uio: &mut Uio<'_>, _flags: u32) -> SysResult<()> {
+        let file = self.file()?;
+        let mut data = file.data.lock(uio.lwp());
+        self.accessed();
+        data.read(uio, file.size.load(Relaxed), &*self.fs)
+    }
+
+    fn write(&self, uio: &mut Uio<'_>, flags: u32) -> SysResult<()> {
+        let lp = uio.lwp();
+        let file = self.file()?;
+        let mut data = file.data.lock(lp);
+        let size = file.size.load(Relaxed);
+        if flags & ioflag::APPEND != 0 {
+            uio.offset = size;
+        }
+        if uio.resid == 0 {
+            return Ok(());
+        }
+        let beyond = limit_write(lp, uio)?;
+        uio.resid -= beyond;
+        let done = data.write(uio, &*self.fs);
+        uio.resid += beyond;
+        let size = size.max(uio.offset);
+        if done.is_err() {
+            data.cut(size, &*self.fs);
+        }
+        file.size.store(size, Relaxed);
+        self.wrote(lp, file, &data);
+        done
+    }
+
+    fn seek_hole(&self, lp: &Lwp, offset: u64, hole: bool) -> SysResult<u64> {
+        let Body::File(file) = &self.body else {
+            return Err(Errno::ENXIO);
+        };
+        let data = file.data.lock(lp);
+        data.seek(offset, file.size.load(Relaxed), hole)
+    }
+
+    fn allocate(&self, lp: &Lwp, offset: u64, len: u64) -> SysResult<()> {
+        let file = self.file()?;
+        let end = offset.checked_add(len).filter(|&e| e <= i64::MAX as u64).ok_or(Errno::EFBIG)?;
+        within_fsize(lp, file.size.load(Relaxed), end)?;
+        let mut data = file.data.lock(lp);
+        let size = file.size.load(Relaxed);
+        let done = data.allocate(offset, len, &*self.fs);
+        if done.is_err() {
+            data.cut(size, &*self.fs);
+        } else {
+            file.size.store(size.max(end), Relaxed);
+        }
+        self.wrote(lp, file, &data);
+        done
+    }
+
+    fn statvfs(&self, _lp: &Lwp) -> SysResult<Statvfs> {
+        let (limit, used) = (self.fs.limit.load(Relaxed), self.fs.used.load(Relaxed));
+        let files = self.fs.nodes.load(Relaxed);
+        let bfree = limit.saturating_sub(used);
+        Ok(Statvfs { bsize: PAGE as u64, blocks: limit, bfree, files: files.saturating_add(bfree), ffree: bfree })
+    }
+
+    fn blob(&self) -> Option<u32> {
+        match &self.body {
+            Body::File(f) => Some(f.blob.load(Relaxed)).filter(|&b| b != 0),
+            _ => None,
+        }
+    }
+
+    fn as_any(&self) -> &dyn core::any::Any {
+        self
+    }
+}

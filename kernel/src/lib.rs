@@ -107,11 +107,12 @@ impl Kernel {
     /// Makes pid 1, which becomes the configured program when its lwp starts. Once, after `boot`.
     pub fn start(self: &Arc<Kernel>) -> SysResult<()> {
         self.started_ns.store(self.machine.clock(abi::types::clock::MONOTONIC, 0), Ordering::Relaxed);
+        let dirs = self.lwp0().proc.dirs.lock().clone();
         let proc = self.proc_create(NewProc {
             parent: None,
             files: Filedesc::default(),
             cred: Ucred::new(0, 0),
-            dirs: self.lwp0().proc.dirs.lock().clone(),
+            dirs,
             vmspace: self.next_id() as u32,
             program: Program::default(),
         })?;

@@ -234,7 +234,8 @@ fn configure<'a>(lp: &Lwp, config: &'a [u8]) -> Result<Wanted<'a>, (Errno, Vec<u
         }
     }
     // The root of the name space may be another one now.
-    if let Some(root) = lp.kernel.root.lock().clone() {
+    let root = lp.kernel.root.lock().clone();
+    if let Some(root) = root {
         *lp.proc.dirs.lock() = Some(crate::kern::proc::Dirs { cwd: root.clone(), root });
     }
     Ok(w)

@@ -6,6 +6,8 @@ macro_rules! ret {
 }
 macro_rules! imports {
     (@munch {$($done:tt)*}) => {
+        // The whole table is declared, whether or not the kernel uses all of it yet.
+        #[allow(dead_code)]
         #[link(wasm_import_module = "host")]
         unsafe extern "C" { $($done)* }
     };

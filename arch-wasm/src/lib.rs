@@ -12,6 +12,7 @@ mod heap;
 mod host;
 mod kstack;
 mod machine;
+mod mem;
 mod panic;
 mod uaccess;
 

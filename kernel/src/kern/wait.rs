@@ -7,7 +7,7 @@ use abi::types::{Rusage, wait};
 use abi::{Errno, SysResult};
 
 use crate::kern::exit::reap;
-use crate::kern::proc::{Lwp, Node, Pid, State, Tree};
+use crate::kern::proc::{Lwp, Node, Pid, State};
 use crate::kern::synch::FOREVER;
 
 /// What a wait has found.

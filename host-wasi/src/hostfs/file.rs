@@ -88,9 +88,9 @@ pub fn open(dir: &Dir, name: Name<'_>, oflags: u32, mode: u32) -> SysResult<Obje
 pub fn attr(stat: &Stat) -> Attr {
     let ns = |s: i64, ns| s.saturating_mul(1_000_000_000).saturating_add(ns as i64);
     Attr {
-        dev: stat.st_dev as u64,
-        ino: stat.st_ino as u64,
-        mode: stat.st_mode as u32,
+        dev: stat.st_dev,
+        ino: stat.st_ino,
+        mode: stat.st_mode,
         nlink: u32::try_from(stat.st_nlink).unwrap_or(u32::MAX),
         size: stat.st_size as u64,
         atime_ns: ns(stat.st_atime, stat.st_atime_nsec),

@@ -1,1 +1,77 @@
-fn main() {}
+//! `init`, process 1: gives the console a shell, reaps orphans, and shuts the system down when the
+//! shell ends.
+//!
+//! The kernel has already mounted `/dev` and `/proc` and opened the console as descriptors 0, 1 and 2.
+//! `init [PROGRAM [ARG...]]` runs something else than the login shell.
+
+use std::os::wasi::ffi::OsStringExt;
+use vkernel_sys::{Errno, Spawn, fs, io, proc, sys, wait};
+
+const SHELL: &[u8] = b"/bin/sh";
+const PATH: &str = "PATH=/bin:/sbin:/usr/bin";
+
+fn say(what: &str) {
+    // Without a console there is nobody to tell.
+    let _ = io::write_all(2, format!("init: {what}\n").as_bytes());
+}
+
+/// The environment of a login, under what the host has given.
+fn environment() -> Vec<Vec<u8>> {
+    let mut env: Vec<Vec<u8>> =
+        std::env::vars_os().map(|(name, value)| [name.into_vec(), value.into_vec()].join(&b'=')).collect();
+    for fallback in [PATH, "HOME=/root", "USER=root", "LOGNAME=root", "SHELL=/bin/sh", "TERM=xterm-256color"] {
+        let name = fallback.split_inclusive('=').next().unwrap_or_default().as_bytes();
+        if !env.iter().any(|e| e.starts_with(name)) {
+            env.push(fallback.as_bytes().to_vec());
+        }
+    }
+    env
+}
+
+/// The child that the system lives for.
+fn start() -> Result<i32, (Vec<u8>, Errno)> {
+    let mut args: Vec<Vec<u8>> = std::env::args_os().skip(1).map(|a| a.into_vec()).collect();
+    let path = if args.is_empty() {
+        // The dash says that it is a login shell.
+        args.push(b"-sh".to_vec());
+        SHELL.to_vec()
+    } else {
+        args[0].clone()
+    };
+    // Where it is missing the shell starts in the root directory, which is there.
+    let _ = fs::chdir(b"/root");
+    let child = Spawn::new(&path).search_path().args(&args).envs(environment()).pgroup(0).foreground().spawn();
+    let _ = fs::chdir(b"/");
+    child.map_err(|e| (path, e))
+}
+
+/// Ends the system. Comes back only where that is refused.
+fn shut_down(status: i32) -> ! {
+    let _ = fs::sync();
+    if let Err(e) = sys::reboot(status) {
+        say(&format!("cannot shut down: {e}"));
+    }
+    proc::exit(status)
+}
+
+fn main() {
+    let child = match start() {
+        Ok(pid) => pid,
+        Err((path, e)) => {
+            let path = String::from_utf8_lossy(&path).into_owned();
+            say(&format!("cannot start {path}: {e}; the image has no shell, or a broken one"));
+            shut_down(if e == Errno::ENOENT { 127 } else { 126 })
+        }
+    };
+    loop {
+        match proc::waitpid(-1, 0) {
+            Ok(Some((pid, word))) if pid == child => shut_down(wait::shell_status(word) as i32),
+            // An orphan: it only had to be waited for.
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(e) => {
+                say(&format!("cannot wait for its children: {e}"));
+                shut_down(1)
+            }
+        }
+    }
+}

@@ -1,0 +1,433 @@
+//! Children: starting them, waiting for them, and whose the terminal is meanwhile.
+//!
+//! An interactive shell puts each pipeline into a process group of its own and makes it the
+//! foreground one of the terminal, so that the interrupt key ends the pipeline and not the shell.
+
+use crate::ast::*;
+use crate::builtins;
+use crate::exec::spawn_failure;
+use crate::expand;
+use crate::redir::{PIPE_SIZE, Redirected, Step, private_pipe};
+use crate::shell::{Job, Run, Shell, Unwind};
+use crate::text::{from_bytes, to_bytes};
+use std::rc::Rc;
+use vkernel_sys::{Errno, Spawn, io, o, proc, sig, tty, wait};
+
+/// Children of one command while they are being started.
+#[derive(Debug, Default)]
+pub struct Starting {
+    pgid: i32,
+    pids: Vec<i32>,
+    /// The status when the last element is no child (it failed to start, or it was done here).
+    last: Option<i32>,
+    foreground: bool,
+}
+
+/// The shell's own program, for subshells.
+fn own_program() -> Vec<u8> {
+    if cfg!(target_family = "wasm") {
+        return b"/bin/sh".to_vec();
+    }
+    std::env::current_exe().map(|p| p.as_os_str().as_encoded_bytes().to_vec()).unwrap_or_default()
+}
+
+impl Shell {
+    fn new_job(&self, foreground: bool) -> Starting {
+        Starting { foreground, ..Starting::default() }
+    }
+
+    /// Starts one child in the job's process group.
+    fn launch(&mut self, job: &mut Starting, spawn: Spawn) -> Result<(), Errno> {
+        let mut spawn = spawn;
+        if self.tty.is_some() {
+            spawn = spawn.pgroup(job.pgid);
+            if job.foreground {
+                spawn = spawn.foreground();
+            }
+        }
+        let pid = spawn.spawn()?;
+        if job.pgid == 0 {
+            job.pgid = pid;
+        }
+        job.pids.push(pid);
+        job.last = None;
+        Ok(())
+    }
+
+    fn failed(&mut self, job: &mut Starting, stderr: i32, (status, message): (i32, String)) {
+        self.complain_to(stderr, &message);
+        job.last = Some(status);
+    }
+
+    /// A program as the only command of its pipeline.
+    pub fn start_program(&mut self, argv: &[String], assigns: &[(String, String)], r: Redirected) -> Starting {
+        let mut job = self.new_job(true);
+        self.add_program(&mut job, argv, assigns, r);
+        job
+    }
+
+    fn add_program(&mut self, job: &mut Starting, argv: &[String], assigns: &[(String, String)], r: Redirected) {
+        let search = assigns.iter().find(|a| a.0 == "PATH").map(|a| a.1.as_str());
+        let path = match self.find_program(&argv[0], search) {
+            Ok(p) => p,
+            Err(e) => return self.failed(job, r.stderr(), e),
+        };
+        let env = self.environment(assigns);
+        let args: Vec<Vec<u8>> = argv.iter().map(|a| to_bytes(a)).collect();
+        let spawn = r.add_to(Spawn::new(&to_bytes(&path)).args(&args).envs(&env));
+        let mut result = self.launch(job, spawn);
+        if result == Err(Errno::ENOEXEC) && is_script(&path) {
+            // POSIX 2.9.1.1: a file that is no program is a script for the shell.
+            let sh = Spawn::new(&own_program()).arg(b"sh").arg(&to_bytes(&path)).args(&args[1..]).envs(&env);
+            result = self.launch(job, r.add_to(sh));
+        }
+        if let Err(e) = result {
+            self.failed(job, r.stderr(), spawn_failure(&argv[0], e));
+        }
+    }
+
+    /// A subshell that runs `text` with this shell's state.
+    pub fn start_subshell(&mut self, text: &str, r: Redirected) -> Starting {
+        let mut job = self.new_job(true);
+        self.add_subshell(&mut job, text, r);
+        job
+    }
+
+    fn add_subshell(&mut self, job: &mut Starting, text: &str, r: Redirected) {
+        let state = crate::unparse::state(self);
+        let strings = ["sh", "--subshell", &state, text, &self.arg0];
+        let args = strings.into_iter().chain(self.positional.iter().map(|s| s.as_str())).map(to_bytes);
+        let spawn = Spawn::new(&own_program()).args(args).envs(self.environment(&[]));
+        if let Err(e) = self.launch(job, r.add_to(spawn)) {
+            self.failed(job, 2, (126, format!("cannot start a subshell: {e}")));
+        }
+    }
+
+    /// Starts the elements of a pipeline; the last one's output goes to `stdout`, if given.
+    pub fn start_pipeline(&mut self, commands: &[Command], stdout: Option<i32>, foreground: bool) -> Starting {
+        let mut job = self.new_job(foreground);
+        let mut input: Option<i32> = None;
+        for (i, c) in commands.iter().enumerate() {
+            let last = i + 1 == commands.len();
+            let mut r = Redirected::default();
+            if let Some(fd) = input.take() {
+                r.steps.push(Step::Dup(fd, 0));
+                r.own(fd);
+            }
+            let mut output = None;
+            if !last {
+                match private_pipe() {
+                    Ok((read, write)) => {
+                        r.steps.push(Step::Dup(write, 1));
+                        r.own(write);
+                        (input, output) = (Some(read), Some(write));
+                    }
+                    Err(e) => {
+                        self.failed(&mut job, 2, (2, format!("cannot make a pipe: {e}")));
+                        break;
+                    }
+                }
+            } else if let Some(fd) = stdout {
+                r.steps.push(Step::Dup(fd, 1));
+            }
+            self.add_element(&mut job, c, r, output);
+        }
+        if let Some(fd) = input {
+            let _ = io::close(fd);
+        }
+        job
+    }
+
+    /// One element of a pipeline. `output`: the pipe it writes to, if another one reads that.
+    fn add_element(&mut self, job: &mut Starting, c: &Command, mut r: Redirected, output: Option<i32>) {
+        let Command::Simple(s) = c else { return self.add_subshell(job, &crate::unparse::command(c), r) };
+        let known = s.words.first().map(|w| w.unquoted().0);
+        let expands =
+            s.words.first().is_some_and(|w| !w.parts.iter().all(|p| matches!(p, Part::Lit(_) | Part::Quoted(_))));
+        let here = match &known {
+            // Nothing but assignments or redirections: these are a subshell's own business.
+            None => return self.add_subshell(job, &crate::unparse::command(c), r),
+            // Not known before it is expanded: a program as a rule, but it may turn out otherwise.
+            Some(_) if expands => return self.add_subshell(job, &crate::unparse::command(c), r),
+            Some(name) => self.functions.contains_key(name) || builtins::find(name).is_some(),
+        };
+        if here {
+            if let (Some(fd), Some(bytes)) = (output, self.captured_output(s))
+                && bytes.len() <= PIPE_SIZE
+            {
+                // It fits into the new pipe, so nobody has to be there to read it yet.
+                job.last = Some(if io::write_all(fd, &bytes).is_ok() { self.status } else { 1 });
+                return;
+            }
+            return self.add_subshell(job, &crate::unparse::command(c), r);
+        }
+        self.line = s.line;
+        // A mistake here ends this element and not the shell: it is in a subshell of its own.
+        let argv = expand::words(&s.words, self);
+        let assigns: Result<Vec<_>, _> =
+            s.assigns.iter().map(|(n, w)| expand::single(w, self).map(|v| (n.clone(), v))).collect();
+        let more = self.redirect(&s.redirs);
+        match (argv, assigns, more) {
+            (Ok(argv), Ok(assigns), Ok(more)) => {
+                r.absorb(more);
+                self.add_program(job, &argv, &assigns, r);
+            }
+            (Err(e), ..) | (_, Err(e), _) | (.., Err(e)) => self.failed(job, 2, (1, e)),
+        }
+    }
+
+    /// The output of a builtin that only writes, without a child for it. Its status is in `$?`.
+    fn captured_output(&mut self, s: &Simple) -> Option<Vec<u8>> {
+        let name = s.words.first()?.unquoted().0;
+        let quiet = s.redirs.is_empty() && s.assigns.is_empty() && builtins::only_writes(&name);
+        if !quiet || self.functions.contains_key(&name) || s.words.iter().any(|w| has_effects(&w.parts)) {
+            return None;
+        }
+        let run = builtins::find(&name)?;
+        let argv = expand::words(&s.words, self).ok()?;
+        let outer = self.captured.replace(Vec::new());
+        let result = run(self, &argv);
+        let bytes = std::mem::replace(&mut self.captured, outer);
+        self.status = result.unwrap_or(1);
+        bytes
+    }
+
+    /// `$(...)`: what a command writes, without the newlines at its end.
+    pub fn command_output(&mut self, text: &str, list: &Rc<List>) -> Result<String, String> {
+        let one = match list.0.as_slice() {
+            [] => {
+                self.substituted = Some(0);
+                return Ok(String::new());
+            }
+            [item] if !item.background && item.and_or.rest.is_empty() && !item.and_or.first.negated => {
+                Some(&item.and_or.first.commands)
+            }
+            _ => None,
+        };
+        if let Some([Command::Simple(s)]) = one.map(|c| c.as_slice())
+            && let Some(bytes) = self.captured_output(s)
+        {
+            self.substituted = Some(self.status);
+            return Ok(trimmed(&bytes));
+        }
+        let (read, write) = private_pipe().map_err(|e| format!("cannot make a pipe: {e}"))?;
+        let mut job = match one {
+            Some(commands) => self.start_pipeline(commands, Some(write), true),
+            None => {
+                let mut r = Redirected::default();
+                r.steps.push(Step::Dup(write, 1));
+                self.start_subshell(text, r)
+            }
+        };
+        let _ = io::close(write);
+        let bytes = io::read_to_end(read);
+        let _ = io::close(read);
+        job.foreground = true;
+        let status = match self.wait_foreground(job) {
+            Ok(s) => s,
+            Err(_) => 130,
+        };
+        self.status = status;
+        self.substituted = Some(status);
+        bytes.map(|b| trimmed(&b)).map_err(|e| format!("cannot read a command's output: {e}"))
+    }
+
+    /// `command &`: answers at once.
+    pub fn background(&mut self, a: &AndOr) -> i32 {
+        let text = crate::unparse::and_or(a);
+        let mut job = match (a.rest.is_empty() && !a.first.negated).then_some(&a.first.commands) {
+            Some(commands) if self.interactive() || commands.len() > 1 => self.start_pipeline(commands, None, false),
+            _ => {
+                let mut job = self.new_job(false);
+                let mut r = Redirected::default();
+                // POSIX 2.9.3.1: without job control it may not read what the script reads.
+                if !self.interactive()
+                    && let Ok(fd) =
+                        io::open(b"/dev/null", o::RDONLY | o::CLOEXEC, 0).and_then(crate::redir::make_private)
+                {
+                    r.steps.push(Step::Dup(fd, 0));
+                    r.own(fd);
+                }
+                match a.first.commands.as_slice() {
+                    [c] if a.rest.is_empty() && !a.first.negated => self.add_element(&mut job, c, r, None),
+                    _ => self.add_subshell(&mut job, &text, r),
+                }
+                job
+            }
+        };
+        self.last_background = job.pids.last().copied().or(self.last_background);
+        let number = self.jobs.iter().map(|j| j.number).max().unwrap_or(0) + 1;
+        if job.pids.is_empty() {
+            return job.last.unwrap_or(0);
+        }
+        if self.interactive() {
+            let line = format!("[{number}] {}\n", job.pids[job.pids.len() - 1]);
+            let _ = io::write_all(2, line.as_bytes());
+        }
+        let pids = job.pids.drain(..).map(|p| (p, None)).collect();
+        self.jobs.push(Job { number, pgid: job.pgid, pids, stopped: false, text: text.trim_end().to_string() });
+        0
+    }
+
+    /// Waits for a job that has the terminal, and takes that back.
+    pub fn wait_foreground(&mut self, job: Starting) -> Run {
+        let options = if self.tty.is_some() { wait::UNTRACED } else { 0 };
+        let mut words = Vec::with_capacity(job.pids.len());
+        let mut stopped = false;
+        for &pid in &job.pids {
+            let word = wait_one(pid, options);
+            stopped |= word.is_some_and(|w| w & 0xff == 0x7f);
+            words.push((pid, word));
+        }
+        if let (Some(fd), false) = (self.tty, job.pids.is_empty()) {
+            // The terminal may be gone; then there is nobody to take it from.
+            let _ = tty::tcsetpgrp(fd, self.pgid);
+        }
+        if stopped {
+            return Ok(self.keep_stopped(job.pgid, words));
+        }
+        self.report(words, job.last)
+    }
+
+    fn keep_stopped(&mut self, pgid: i32, words: Vec<(i32, Option<u32>)>) -> i32 {
+        let number = self.jobs.iter().map(|j| j.number).max().unwrap_or(0) + 1;
+        let pids = words.into_iter().map(|(p, w)| (p, w.filter(|w| w & 0xff != 0x7f))).collect();
+        self.jobs.push(Job { number, pgid, pids, stopped: true, text: String::new() });
+        let _ = io::write_all(2, format!("\n[{number}] Stopped\n").as_bytes());
+        128 + sig::TSTP as i32
+    }
+
+    /// The status of a finished pipeline, with a word about how it died.
+    fn report(&mut self, words: Vec<(i32, Option<u32>)>, last: Option<i32>) -> Run {
+        let statuses: Vec<i32> = words.iter().map(|w| w.1.map_or(127, |w| wait::shell_status(w) as i32)).collect();
+        let signal = words.last().and_then(|w| w.1).and_then(wait::term_signal);
+        if let Some(s) = signal {
+            match s {
+                sig::INT if self.interactive() => {
+                    let _ = io::write_all(2, b"\n");
+                    self.status = 130;
+                    // The line or the loop that it stood in is over, too.
+                    return Err(Unwind::Error(130));
+                }
+                sig::INT | sig::PIPE => {}
+                s => self.complain(signal_text(s)),
+            }
+        }
+        let status = last.or(statuses.last().copied()).unwrap_or(0);
+        let failed = statuses.iter().rev().find(|s| **s != 0).copied();
+        Ok(if self.option('P') && status == 0 { failed.unwrap_or(0) } else { status })
+    }
+
+    /// Collects what has ended in the background; says so at a prompt.
+    pub fn reap(&mut self) {
+        for job in &mut self.jobs {
+            for (pid, word) in &mut job.pids {
+                if word.is_none()
+                    && let Ok(Some((_, w))) = proc::waitpid(*pid, wait::NOHANG)
+                {
+                    *word = Some(w);
+                }
+            }
+        }
+        if !self.interactive() {
+            return;
+        }
+        let (done, running): (Vec<Job>, Vec<Job>) =
+            self.jobs.drain(..).partition(|j| j.pids.iter().all(|p| p.1.is_some()));
+        self.jobs = running;
+        for job in done {
+            let status = job.pids.last().and_then(|p| p.1).map_or(0, wait::shell_status);
+            let how = if status == 0 { "Done".to_string() } else { format!("Exit {status}") };
+            let _ = io::write_all(2, &to_bytes(&format!("[{}] {how}  {}\n", job.number, job.text)));
+        }
+    }
+
+    /// Brings a job back, as `fg` does, or lets it go on behind.
+    pub fn resume(&mut self, index: usize, foreground: bool) -> Run {
+        let mut job = self.jobs.remove(index);
+        if let (Some(fd), true) = (self.tty, foreground) {
+            let _ = tty::tcsetpgrp(fd, job.pgid);
+        }
+        // It may have ended meanwhile: then waiting says so.
+        let _ = proc::kill(-job.pgid, sig::CONT);
+        job.stopped = false;
+        if !foreground {
+            self.jobs.push(job);
+            return Ok(0);
+        }
+        let pids = job.pids.iter().filter(|p| p.1.is_none()).map(|p| p.0).collect();
+        self.wait_foreground(Starting { pgid: job.pgid, pids, last: None, foreground: true })
+    }
+}
+
+impl Redirected {
+    /// More steps after these.
+    fn absorb(&mut self, mut other: Redirected) {
+        self.steps.append(&mut other.steps);
+        other.give_to(self);
+    }
+}
+
+/// Waits until a child has ended (or stopped): its status word.
+pub fn wait_one(pid: i32, options: u32) -> Option<u32> {
+    loop {
+        match proc::waitpid(pid, options) {
+            Ok(Some((_, word))) => return Some(word),
+            Ok(None) | Err(Errno::EINTR) => {}
+            Err(_) => return None,
+        }
+    }
+}
+
+/// True when expanding the word may change a variable.
+fn has_effects(parts: &[Part]) -> bool {
+    parts.iter().any(|p| match p {
+        Part::Lit(_) | Part::Quoted(_) | Part::Command(..) => false,
+        Part::Double(inner) => has_effects(inner),
+        Part::Arith(w) => w.raw.contains(['=', '+', '-', '$', '`']),
+        Part::Param(p) => match &p.op {
+            ParamOp::Plain | ParamOp::Length => false,
+            ParamOp::Assign(..) | ParamOp::Error(..) => true,
+            ParamOp::Default(_, w) | ParamOp::Alternative(_, w) | ParamOp::TrimEnd(_, w) | ParamOp::TrimStart(_, w) => {
+                has_effects(&w.parts)
+            }
+        },
+    })
+}
+
+fn trimmed(bytes: &[u8]) -> String {
+    // A variable cannot hold a NUL.
+    let bytes: Vec<u8> = bytes.iter().copied().filter(|&b| b != 0).collect();
+    from_bytes(&bytes).trim_end_matches('\n').to_string()
+}
+
+/// A text file, as far as its first bytes tell.
+fn is_script(path: &str) -> bool {
+    let Ok(fd) = io::open(&to_bytes(path), o::RDONLY | o::CLOEXEC, 0) else { return false };
+    let mut head = [0; 64];
+    let n = io::read(fd, &mut head);
+    let _ = io::close(fd);
+    n.is_ok_and(|n| !head[..n].contains(&0))
+}
+
+/// `strsignal(3)`.
+pub fn signal_text(s: u32) -> &'static str {
+    match s {
+        sig::HUP => "Hangup",
+        sig::INT => "Interrupt",
+        sig::QUIT => "Quit",
+        sig::ILL => "Illegal instruction",
+        sig::TRAP => "Trace trap",
+        sig::ABRT => "Aborted",
+        sig::BUS => "Bus error",
+        sig::FPE => "Arithmetic exception",
+        sig::KILL => "Killed",
+        sig::SEGV => "Segmentation fault",
+        sig::PIPE => "Broken pipe",
+        sig::ALRM => "Alarm clock",
+        sig::TERM => "Terminated",
+        sig::XCPU => "CPU time limit exceeded",
+        sig::XFSZ => "File size limit exceeded",
+        s => sig::name(s),
+    }
+}

@@ -1,0 +1,99 @@
+//! `ulimit`, `umask` and `times`: what the kernel keeps for a process.
+
+use crate::builtins::{mistake, write};
+use crate::shell::{Run, Shell};
+use vkernel_sys::{proc, rlimit};
+
+/// Letter, resource, unit in bytes (or seconds, or things), what it is.
+const LIMITS: [(char, u32, u64, &str); 7] = [
+    ('c', rlimit::CORE, 512, "core file size (blocks)"),
+    ('d', rlimit::DATA, 1024, "data (KiB)"),
+    ('f', rlimit::FSIZE, 512, "file size (blocks)"),
+    ('n', rlimit::NOFILE, 1, "open files"),
+    ('t', rlimit::CPU, 1, "CPU time (seconds)"),
+    ('u', rlimit::NPROC, 1, "processes"),
+    ('v', rlimit::AS, 1024, "memory (KiB)"),
+];
+
+fn show(value: u64, unit: u64) -> String {
+    if value == rlimit::INFINITY { "unlimited".into() } else { (value / unit).to_string() }
+}
+
+pub fn ulimit(sh: &mut Shell, argv: &[String]) -> Run {
+    let (mut hard, mut soft, mut all, mut letter, mut value) = (false, false, false, 'f', None);
+    for a in &argv[1..] {
+        match a.strip_prefix('-') {
+            Some(letters) => {
+                for c in letters.chars() {
+                    match c {
+                        'H' => hard = true,
+                        'S' => soft = true,
+                        'a' => all = true,
+                        c if LIMITS.iter().any(|l| l.0 == c) => letter = c,
+                        c => return mistake(sh, argv, &format!("-{c}: no such limit")),
+                    }
+                }
+            }
+            None => value = Some(a.as_str()),
+        }
+    }
+    if all {
+        let lines: String = LIMITS
+            .iter()
+            .filter_map(|l| proc::getrlimit(l.1).ok().map(|v| (l, if hard { v.1 } else { v.0 })))
+            .map(|(l, v)| format!("-{} {:<26}{}\n", l.0, l.3, show(v, l.2)))
+            .collect();
+        return write(sh, argv, &lines);
+    }
+    let Some(&(_, resource, unit, _)) = LIMITS.iter().find(|l| l.0 == letter) else { return Ok(2) };
+    let (old_soft, old_hard) = match proc::getrlimit(resource) {
+        Ok(v) => v,
+        Err(e) => return mistake(sh, argv, &e.to_string()),
+    };
+    let new = match value {
+        None => return write(sh, argv, &(show(if hard { old_hard } else { old_soft }, unit) + "\n")),
+        Some("unlimited") => rlimit::INFINITY,
+        Some(v) => match v.parse::<u64>().ok().and_then(|v| v.checked_mul(unit)) {
+            Some(v) => v,
+            None => return mistake(sh, argv, &format!("{v}: not a number")),
+        },
+    };
+    let both = hard == soft;
+    let (s, h) = (if both || soft { new } else { old_soft }, if both || hard { new } else { old_hard });
+    match proc::setrlimit(resource, s, h) {
+        Ok(()) => Ok(0),
+        Err(e) => mistake(sh, argv, &e.to_string()),
+    }
+}
+
+pub fn umask(sh: &mut Shell, argv: &[String]) -> Run {
+    let old = proc::umask(0o22);
+    proc::umask(old);
+    match argv.get(1).map(|s| s.as_str()) {
+        None => write(sh, argv, &format!("{old:04o}\n")),
+        Some("-S") => {
+            let class = |shift: u32| {
+                let m = !old >> shift & 7;
+                [(4, 'r'), (2, 'w'), (1, 'x')].iter().filter(|b| m & b.0 != 0).map(|b| b.1).collect::<String>()
+            };
+            write(sh, argv, &format!("u={},g={},o={}\n", class(6), class(3), class(0)))
+        }
+        Some(m) => match u32::from_str_radix(m, 8) {
+            Ok(m) if m <= 0o777 => {
+                proc::umask(m);
+                Ok(0)
+            }
+            _ => mistake(sh, argv, &format!("{m}: not an octal mode")),
+        },
+    }
+}
+
+pub fn times(sh: &mut Shell, argv: &[String]) -> Run {
+    let mut lines = String::new();
+    for who in [0, -1] {
+        let u = proc::getrusage(who).unwrap_or_default();
+        let show = |ns: u64| format!("{}m{:.3}s", ns / 60_000_000_000, (ns % 60_000_000_000) as f64 / 1e9);
+        lines += &format!("{} {}\n", show(u.utime_ns), show(u.stime_ns));
+    }
+    write(sh, argv, &lines)
+}

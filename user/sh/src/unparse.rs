@@ -1,0 +1,237 @@
+//! From commands back to text, for a subshell to read.
+//!
+//! There is no fork(2): a subshell is a new shell that is given the state of this one as a script.
+
+use crate::ast::*;
+use crate::shell::Shell;
+use crate::text::quote;
+use std::rc::Rc;
+
+/// Text in the making; bodies of here-documents wait for the end of their line.
+#[derive(Default)]
+struct Out {
+    text: String,
+    documents: Vec<Rc<HereDoc>>,
+}
+
+/// The text of some commands.
+pub fn list(l: &List) -> String {
+    let mut out = Out::default();
+    out.list(l);
+    out.text
+}
+
+/// The text of one command.
+pub fn command(c: &Command) -> String {
+    let mut out = Out::default();
+    out.command(c);
+    out.newline();
+    out.text
+}
+
+/// The text of and-or lists, without the `&` at its end.
+pub fn and_or(a: &AndOr) -> String {
+    let mut out = Out::default();
+    out.and_or(a);
+    out.newline();
+    out.text
+}
+
+/// What a subshell has to know before its first command: a line for `main`, then a script.
+///
+/// Exported variables come with the environment.
+pub fn state(sh: &Shell) -> String {
+    // Where a failure is being tested, that holds in the subshell, too: no `set -e` there.
+    let drop: &[char] = if sh.tested > 0 { &['i', 'n', 'e'] } else { &['i', 'n'] };
+    let options = sh.options.replace(drop, "");
+    let last = sh.last_background.unwrap_or(0);
+    let mut text = format!("{} {} {} {} -{}\n", sh.pid, sh.status, last, sh.line, options);
+    for (name, var) in &sh.vars {
+        match &var.value {
+            Some(v) if !var.exported => text += &format!("{name}={}\n", quote(v)),
+            None if var.exported => text += &format!("export {name}\n"),
+            _ => {}
+        }
+        if var.readonly {
+            text += &format!("readonly {name}\n");
+        }
+    }
+    for (name, body) in &sh.functions {
+        text += &format!("{name}() {}", command(body));
+    }
+    text
+}
+
+impl Out {
+    fn put(&mut self, s: &str) {
+        self.text.push_str(s);
+    }
+    fn newline(&mut self) {
+        self.put("\n");
+        for doc in std::mem::take(&mut self.documents) {
+            let body = doc.body.get().map(|w| w.raw.as_str()).unwrap_or_default();
+            self.put(body);
+            if !body.is_empty() && !body.ends_with('\n') {
+                self.put("\n");
+            }
+            self.put(&doc.delimiter);
+            self.put("\n");
+        }
+    }
+    fn list(&mut self, l: &List) {
+        for item in &l.0 {
+            self.and_or(&item.and_or);
+            if item.background {
+                self.put(" &");
+            }
+            self.newline();
+        }
+    }
+    fn and_or(&mut self, a: &AndOr) {
+        self.pipeline(&a.first);
+        for (connector, p) in &a.rest {
+            self.put(if *connector == Connector::And { " && " } else { " || " });
+            self.pipeline(p);
+        }
+    }
+    fn pipeline(&mut self, p: &Pipeline) {
+        if p.negated {
+            self.put("! ");
+        }
+        for (i, c) in p.commands.iter().enumerate() {
+            if i > 0 {
+                self.put(" | ");
+            }
+            self.command(c);
+        }
+    }
+    fn command(&mut self, c: &Command) {
+        match c {
+            Command::Simple(s) => {
+                let mut first = true;
+                let mut space = |out: &mut Out| {
+                    if !std::mem::take(&mut first) {
+                        out.put(" ");
+                    }
+                };
+                for (name, value) in &s.assigns {
+                    space(self);
+                    self.put(&format!("{name}={}", value.raw));
+                }
+                for w in &s.words {
+                    space(self);
+                    self.put(&w.raw);
+                }
+                for r in &s.redirs {
+                    space(self);
+                    self.redir(r);
+                }
+            }
+            Command::Compound(c, redirs) => {
+                self.compound(c);
+                for r in redirs {
+                    self.put(" ");
+                    self.redir(r);
+                }
+            }
+            Command::Function(name, body) => {
+                self.put(&format!("{name}() "));
+                self.command(body);
+            }
+        }
+    }
+    fn block(&mut self, open: &str, l: &List, close: &str) {
+        self.put(open);
+        self.newline();
+        self.list(l);
+        self.put(close);
+    }
+    fn compound(&mut self, c: &Compound) {
+        match c {
+            Compound::Brace(l) => self.block("{", l, "}"),
+            Compound::Subshell(l) => self.block("(", l, ")"),
+            Compound::If(branches, otherwise) => {
+                for (i, (condition, body)) in branches.iter().enumerate() {
+                    self.block(if i == 0 { "if" } else { "elif" }, condition, "then");
+                    self.newline();
+                    self.list(body);
+                }
+                if let Some(l) = otherwise {
+                    self.block("else", l, "");
+                }
+                self.put("fi");
+            }
+            Compound::Loop { until, condition, body } => {
+                self.block(if *until { "until" } else { "while" }, condition, "do");
+                self.newline();
+                self.list(body);
+                self.put("done");
+            }
+            Compound::For { name, words, body } => {
+                self.put(&format!("for {name}"));
+                if let Some(words) = words {
+                    self.put(" in");
+                    words.iter().for_each(|w| self.put(&format!(" {}", w.raw)));
+                }
+                self.newline();
+                self.block("do", body, "done");
+            }
+            Compound::Case { word, arms } => {
+                self.put(&format!("case {} in", word.raw));
+                self.newline();
+                for (patterns, body) in arms {
+                    let patterns: Vec<&str> = patterns.iter().map(|w| w.raw.as_str()).collect();
+                    self.block(&format!("({})", patterns.join("|")), body, ";;");
+                    self.newline();
+                }
+                self.put("esac");
+            }
+        }
+    }
+    fn redir(&mut self, r: &Redir) {
+        if let Some(fd) = r.fd {
+            self.put(&fd.to_string());
+        }
+        let (op, word) = match &r.kind {
+            RedirKind::Read(w) => ("<", w),
+            RedirKind::Write(w) => (">", w),
+            RedirKind::Clobber(w) => (">|", w),
+            RedirKind::Append(w) => (">>", w),
+            RedirKind::ReadWrite(w) => ("<>", w),
+            RedirKind::DupIn(w) => ("<&", w),
+            RedirKind::DupOut(w) => (">&", w),
+            RedirKind::Here(doc) => {
+                let delimiter = if doc.literal { format!("'{}'", doc.delimiter) } else { doc.delimiter.clone() };
+                self.put(&format!("<<{delimiter}"));
+                return self.documents.push(doc.clone());
+            }
+        };
+        self.put(&format!("{op}{}", word.raw));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parser::parse;
+
+    #[test]
+    fn text_reads_back_as_the_same_commands() {
+        for text in [
+            "a b 'c d' \"$e\" >f 2>&1 <<X | g && ! h || i &\nbody $x\nX\n",
+            "if a; then b; elif c; then d; else e; fi >out",
+            "while read x; do echo $x; done <in; until a; do b; done",
+            "for i in 1 \"2 3\" $x; do echo $i; done; for j do :; done; for k in; do :; done",
+            "case $x in a|b) c;; (d) ;; *) e & f; esac",
+            "f() { local x=1; (cd /; pwd) | cat; }; A=1 B=$(c d) f",
+            "{ a <<'E'; b <<E; }\n$x\nE\n$y\nE\n",
+            "! (a)",
+        ] {
+            let once = parse(text).unwrap();
+            let again = parse(&list(&once)).unwrap_or_else(|e| panic!("{text}: {e:?}\n{}", list(&once)));
+            // Line numbers differ; nothing else may.
+            assert_eq!(list(&once), list(&again), "{text}");
+            assert_eq!(once.0.len(), again.0.len());
+        }
+    }
+}

@@ -4,6 +4,10 @@
 
 #[cfg(target_family = "wasm")]
 mod bare {
+    // Without the standard library nobody else asks for what `_start` calls.
+    #[link(name = "c")]
+    unsafe extern "C" {}
+
     /// What the C library's `_start` calls; the status of the process. No arguments are fetched.
     #[unsafe(no_mangle)]
     extern "C" fn __main_void() -> i32 {

@@ -54,7 +54,7 @@ fn command(tools: &Tools, host: Host, source: Source) -> Command {
         Host::Vkernel | Host::Limit => {
             let mut c = Command::new(&tools.vk);
             c.args(["run", "--quiet", "--image"]).arg(&tools.image);
-            c.arg(if source == Source::Posix { "/bin/microbench" } else { "/bin/microbench-wasi" });
+            c.arg(if source == Source::Posix { "microbench" } else { "microbench-wasi" });
             c.args(["-d", "/tmp", "-s", "/bin/microbench", "-n", "/bin/microbench-nop"]);
             c
         }

@@ -276,7 +276,8 @@ pub fn after_unwind(lp: &Arc<Lwp>, reason: Reason) -> Option<Next> {
         return run(lp);
     }
     if reason == Reason::Kicked {
-        return Some(Next::Resume);
+        crate::kern::sig::stopped(lp);
+        return (lp.proc.dying.load(SeqCst) == 0).then_some(Next::Resume);
     }
     // A stub that unwinds on its own account: a host gone wrong. The process pays.
     None

@@ -70,11 +70,13 @@ fn stop(kernel: &Kernel, proc: &Arc<Proc>, signal: u32) {
             Ok(node) if node.state == State::Running => node.state = State::Stopped { signal, reported: false },
             _ => return,
         }
+        // With the tree held, so that a stop and a continue at once leave state and flag alike.
+        if let Some(lp) = &*proc.lwp.lock() {
+            lp.set_flag(lwpflag::STOPPED);
+            lp.machine().lwp_kick(lp);
+        }
         parent_of(&tree, proc)
     };
-    if let Some(lp) = &*proc.lwp.lock() {
-        lp.set_flag(lwpflag::STOPPED);
-    }
     child_changed(kernel, parent);
 }
 
@@ -88,11 +90,11 @@ fn resume(kernel: &Kernel, proc: &Arc<Proc>) {
             }
             _ => return,
         }
+        if let Some(lp) = &*proc.lwp.lock() {
+            lp.clear_flag(lwpflag::STOPPED);
+        }
         parent_of(&tree, proc)
     };
-    if let Some(lp) = &*proc.lwp.lock() {
-        lp.clear_flag(lwpflag::STOPPED);
-    }
     proc.resume.wake_all();
     child_changed(kernel, parent);
 }
@@ -109,7 +111,7 @@ pub fn child_changed(kernel: &Kernel, parent: Option<Arc<Proc>>) {
     }
 }
 
-/// Sits out a stop, at the end of a system call.
+/// Sits out a stop, at the end of a system call or when a stop has preempted user code.
 pub fn stopped(lp: &Lwp) {
     let go = || (lp.flags.load(SeqCst) & (lwpflag::STOPPED | lwpflag::KILLED) != lwpflag::STOPPED).then_some(());
     // EINTR means killed, which the caller looks for.

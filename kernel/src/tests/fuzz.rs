@@ -4,7 +4,6 @@
 //! `FUZZ_SEEDS=n` runs so many seeds instead of the few that every test run does.
 
 use alloc::format;
-use alloc::string::String;
 use alloc::vec::Vec;
 
 use abi::syscalls::{Arg, COUNT, SYSCALLS, UAddr, registers};
@@ -13,7 +12,7 @@ use abi::types::{at, o, wait};
 use crate::machdep::fake::{Fake, Request, Rng, Sys, Vk};
 
 /// Calls of each process.
-const CALLS: usize = 250;
+const CALLS: usize = 500;
 const PROCESSES: u64 = 4;
 
 /// Where the fuzzer keeps strings, structures and a place to be written to.
@@ -22,6 +21,9 @@ struct Arena {
     strings: Vec<(UAddr, u32)>,
     size: u32,
 }
+
+/// Where in the arena the structures stand.
+const STRUCTS: usize = 31_000;
 
 const PATHS: [&str; 22] = [
     "",
@@ -53,6 +55,13 @@ fn arena(sys: &Sys, rng: &mut Rng) -> Arena {
     let mut junk = alloc::vec![0; 64 << 10];
     rng.fill(&mut junk);
     sys.poke(base, &junk);
+    // Vectors of buffers, and what poll(2) reads: structures at which a random pointer may well point.
+    for i in 0..64 {
+        let (to, len) = (base.0 + rng.below(30_000) as u32, rng.below(300) as u32);
+        sys.poke(base.offset(STRUCTS + i * 8), &[to.to_le_bytes(), len.to_le_bytes()].concat());
+        let (fd, events) = (rng.below(14) as u32, rng.below(8) as u32);
+        sys.poke(base.offset(STRUCTS + 512 + i * 8), &[fd.to_le_bytes(), events.to_le_bytes()].concat());
+    }
     let mut at = base.offset(32 << 10);
     let mut strings = Vec::new();
     let long = "n".repeat(300);
@@ -77,53 +86,74 @@ fn arena(sys: &Sys, rng: &mut Rng) -> Arena {
 }
 
 const FLAGS: [u32; 10] =
-    [0, 1, 2, o::CREAT, o::CREAT | o::RDWR, o::CREAT | o::EXCL | o::WRONLY, o::DIRECTORY, 0x100, 0x200, 0x400];
+    [1, 2, o::CREAT, o::CREAT | o::RDWR, o::CREAT | o::EXCL | o::WRONLY, o::DIRECTORY, o::NONBLOCK, 0x100, 0x200, 0x400];
 
 fn number(rng: &mut Rng) -> u64 {
     const ODD: [u64; 14] =
         [0, 1, 2, 7, 8, 255, 4096, 65536, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff, 1 << 40, 1 << 63, u64::MAX];
-    match rng.below(3) {
+    match rng.below(4) {
         0 => *rng.pick(&ODD),
-        1 => rng.below(64),
-        _ => rng.next() >> rng.below(64),
+        1 => rng.next() >> rng.below(64),
+        _ => rng.below(6),
     }
 }
 
 fn pointer(rng: &mut Rng, a: &Arena) -> u64 {
-    let p = match rng.below(10) {
+    let p = match rng.below(24) {
         0 => 0,
         1 => a.size - rng.below(16) as u32,
         2 => 0xffff_ffff - rng.below(16) as u32,
         3 => rng.next() as u32,
         4 => rng.pick(&a.strings).0.0,
-        _ => a.base.0 + rng.below(32 << 10) as u32,
+        5..12 => a.base.0 + STRUCTS as u32 + rng.below(128) as u32 * 8,
+        _ => a.base.0 + rng.below(30 << 10) as u32,
     };
     p as u64
 }
 
-fn argument(rng: &mut Rng, a: &Arena, kind: Arg) -> u64 {
-    if rng.one_in(20) {
+/// `before` is the kind of the argument in front: a length after a pointer to structures is small.
+fn argument(rng: &mut Rng, a: &Arena, kind: Arg, before: Option<Arg>) -> u64 {
+    if rng.one_in(30) {
         return number(rng);
     }
     match kind {
-        Arg::Fd if rng.one_in(4) => at::FDCWD as u32 as u64,
-        Arg::Fd => rng.below(24),
+        Arg::Fd if before != Some(Arg::Fd) && rng.one_in(4) => at::FDCWD as u32 as u64,
+        Arg::Fd => rng.below(18),
         Arg::Pid => *rng.pick(&[0, u32::MAX as u64, 2, 3, 4, 5, 6, 99]),
         Arg::Sig => rng.below(33),
         Arg::Clock => rng.below(5),
-        Arg::Mode => rng.next() & 0o177777,
+        Arg::Mode => *rng.pick(&[0o644, 0o755, 0o777, 0, 0o100644, 0o10600, 0o20600, 0o40755, 0o177777]),
+        Arg::Flags if rng.one_in(2) => 0,
         Arg::Flags => *rng.pick(&FLAGS) as u64,
+        Arg::Len if before == Some(Arg::In) && !rng.one_in(4) => 1 + rng.below(4),
         Arg::Len => *rng.pick(&[0, 1, 8, 24, 64, 300, 4096, 20_000, u32::MAX as u64]),
         Arg::In | Arg::Out | Arg::Str => pointer(rng, a),
-        Arg::Off => *rng.pick(&[0, 1, 100, 5000, u64::MAX, 1 << 35, i64::MAX as u64]),
-        Arg::U64 => number(rng),
-        Arg::Int | Arg::Uint => number(rng),
+        Arg::Off => *rng.pick(&[0, 0, 1, 100, 5000, 70_000, u64::MAX, 1 << 35, i64::MAX as u64]),
+        Arg::U64 if rng.one_in(2) => *rng.pick(&[0, u64::MAX, 0x1fff_ffff]),
+        Arg::U64 | Arg::Int | Arg::Uint => number(rng),
     }
 }
 
-/// Sleeping for ever and killing the others is allowed, but teaches little.
+/// Calls that end much are made now and then: who sleeps, is killed or has closed all learns little.
 fn spoils(name: &str) -> bool {
-    matches!(name, "clock_nanosleep" | "poll_oneoff" | "wait4" | "kill" | "setrlimit")
+    const RARE: [&str; 12] = [
+        "clock_nanosleep", "poll_oneoff", "wait4", "kill", "setrlimit", "close", "fd_close", "fd_renumber", "dup3", "poll",
+        "setsid", "fd_fdstat_set_rights",
+    ];
+    RARE.contains(&name)
+}
+
+/// Descriptors of each kind, from the lowest free on.
+fn open_all(sys: &Sys) {
+    for path in ["/tmp/a", "/tmp/b", "/dev/null", "/tmp/fifo"] {
+        let _ = sys.open(path, o::RDWR | o::CREAT, 0o666);
+    }
+    let _ = sys.mkdir("/tmp/d", 0o777);
+    for path in ["/tmp", "/tmp/d", "/proc/self"] {
+        let _ = sys.open(path, o::DIRECTORY, 0);
+    }
+    let _ = sys.pipe2(o::NONBLOCK);
+    let _ = sys.pipe2(0);
 }
 
 /// One random call.
@@ -145,7 +175,8 @@ fn one(sys: &Sys, rng: &mut Rng, a: &Arena) {
     if ends && !(row.name != "reboot" && rng.one_in(40)) || spoils(row.name) && !rng.one_in(8) {
         return;
     }
-    let mut args: Vec<u64> = row.args.iter().map(|(_, kind)| argument(rng, a, *kind)).collect();
+    let before = |i: usize| i.checked_sub(1).map(|i| row.args[i].1);
+    let mut args: Vec<u64> = (0..row.args.len()).map(|i| argument(rng, a, row.args[i].1, before(i))).collect();
     for i in 0..row.args.len() {
         // A string with its length, mostly.
         if row.args[i].1 == Arg::Str && !rng.one_in(6) {
@@ -174,6 +205,7 @@ fn fuzz(sys: &Sys) -> i32 {
         return 1;
     }
     let a = arena(sys, &mut rng);
+    open_all(sys);
     for _ in 0..CALLS {
         one(sys, &mut rng, &a);
     }
@@ -191,9 +223,9 @@ fn machine(seed: u64) -> Vk {
 }
 
 /// Removes all below a directory.
-fn clear(sys: &Sys, dir: &str) {
+fn clear(sys: &Sys, dir: &[u8]) {
     for name in sys.ls(dir).unwrap_or_default() {
-        let path = format!("{dir}/{}", String::from_utf8_lossy(&name));
+        let path = [dir, b"/", &name].concat();
         if sys.unlink(&path).is_err() {
             let _ = sys.chmod(&path, 0o700);
             clear(sys, &path);
@@ -221,6 +253,10 @@ fn round(seed: u64, user: u64) {
     let before = vk.init(|sys| {
         sys.chmod("/tmp", 0o777).expect("chmod");
         works(sys);
+        // What is read of the boot image counts from then on.
+        for name in sys.ls("/bin").expect("ls") {
+            sys.get_file([b"/bin/", &name[..]].concat()).expect("read");
+        }
         let fd = sys.open("/", o::DIRECTORY, 0).expect("open");
         (fd, sys.fstatvfs(fd).expect("statvfs"))
     });
@@ -236,7 +272,8 @@ fn round(seed: u64, user: u64) {
     vk.check_idle();
     vk.init(move |sys| {
         if user != 0 {
-            clear(sys, "/tmp");
+            clear(sys, b"/tmp");
+            assert_eq!(sys.ls("/tmp"), Ok(Vec::new()));
             assert_eq!(sys.fstatvfs(before.0), Ok(before.1), "seed {seed}: files are left");
         }
         works(sys);

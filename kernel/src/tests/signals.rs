@@ -1,5 +1,7 @@
 //! kill(2), stops, faults: against sleepers, spinners and the dying.
 
+use core::sync::atomic::Ordering::SeqCst;
+
 use abi::Errno;
 use abi::trapframe::{Reason, irq};
 use abi::types::{poll, sig, wait};
@@ -160,6 +162,20 @@ fn a_stopped_process_does_not_run() {
                 assert_eq!(sys.waitpid(pid), Ok(wait::signaled(sig::KILL)));
             });
         }
+    });
+}
+
+/// A stop and a continue at once: whichever is last, one more continue sets the process going.
+#[test]
+fn a_stop_and_a_continue_at_once_leave_nothing_behind() {
+    seeds(0..300, |seed| {
+        let vk = resters(seed).boot();
+        let pid = vk.init(|sys| start(sys, "spin"));
+        let senders = [sig::STOP, sig::CONT, sig::STOP].map(|s| vk.lwp(move |sys| sys.kill(pid, s)));
+        senders.into_iter().for_each(|h| assert_eq!(vk.join(h), Ok(())));
+        vk.init(move |sys| sys.kill(pid, sig::CONT)).expect("cont");
+        let flags = vk.kernel.proc_find(pid).expect("alive").lwp.lock().as_ref().map(|l| l.flags.load(SeqCst));
+        assert_eq!(flags, Some(0), "seed {seed}");
     });
 }
 

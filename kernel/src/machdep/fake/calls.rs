@@ -278,17 +278,17 @@ impl Sys {
 
     // Files.
 
-    pub fn open(&self, path: &str, flags: u32, mode: u32) -> SysResult<i32> {
+    pub fn open(&self, path: impl AsRef<[u8]>, flags: u32, mode: u32) -> SysResult<i32> {
         self.openat(at::FDCWD, path, flags, mode)
     }
-    pub fn openat(&self, dir: i32, path: &str, flags: u32, mode: u32) -> SysResult<i32> {
+    pub fn openat(&self, dir: i32, path: impl AsRef<[u8]>, flags: u32, mode: u32) -> SysResult<i32> {
         self.fresh();
-        self.path_call("openat", dir, path.as_bytes(), &[flags.reg(), mode.reg()]).map(|f| f as i32)
+        self.path_call("openat", dir, path.as_ref(), &[flags.reg(), mode.reg()]).map(|f| f as i32)
     }
-    pub fn stat(&self, path: &str, flags: u32) -> SysResult<Stat> {
+    pub fn stat(&self, path: impl AsRef<[u8]>, flags: u32) -> SysResult<Stat> {
         self.fresh();
         let out = self.room(Stat::SIZE);
-        self.path_call("fstatat", at::FDCWD, path.as_bytes(), &[out.reg(), flags.reg()])?;
+        self.path_call("fstatat", at::FDCWD, path.as_ref(), &[out.reg(), flags.reg()])?;
         Stat::from_bytes(&self.peek(out, Stat::SIZE))
     }
     pub fn fstat(&self, fd: i32) -> SysResult<Stat> {
@@ -303,53 +303,56 @@ impl Sys {
         self.call("fstatvfs", &[fd.reg(), out.reg()])?;
         Statvfs::from_bytes(&self.peek(out, Statvfs::SIZE))
     }
-    pub fn mkdir(&self, path: &str, mode: u32) -> SysResult<()> {
+    pub fn mkdir(&self, path: impl AsRef<[u8]>, mode: u32) -> SysResult<()> {
         self.fresh();
-        Self::unit(self.path_call("mkdirat", at::FDCWD, path.as_bytes(), &[mode.reg()]))
+        Self::unit(self.path_call("mkdirat", at::FDCWD, path.as_ref(), &[mode.reg()]))
     }
-    pub fn unlink(&self, path: &str) -> SysResult<()> {
+    pub fn unlink(&self, path: impl AsRef<[u8]>) -> SysResult<()> {
         self.fresh();
-        Self::unit(self.path_call("unlinkat", at::FDCWD, path.as_bytes(), &[0]))
+        Self::unit(self.path_call("unlinkat", at::FDCWD, path.as_ref(), &[0]))
     }
-    pub fn rmdir(&self, path: &str) -> SysResult<()> {
+    pub fn rmdir(&self, path: impl AsRef<[u8]>) -> SysResult<()> {
         self.fresh();
-        Self::unit(self.path_call("unlinkat", at::FDCWD, path.as_bytes(), &[at::REMOVEDIR.reg()]))
+        Self::unit(self.path_call("unlinkat", at::FDCWD, path.as_ref(), &[at::REMOVEDIR.reg()]))
     }
-    fn two_paths(&self, name: &str, old: &str, new: &str, flags: u32) -> SysResult<()> {
+    fn two_paths(&self, name: &str, old: impl AsRef<[u8]>, new: impl AsRef<[u8]>, flags: u32) -> SysResult<()> {
         self.fresh();
-        let (o, n) = (self.put(old.as_bytes()), self.put(new.as_bytes()));
+        let (old, new) = (old.as_ref(), new.as_ref());
+        let (o, n) = (self.put(old), self.put(new));
         let cwd = at::FDCWD.reg();
         Self::unit(self.call(name, &[cwd, o.reg(), old.len().reg(), cwd, n.reg(), new.len().reg(), flags.reg()]))
     }
-    pub fn rename(&self, old: &str, new: &str, flags: u32) -> SysResult<()> {
+    pub fn rename(&self, old: impl AsRef<[u8]>, new: impl AsRef<[u8]>, flags: u32) -> SysResult<()> {
         self.two_paths("renameat", old, new, flags)
     }
-    pub fn link(&self, old: &str, new: &str) -> SysResult<()> {
+    pub fn link(&self, old: impl AsRef<[u8]>, new: impl AsRef<[u8]>) -> SysResult<()> {
         self.two_paths("linkat", old, new, 0)
     }
-    pub fn symlink(&self, target: &str, path: &str) -> SysResult<()> {
+    pub fn symlink(&self, target: impl AsRef<[u8]>, path: impl AsRef<[u8]>) -> SysResult<()> {
         self.fresh();
-        let (t, p) = (self.put(target.as_bytes()), self.put(path.as_bytes()));
+        let (target, path) = (target.as_ref(), path.as_ref());
+        let (t, p) = (self.put(target), self.put(path));
         let args = [t.reg(), target.len().reg(), at::FDCWD.reg(), p.reg(), path.len().reg()];
         Self::unit(self.call("symlinkat", &args))
     }
-    pub fn readlink(&self, path: &str) -> SysResult<Vec<u8>> {
+    pub fn readlink(&self, path: impl AsRef<[u8]>) -> SysResult<Vec<u8>> {
         self.fresh();
         let buf = self.room(4096);
-        let n = self.path_call("readlinkat", at::FDCWD, path.as_bytes(), &[buf.reg(), 4096])?;
+        let n = self.path_call("readlinkat", at::FDCWD, path.as_ref(), &[buf.reg(), 4096])?;
         Ok(self.peek(buf, n as usize))
     }
-    pub fn chmod(&self, path: &str, mode: u32) -> SysResult<()> {
+    pub fn chmod(&self, path: impl AsRef<[u8]>, mode: u32) -> SysResult<()> {
         self.fresh();
-        Self::unit(self.path_call("fchmodat", at::FDCWD, path.as_bytes(), &[mode.reg(), 0]))
+        Self::unit(self.path_call("fchmodat", at::FDCWD, path.as_ref(), &[mode.reg(), 0]))
     }
-    pub fn chown(&self, path: &str, uid: u32, gid: u32) -> SysResult<()> {
+    pub fn chown(&self, path: impl AsRef<[u8]>, uid: u32, gid: u32) -> SysResult<()> {
         self.fresh();
-        Self::unit(self.path_call("fchownat", at::FDCWD, path.as_bytes(), &[uid.reg(), gid.reg(), 0]))
+        Self::unit(self.path_call("fchownat", at::FDCWD, path.as_ref(), &[uid.reg(), gid.reg(), 0]))
     }
-    pub fn chdir(&self, path: &str) -> SysResult<()> {
+    pub fn chdir(&self, path: impl AsRef<[u8]>) -> SysResult<()> {
         self.fresh();
-        let p = self.put(path.as_bytes());
+        let path = path.as_ref();
+        let p = self.put(path);
         Self::unit(self.call("chdir", &[p.reg(), path.len().reg()]))
     }
     pub fn getcwd(&self) -> SysResult<Vec<u8>> {
@@ -376,7 +379,7 @@ impl Sys {
         Ok(entries)
     }
     /// The names in a directory, sorted, without `.` and `..`.
-    pub fn ls(&self, path: &str) -> SysResult<Vec<Vec<u8>>> {
+    pub fn ls(&self, path: impl AsRef<[u8]>) -> SysResult<Vec<Vec<u8>>> {
         let fd = self.open(path, abi::types::o::DIRECTORY, 0)?;
         let mut names = Vec::new();
         loop {
@@ -391,7 +394,7 @@ impl Sys {
         Ok(names)
     }
     /// Makes a file with this content.
-    pub fn put_file(&self, path: &str, content: &[u8], mode: u32) -> SysResult<()> {
+    pub fn put_file(&self, path: impl AsRef<[u8]>, content: &[u8], mode: u32) -> SysResult<()> {
         use abi::types::o;
         let fd = self.open(path, o::WRONLY | o::CREAT | o::TRUNC, mode)?;
         let wrote = self.write(fd, content);
@@ -399,7 +402,7 @@ impl Sys {
         wrote.map(|_| ())
     }
     /// The content of a file.
-    pub fn get_file(&self, path: &str) -> SysResult<Vec<u8>> {
+    pub fn get_file(&self, path: impl AsRef<[u8]>) -> SysResult<Vec<u8>> {
         let fd = self.open(path, 0, 0)?;
         let content = self.read_all(fd);
         self.close(fd)?;

@@ -75,7 +75,7 @@ impl Vk {
     pub fn init<T: Send + 'static>(&self, f: impl FnOnce(&Sys) -> T + Send + 'static) -> T {
         match self.try_init(f) {
             Some(v) => v,
-            None => panic!("{}: pid 1 is gone", self.seed()),
+            None => panic!("{}: pid 1 is gone; the console says: {}", self.seed(), self.console()),
         }
     }
 

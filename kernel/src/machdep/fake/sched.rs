@@ -25,8 +25,8 @@ use crate::machdep::Parked;
 /// A thread of the simulation.
 pub type Tid = usize;
 
-/// More points than any test needs: a simulation that comes here runs in circles.
-const POINTS_MAX: u64 = 50_000_000;
+/// More points than one run of any test needs: who comes here runs in circles.
+const POINTS_MAX: u64 = 10_000_000;
 /// Turns of a spin lock with nobody making progress that are a deadlock.
 const SPINS_MAX: u32 = 20_000;
 
@@ -122,6 +122,7 @@ struct State {
     spurious_one_in: u64,
     now_ns: u64,
     points: u64,
+    points_at_run: u64,
     spins: u32,
     failure: Option<String>,
     /// The machine has halted: the controller gets the baton, for good.
@@ -169,6 +170,7 @@ impl Sched {
             spurious_one_in: 0,
             now_ns: 1_000_000_000,
             points: 0,
+            points_at_run: 0,
             spins: 0,
             failure: None,
             halted: false,
@@ -230,7 +232,7 @@ impl Sched {
         st.points += 1;
         st.spins = 0;
         st.slots[me].points += 1;
-        if st.points > POINTS_MAX {
+        if st.points > st.points_at_run + POINTS_MAX {
             self.fail(&mut st, me, "still running after very many scheduling points");
         }
         if st.spurious_one_in != 0 {
@@ -381,6 +383,7 @@ impl Sched {
         let mut st = self.lock();
         let goal = if let Goal::Points(n) = goal { Goal::Points(st.points + n) } else { goal };
         st.goal = goal;
+        st.points_at_run = st.points;
         loop {
             if let Some(text) = &st.failure {
                 let text = text.clone();

@@ -13,6 +13,8 @@
 use std::collections::HashMap;
 use std::fs::{self, DirBuilder};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io;
+use std::ops::Deref;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -74,12 +76,18 @@ impl Cache {
         self.precompiled.lock().unwrap_or_else(PoisonError::into_inner).insert(hash, code);
     }
 
+    /// Is there code for it, so that it needn't be compiled?
+    pub fn has(&self, hash: ContentHash) -> bool {
+        self.precompiled.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&hash)
+            || self.path(hash).is_some_and(|path| path.exists())
+    }
+
     /// The program whose bytes have this hash; `bytes` is called only if it must be compiled.
     /// The error is for the user.
-    pub async fn get(
+    pub async fn get<B: Deref<Target = [u8]>>(
         self: &Arc<Self>,
         hash: ContentHash,
-        bytes: impl FnOnce() -> Vec<u8> + Send + 'static,
+        bytes: impl FnOnce() -> io::Result<B> + Send + 'static,
     ) -> Result<Arc<ProgramImage>, String> {
         let entry = self.entry(hash);
         let cache = self.clone();
@@ -87,21 +95,25 @@ impl Cache {
             if let Some(image) = cache.load(hash) {
                 return Ok(image);
             }
-            let work = move || cache.compile(hash, &bytes());
+            let work = move || cache.compile(hash, &*bytes().map_err(unreadable)?);
             tokio::task::spawn_blocking(work).await.map_err(|_| "the compiler crashed on it".to_string())?
         });
         image.await.cloned()
     }
 
     /// The same at once, on this thread.
-    pub fn get_now(&self, hash: ContentHash, bytes: impl FnOnce() -> Vec<u8>) -> Result<Arc<ProgramImage>, String> {
+    pub fn get_now<B: Deref<Target = [u8]>>(
+        &self,
+        hash: ContentHash,
+        bytes: impl FnOnce() -> io::Result<B>,
+    ) -> Result<Arc<ProgramImage>, String> {
         let entry = self.entry(hash);
         if let Some(image) = entry.image.get() {
             return Ok(image.clone());
         }
         let image = match self.load(hash) {
             Some(image) => image,
-            None => self.compile(hash, &bytes())?,
+            None => self.compile(hash, &*bytes().map_err(unreadable)?)?,
         };
         // Another may have been first; either will do.
         let _ = entry.image.set(image.clone());
@@ -159,6 +171,10 @@ impl Cache {
         // SAFETY: from `compile`, or added by someone who vouches for it.
         unsafe { ProgramImage::from_bytes(&self.engine, &self.stub, code) }
     }
+}
+
+fn unreadable(e: io::Error) -> String {
+    format!("can't be read: {e}")
 }
 
 /// Forgets the one that nobody has used for longest, if there are many.

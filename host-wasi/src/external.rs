@@ -16,8 +16,6 @@ pub(crate) enum Event {
     Ready(u32, u64),
     /// The end, at once.
     Kill,
-    /// The given time is over.
-    Timeout,
 }
 
 #[derive(Default)]

@@ -11,6 +11,10 @@ use wasm_encoder::reencode::{Error, Reencode, utils};
 use wasm_encoder::{ExportKind, ExportSection, ImportSection, MemorySection, MemoryType, Module, SectionId};
 use wasmparser::{ExportSectionReader, ImportSectionReader, Parser, TypeRef};
 
+/// Size of the kernel's memory, tmpfs included: 1 GiB, or what the kernel was linked for if that is
+/// more. What isn't touched costs address space only.
+const PAGES: u64 = 16384;
+
 /// The kernel with a memory of its own.
 ///
 /// # Errors
@@ -44,7 +48,8 @@ impl Reencode for OwnMemory {
             match import.ty {
                 TypeRef::Memory(ty) => {
                     let ty = self.memory_type(ty)?;
-                    self.memory = Some(MemoryType { minimum: ty.maximum.unwrap_or(ty.minimum), ..ty });
+                    let pages = ty.maximum.unwrap_or(ty.minimum).max(PAGES);
+                    self.memory = Some(MemoryType { minimum: pages, maximum: Some(pages), ..ty });
                 }
                 _ => self.parse_import(imports, import)?,
             }
@@ -102,7 +107,7 @@ mod tests {
         let out = own_memory(&kernel.unwrap()).unwrap();
         let types = Validator::new().validate_all(&out).unwrap();
         let memory = types.as_ref().memory_at(0);
-        assert_eq!((memory.initial, memory.maximum), (3, Some(3)));
+        assert_eq!((memory.initial, memory.maximum), (16384, Some(16384)));
         let imports: Vec<_> = types.as_ref().core_imports().unwrap().map(|(m, n, _)| format!("{m}.{n}")).collect();
         assert_eq!(imports, ["host.f", "host.g"]);
         assert!(types.as_ref().core_exports().unwrap().any(|(name, _)| name == "memory"));

@@ -43,10 +43,6 @@ impl Mapping {
         self.base.as_ptr()
     }
 
-    pub fn accessible(&self) -> usize {
-        self.accessible
-    }
-
     /// Makes exactly the first `n` bytes accessible (`n` is a multiple of the page size). What
     /// becomes accessible is zero unless it was accessible before and not discarded.
     pub fn set_accessible(&mut self, n: usize) -> io::Result<()> {
@@ -220,7 +216,7 @@ mod tests {
     use wasmtime::StackCreator;
 
     fn byte(m: &Mapping, at: usize) -> &mut u8 {
-        assert!(at < m.accessible());
+        assert!(at < m.accessible);
         // SAFETY: accessible, and the test uses one byte at a time.
         unsafe { &mut *m.base().add(at) }
     }
@@ -235,7 +231,7 @@ mod tests {
         let base = m.base();
         pool.put(m);
         let m = pool.take(1 << 16).unwrap();
-        assert_eq!((m.base(), m.accessible()), (base, 1 << 16));
+        assert_eq!((m.base(), m.accessible), (base, 1 << 16));
         assert_eq!(*byte(&m, 5), 0);
         pool.put(m);
         let m = pool.take(3 << 16).unwrap();

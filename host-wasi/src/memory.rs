@@ -166,8 +166,6 @@ pub(crate) struct Space {
     peak: AtomicU64,
     /// Charged at creation and not yet used by a memory.
     prepaid: AtomicU64,
-    /// Lwps that are in it.
-    pub lwps: AtomicU32,
     spare: Mutex<Option<Mapping>>,
     /// Base and size of each memory.
     memories: Mutex<Vec<(usize, usize)>>,
@@ -189,7 +187,6 @@ impl Space {
             used: AtomicU64::new(initial),
             peak: AtomicU64::new(initial),
             prepaid: AtomicU64::new(initial),
-            lwps: AtomicU32::new(0),
             spare: Mutex::new(None),
             memories: Mutex::new(Vec::new()),
             main: AtomicUsize::new(0),

@@ -6,7 +6,7 @@
 //! | --- | --- |
 //! | `boot() -> i32` | once, on the first instance; mounts the image; answers 0 or -errno |
 //! | `start() -> i32` | once, after `boot` or on a restored image of a booted kernel: makes pid 1; 0 or -errno |
-//! | `first_lwp() -> lwp` | the lwp of pid 1, to be started with [`Reason::Start`] |
+//! | `first_lwp() -> lwp` | the lwp of pid 1, to be started with [`Reason::Start`]; it runs in [`FIRST_VMSPACE`] |
 //! | `kstack(lwp) -> sp` | the top of that lwp's kernel stack, for `__stack_pointer` |
 //! | `lwp_next(lwp, reason, detail) -> i64` | see [`Next`]; may sleep |
 //! | `lwp_gone(lwp)` | the host is done with it (after [`Next::Gone`]): its memory is freed |
@@ -121,6 +121,9 @@ impl Next {
         }
     }
 }
+
+/// The address space of pid 1, which the kernel creates like any other.
+pub const FIRST_VMSPACE: u32 = 1;
 
 /// `trap()` answers below this are actions for the stub, not results.
 pub const ACTION: i64 = -(1 << 32);

@@ -32,7 +32,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use abi::trapframe::{ACTION_UNWIND, Next, Reason, irq};
+use abi::trapframe::{ACTION_UNWIND, FIRST_VMSPACE, Next, Reason, irq};
 use abi::types::{sig, wait};
 use abi::SysResult;
 use ksync::SpinLock;
@@ -75,7 +75,8 @@ impl Kernel {
             hostname: SpinLock::new(&locks::PROC, b"vkernel".to_vec()),
             started_ns: AtomicU64::new(0),
             init: SpinLock::new(&locks::PROC, Default::default()),
-            ids: AtomicU64::new(0),
+            // 1 is the vmspace of pid 1.
+            ids: AtomicU64::new(FIRST_VMSPACE as u64),
         })
     }
 
@@ -113,7 +114,7 @@ impl Kernel {
             files: Filedesc::default(),
             cred: Ucred::new(0, 0),
             dirs,
-            vmspace: self.next_id() as u32,
+            vmspace: FIRST_VMSPACE,
             program: Program::default(),
         })?;
         let lp = Lwp::new(self, &proc);

@@ -171,7 +171,7 @@ fn a_stop_and_a_continue_at_once_leave_nothing_behind() {
     seeds(0..300, |seed| {
         let vk = resters(seed).boot();
         let pid = vk.init(|sys| start(sys, "spin"));
-        let senders = [sig::STOP, sig::CONT, sig::STOP].map(|s| vk.lwp(move |sys| sys.kill(pid, s)));
+        let senders = [sig::STOP, sig::CONT].map(|s| vk.lwp(move |sys| sys.kill(pid, s)));
         senders.into_iter().for_each(|h| assert_eq!(vk.join(h), Ok(())));
         vk.init(move |sys| sys.kill(pid, sig::CONT)).expect("cont");
         let flags = vk.kernel.proc_find(pid).expect("alive").lwp.lock().as_ref().map(|l| l.flags.load(SeqCst));

@@ -31,6 +31,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::sync::atomic::Ordering::Relaxed;
 use std::sync::{Mutex, PoisonError};
 
 use abi::trapframe::irq;
@@ -139,8 +140,20 @@ impl Vk {
 
     fn run_to(&self, goal: Goal, whom: &str) {
         if self.machine.sched.run(goal, true) == Ran::Stuck {
-            panic!("{}: deadlock: {whom} never ends\n{}", self.seed(), self.machine.sched.table());
+            panic!("{}: deadlock: {whom} never ends\n{}", self.seed(), self.describe());
         }
+    }
+
+    /// Threads and processes, for a message.
+    pub fn describe(&self) -> String {
+        let mut out = self.machine.sched.table();
+        for p in self.live_procs() {
+            let lp = p.lwp.lock().clone();
+            let (nr, flags) = lp.map_or((0, 0), |l| (l.nr.load(Relaxed), l.flags.load(Relaxed)));
+            let name = abi::syscalls::by_number(nr).map_or("user code", |s| s.name);
+            out += &format!("  pid {} in {name}, lwp flags {flags:#x}, dying {:#x}\n", p.pid, p.dying.load(Relaxed));
+        }
+        out
     }
 
     /// Lets everybody run until all sleep; the clock stands still.

@@ -10,6 +10,10 @@ use crate::uio::Uio;
 use crate::vfs::lookup::{At, namei};
 use crate::vfs::vnode::{SetAttr, Vnode, VnodeRef};
 
+/// The size of the largest file: a little less than the largest offset, so that no sum of a file's
+/// offset and a piece's length overflows.
+pub const FILE_MAX: u64 = i64::MAX as u64 & !0xffff;
+
 /// One of the two times that utimensat(2) sets.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum TimeSet {
@@ -134,7 +138,7 @@ pub fn kern_truncate(lp: &Lwp, vp: &VnodeRef, size: u64) -> SysResult<()> {
         mode::IFDIR => return Err(Errno::EISDIR),
         _ => return Err(Errno::EINVAL),
     }
-    if size > i64::MAX as u64 {
+    if size > FILE_MAX {
         return Err(Errno::EFBIG);
     }
     check_rw(&**vp)?;
@@ -145,7 +149,7 @@ pub fn kern_truncate(lp: &Lwp, vp: &VnodeRef, size: u64) -> SysResult<()> {
 /// write. EFBIG and SIGXFSZ when that is all of them (POSIX write(2)).
 #[inline]
 pub fn limit_write(lp: &Lwp, uio: &Uio<'_>) -> SysResult<usize> {
-    let limit = lp.proc.limits.soft(rlimit::FSIZE).min(i64::MAX as u64);
+    let limit = lp.proc.limits.soft(rlimit::FSIZE).min(FILE_MAX);
     let end = uio.offset.saturating_add(uio.resid as u64);
     if end <= limit { Ok(0) } else { beyond_limit(lp, uio, limit) }
 }
@@ -156,7 +160,7 @@ fn beyond_limit(lp: &Lwp, uio: &Uio<'_>, limit: u64) -> SysResult<usize> {
         let room = (limit - uio.offset) as usize;
         return Ok(uio.resid - room);
     }
-    if limit != i64::MAX as u64 {
+    if limit != FILE_MAX {
         psignal(&lp.kernel, &lp.proc, sig::XFSZ);
     }
     Err(Errno::EFBIG)

@@ -1,76 +1,101 @@
-//! Names that were looked up in file systems where asking is slow.
+//! Names that were looked up in file systems where asking is slow: those whose mount says `cached`.
 //!
-//! Only mounts that say `cached` use it. Names that aren't there are not kept: the other side of a
-//! shared directory may make them at any time. The cache is bounded; when it is full it is emptied.
+//! What is known holds for a moment only, as the other side of a shared directory may change it at
+//! any time; names that aren't there are not kept for that reason. The cache holds on to the files,
+//! so it is small: when it is full it is emptied.
 
 use alloc::boxed::Box;
-use alloc::sync::{Arc, Weak};
+use alloc::sync::Arc;
 
 use abi::SysResult;
+use abi::types::clock;
 use hashbrown::HashMap;
 use ksync::SpinLock;
 
 use crate::kern::proc::Lwp;
 use crate::locks;
-use crate::vfs::vnode::{Vnode, VnodeRef};
+use crate::vfs::vnode::VnodeRef;
 
-/// Names kept at most.
-const MAX: usize = 4096;
+/// Names kept at most. Each directory among them is one that the host keeps open.
+const MAX: usize = 256;
+/// How long a name is believed.
+pub const TRUST_NS: u64 = 50_000_000;
 
-/// A directory, by its address while somebody refers to it, and a name in it.
-#[derive(PartialEq, Eq, Hash)]
-struct Key {
-    dir: usize,
-    name: Box<[u8]>,
+/// The names of one directory, which is known by its address as long as `dir` holds it.
+struct Known {
+    dir: VnodeRef,
+    names: HashMap<Box<[u8]>, (VnodeRef, u64)>,
 }
 
-struct Known {
-    /// To see that the directory is still the one that was meant.
-    dir: Weak<dyn Vnode>,
-    vp: Weak<dyn Vnode>,
+#[derive(Default)]
+struct Map {
+    dirs: HashMap<usize, Known>,
+    count: usize,
 }
 
 pub struct NameCache {
-    map: SpinLock<HashMap<Key, Known>>,
+    map: SpinLock<Map>,
 }
 
 impl Default for NameCache {
     fn default() -> Self {
-        NameCache { map: SpinLock::new(&locks::NAMECACHE, HashMap::default()) }
+        NameCache { map: SpinLock::new(&locks::NAMECACHE, Map::default()) }
     }
 }
 
-fn key(dir: &VnodeRef, name: &[u8]) -> Key {
-    Key { dir: Arc::as_ptr(dir).cast::<()>() as usize, name: name.into() }
+fn address(dir: &VnodeRef) -> usize {
+    Arc::as_ptr(dir).cast::<()>() as usize
 }
 
 impl NameCache {
     /// `dir.lookup`, through the cache.
     pub fn lookup(&self, lp: &Lwp, dir: &VnodeRef, name: &[u8]) -> SysResult<VnodeRef> {
-        let key = key(dir, name);
-        let hit = {
-            let map = self.map.lock();
-            map.get(&key).filter(|k| k.dir.strong_count() > 0).and_then(|k| k.vp.upgrade())
-        };
-        if let Some(vp) = hit {
+        let now = lp.machine().clock(clock::MONOTONIC, 0);
+        let known = self.map.lock().dirs.get(&address(dir)).and_then(|k| k.names.get(name)).cloned();
+        if let Some((vp, until)) = known
+            && now < until
+        {
             return Ok(vp);
         }
-        let vp = dir.lookup(lp, name)?;
-        let known = Known { dir: Arc::downgrade(dir), vp: Arc::downgrade(&vp) };
-        let old = {
-            let mut map = self.map.lock();
-            let full = map.len() >= MAX || map.try_reserve(1).is_err();
-            let old = if full { Some(core::mem::take(&mut *map)) } else { None };
-            map.insert(key, known);
-            old
-        };
-        drop(old);
-        Ok(vp)
+        match dir.lookup(lp, name) {
+            Ok(vp) => {
+                self.enter(dir, name, &vp, now.saturating_add(TRUST_NS));
+                Ok(vp)
+            }
+            Err(e) => {
+                self.purge(dir, name);
+                Err(e)
+            }
+        }
+    }
+
+    fn enter(&self, dir: &VnodeRef, name: &[u8], vp: &VnodeRef, until: u64) {
+        let mut map = self.map.lock();
+        // What goes is let go with no lock held: that may talk to the host.
+        let emptied = if map.count >= MAX { core::mem::take(&mut *map) } else { Map::default() };
+        let known =
+            map.dirs.entry(address(dir)).or_insert_with(|| Known { dir: dir.clone(), names: HashMap::default() });
+        let old = known.names.insert(name.into(), (vp.clone(), until));
+        map.count += old.is_none() as usize;
+        drop(map);
+        drop((emptied, old));
     }
 
     /// A name changed its meaning.
     pub fn purge(&self, dir: &VnodeRef, name: &[u8]) {
-        let old = self.map.lock().remove(&key(dir, name));
-        drop(old);
+        let mut map = self.map.lock();
+        let Some(known) = map.dirs.get_mut(&address(dir)) else { return };
+        let old = known.names.remove(name);
+        let empty = known.names.is_empty();
+        let gone = if empty { map.dirs.remove(&address(dir)) } else { None };
+        map.count -= old.is_some() as usize;
+        drop(map);
+        drop((old, gone.map(|k| k.dir)));
+    }
+
+    /// Forgets all, before an unmount.
+    pub fn clear(&self) {
+        let all = core::mem::take(&mut *self.map.lock());
+        drop(all);
     }
 }

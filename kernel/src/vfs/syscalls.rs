@@ -230,7 +230,9 @@ pub fn sys_unmount(lp: &Lwp, path: UAddr, len: u32, flags: u32) -> SysResult<()>
     if !crate::vfs::mount::is_mount_root(&*vp) {
         return Err(Errno::EINVAL);
     }
-    lp.kernel.mounts.remove(&vp.head().mount)
+    let mount = vp.head().mount.clone();
+    lp.kernel.namecache.clear();
+    lp.kernel.mounts.remove(&mount)
 }
 
 /// sync(2): all file systems write through.

@@ -46,6 +46,8 @@ pub struct Data {
     first: Option<Vec<u8>>,
     rest: BTreeMap<u64, Vec<u8>>,
     blob: Option<Blob>,
+    /// Nothing here but copies of the blob, which are not counted: they could be dropped.
+    clean: bool,
 }
 
 fn pages(bytes: usize) -> u64 {
@@ -60,7 +62,7 @@ fn split(offset: u64) -> (u64, usize) {
 
 impl Data {
     pub fn from_blob(blob: Blob) -> Data {
-        Data { blob: Some(blob), ..Data::default() }
+        Data { blob: Some(blob), clean: true, ..Data::default() }
     }
 
     #[inline]
@@ -79,16 +81,35 @@ impl Data {
         }
     }
 
-    /// Makes room for `len` bytes in a chunk. ENOSPC.
-    fn reserve(chunk: &mut Vec<u8>, len: usize, budget: &dyn Budget) -> SysResult<()> {
-        let old = chunk.capacity();
-        if len <= old {
+    /// Before the first change of a file of the boot image: its pages count from now on. If there
+    /// is no room for them they are fetched again when they are needed.
+    fn dirty(&mut self, budget: &dyn Budget) {
+        if core::mem::take(&mut self.clean) && budget.take(self.pages()).is_err() {
+            (self.first, self.rest) = (None, BTreeMap::new());
+        }
+    }
+
+    /// Makes room for `len` bytes in a chunk: with some to spare, or without. ENOSPC.
+    fn reserve(chunk: &mut Vec<u8>, len: usize, clean: bool, budget: &dyn Budget) -> SysResult<()> {
+        if len <= chunk.capacity() {
             return Ok(());
         }
-        let cap = len.next_power_of_two().max(MIN_CAP);
-        budget.take(pages(cap) - pages(old))?;
+        let exact = len.next_multiple_of(PAGE);
+        match Self::resize(chunk, len.next_power_of_two().max(MIN_CAP), clean, budget) {
+            Err(_) if exact < len.next_power_of_two() => Self::resize(chunk, exact, clean, budget),
+            done => done,
+        }
+    }
+
+    fn resize(chunk: &mut Vec<u8>, cap: usize, clean: bool, budget: &dyn Budget) -> SysResult<()> {
+        let more = pages(cap) - pages(chunk.capacity());
+        if !clean {
+            budget.take(more)?;
+        }
         if chunk.try_reserve_exact(cap - chunk.len()).is_err() {
-            budget.give(pages(cap) - pages(old));
+            if !clean {
+                budget.give(more);
+            }
             return Err(Errno::ENOSPC);
         }
         Ok(())
@@ -99,11 +120,14 @@ impl Data {
         if self.chunk(nr).is_none() {
             let blob = self.in_blob(nr);
             let mut chunk = Vec::new();
-            Self::reserve(&mut chunk, len.max(blob), budget)?;
+            let clean = self.clean;
+            Self::reserve(&mut chunk, len.max(blob), clean, budget)?;
             if let (Some(b), true) = (self.blob, blob > 0) {
                 chunk.resize(blob, 0);
                 if let Err(e) = pull(b.nr, nr * CHUNK as u64, &mut chunk, budget) {
-                    budget.give(pages(chunk.capacity()));
+                    if !clean {
+                        budget.give(pages(chunk.capacity()));
+                    }
                     return Err(e);
                 }
             }
@@ -113,8 +137,9 @@ impl Data {
                 self.rest.insert(nr, chunk);
             }
         }
+        let clean = self.clean;
         let chunk = self.chunk_mut(nr).ok_or(Errno::EIO)?;
-        Self::reserve(chunk, len, budget)?;
+        Self::reserve(chunk, len, clean, budget)?;
         Ok(chunk)
     }
 
@@ -159,9 +184,14 @@ impl Data {
     /// Takes what the asker has. On an error `uio.offset` says how far it came; the caller then
     /// [cuts](Data::cut) at the end of the file.
     pub fn write(&mut self, uio: &mut Uio<'_>, budget: &dyn Budget) -> SysResult<()> {
+        self.dirty(budget);
         while uio.resid > 0 {
             let (nr, at) = split(uio.offset);
-            let n = (CHUNK - at).min(uio.resid);
+            let mut n = (CHUNK - at).min(uio.resid);
+            // The last pages of a file system are filled one by one.
+            if self.make(nr, at + n, budget).is_err() {
+                n = n.min(PAGE - at % PAGE);
+            }
             let chunk = self.make(nr, at + n, budget)?;
             if chunk.len() < at + n {
                 chunk.resize(at + n, 0);
@@ -173,6 +203,7 @@ impl Data {
 
     /// Fills holes of a range with zeros that have storage. ENOSPC.
     pub fn allocate(&mut self, offset: u64, len: u64, budget: &dyn Budget) -> SysResult<()> {
+        self.dirty(budget);
         let (mut at, end) = (offset, offset + len);
         while at < end {
             let (nr, low) = split(at);
@@ -188,6 +219,7 @@ impl Data {
 
     /// Forgets what lies at and behind `size`.
     pub fn cut(&mut self, size: u64, budget: &dyn Budget) {
+        self.dirty(budget);
         let (nr, at) = split(size);
         let beyond = if at == 0 { nr } else { nr + 1 };
         if self.rest.last_key_value().is_some_and(|(&last, _)| last >= beyond) {
@@ -213,6 +245,13 @@ impl Data {
             if b.size == 0 {
                 self.blob = None;
             }
+        }
+    }
+
+    /// Gives all pages back, at the end of the file.
+    pub fn release(&mut self, budget: &dyn Budget) {
+        if !self.clean {
+            budget.give(self.pages());
         }
     }
 
@@ -345,7 +384,9 @@ mod tests {
         let mut d = Data::from_blob(Blob { nr: 2, size: 100_000 });
         assert_eq!(d.seek(0, 100_000, true), Ok(100_000));
         assert_eq!(d.make(1, 1, &b).unwrap()[3], (CHUNK + 3) as u8);
+        assert_eq!(b.0.get(), 1000);
         d.cut(10, &b);
+        assert_eq!(b.0.get() + d.pages(), 1000);
         assert_eq!(d.make(0, 20, &b).unwrap().len(), 10);
         assert_eq!(d.in_blob(1), 0);
     }

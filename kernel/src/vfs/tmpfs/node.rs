@@ -9,13 +9,13 @@ use abi::types::{Stat, Statvfs, mode};
 use abi::{Errno, SysResult};
 use ksync::{SleepLock, SpinLock};
 
-use super::data::{Blob, Budget, Data, PAGE};
+use super::data::{Blob, Data, PAGE};
 use super::dir::Entries;
 use super::{Tmpfs, names};
 use crate::kern::proc::Lwp;
 use crate::locks;
 use crate::uio::Uio;
-use crate::vfs::attrs::{drop_set_ids, limit_write, within_fsize};
+use crate::vfs::attrs::{FILE_MAX, drop_set_ids, limit_write, within_fsize};
 use crate::vfs::devfs;
 use crate::vfs::mount::Mount;
 use crate::vfs::pipe::Pipe;
@@ -201,7 +201,7 @@ impl Drop for Node {
     fn drop(&mut self) {
         self.fs.nodes.fetch_sub(1, Relaxed);
         match &mut self.body {
-            Body::File(f) => self.fs.give(f.data.get_mut().pages()),
+            Body::File(f) => f.data.get_mut().release(&*self.fs),
             // Directories can be nested deeper than a kernel stack: no recursion.
             Body::Dir(d) => {
                 let mut work = d.entries.get_mut().take_all();
@@ -230,6 +230,11 @@ impl Vnode for Node {
 
     fn getattr(&self, _lp: &Lwp) -> SysResult<Stat> {
         let (size, pages, rdev) = match &self.body {
+            // What is with the host still counts as if it were here.
+            Body::File(f) if f.blob.load(Relaxed) != 0 => {
+                let size = f.size.load(Relaxed);
+                (size, size.div_ceil(PAGE as u64), 0)
+            }
             Body::File(f) => (f.size.load(Relaxed), f.pages.load(Relaxed), 0),
             Body::Link(text) => (text.len() as u64, 0, 0),
             Body::Special(rdev) => (0, 0, *rdev),
@@ -386,7 +391,7 @@ impl Vnode for Node {
 
     fn allocate(&self, lp: &Lwp, offset: u64, len: u64) -> SysResult<()> {
         let file = self.file()?;
-        let end = offset.checked_add(len).filter(|&e| e <= i64::MAX as u64).ok_or(Errno::EFBIG)?;
+        let end = offset.checked_add(len).filter(|&e| e <= FILE_MAX).ok_or(Errno::EFBIG)?;
         within_fsize(lp, file.size.load(Relaxed), end)?;
         let mut data = file.data.lock(lp);
         let size = file.size.load(Relaxed);

@@ -1,1 +1,73 @@
-fn main() {}
+//! `cargo xtask VERB`: one verb for each thing that is done with this project.
+//!
+//! Builds on a machine that has rustup: the wasm targets are added when they are missing. What is
+//! built lands in `target`; `target/artifacts` holds what the `vk` command carries inside.
+
+mod bench;
+mod build;
+mod check;
+mod image;
+mod process;
+mod programs;
+mod report;
+mod sizes;
+mod test;
+mod wasm;
+
+use process::{Outcome, root};
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage: cargo xtask VERB
+
+  run [ARG...]      build everything and boot; arguments go to vk
+  test [--all]      every test; --all: those that take minutes, too
+  bench [ARG...]    measure against native Linux and wasmtime; arguments go to vk-bench
+  usertests [NAME]  the tests that run inside of the system
+  build             the kernel, the userland, the image and vk
+  image             the kernel, the userland and the image: target/artifacts
+  sizes             what everything weighs
+  check             formatting, clippy, the kernel's imports and portability, the golden files
+  fmt               format all of it
+";
+
+fn verb(name: &str, args: &[String]) -> Outcome {
+    match name {
+        "run" => {
+            let vk = build::everything()?;
+            process::replace(&vk, args)
+        }
+        "build" => build::everything().map(|vk| println!("built {}", vk.display())),
+        "image" => build::artifacts(),
+        "test" => test::run(args),
+        "usertests" => test::usertests(args),
+        "bench" => bench::run(args),
+        "sizes" => sizes::run(),
+        "check" => check::run(),
+        "fmt" => check::format(false),
+        _ => Err(format!("{name}: no such verb\n{USAGE}")),
+    }
+}
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let Some((name, rest)) = args.split_first() else {
+        print!("{USAGE}");
+        return ExitCode::from(2);
+    };
+    if matches!(name.as_str(), "help" | "-h" | "--help") {
+        print!("{USAGE}");
+        return ExitCode::SUCCESS;
+    }
+    if let Err(e) = std::env::set_current_dir(root()) {
+        eprintln!("xtask: {}: {e}", root().display());
+        return ExitCode::FAILURE;
+    }
+    match verb(name, rest) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("xtask: {e}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! The base image: a tar archive with what the system boots from.
+//!
+//! The same programs make the same bytes: entries are sorted, times are `SOURCE_DATE_EPOCH` or 0, and
+//! nothing of the building machine gets in.
+
+use crate::process::{Outcome, read};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Commands of the multi-call programs, each a link to its program.
+mod names {
+    /// uutils utilities; `user/coreutils` has the same list and `cargo xtask check` compares them.
+    pub const COREUTILS: &[&str] = &[
+        "b2sum",
+        "base32",
+        "base64",
+        "basename",
+        "cat",
+        "cksum",
+        "comm",
+        "cut",
+        "date",
+        "dd",
+        "dirname",
+        "echo",
+        "expand",
+        "expr",
+        "factor",
+        "fmt",
+        "fold",
+        "head",
+        "join",
+        "link",
+        "ln",
+        "md5sum",
+        "mkdir",
+        "mktemp",
+        "mv",
+        "nl",
+        "nproc",
+        "numfmt",
+        "od",
+        "paste",
+        "pathchk",
+        "printenv",
+        "printf",
+        "pwd",
+        "readlink",
+        "realpath",
+        "rm",
+        "rmdir",
+        "seq",
+        "sha1sum",
+        "sha256sum",
+        "sha512sum",
+        "shuf",
+        "sleep",
+        "sort",
+        "split",
+        "sum",
+        "tac",
+        "tail",
+        "tee",
+        "tr",
+        "truncate",
+        "tsort",
+        "uname",
+        "unexpand",
+        "uniq",
+        "unlink",
+        "wc",
+        "yes",
+    ];
+    /// Our own, with the native calls.
+    pub const TOOLS: &[&str] = &[
+        "[", "chgrp", "chmod", "chown", "clear", "cp", "df", "du", "env", "free", "hostname", "id", "kill", "ls",
+        "mknod", "mount", "ps", "reset", "stat", "sync", "test", "time", "timeout", "touch", "tty", "umount", "uptime",
+        "which", "whoami",
+    ];
+}
+
+const PASSWD: &str = "\
+root:x:0:0:root:/root:/bin/sh
+user:x:1000:1000:user:/home/user:/bin/sh
+nobody:x:65534:65534:nobody:/:/bin/false
+";
+const GROUP: &str = "root:x:0:\ntty:x:5:\nuser:x:1000:\nnogroup:x:65534:\n";
+const PROFILE: &str = "\
+# For login shells. POSIX has no place for the working directory in a prompt but this.
+export PATH=/bin:/sbin:/usr/bin
+case $(id -u) in
+0) PS1='$PWD # ' ;;
+*) PS1='$PWD $ ' ;;
+esac
+[ -f /etc/motd ] && cat /etc/motd
+";
+const MOTD: &str = "\
+vkernel: every command here is a process of its own, in a WebAssembly memory of its own.
+`ls /bin` shows what there is; `exit` shuts down.
+
+";
+const OS_RELEASE: &str = concat!(
+    "NAME=vkernel\nID=vkernel\nVERSION_ID=",
+    env!("CARGO_PKG_VERSION"),
+    "\nPRETTY_NAME=\"vkernel ",
+    env!("CARGO_PKG_VERSION"),
+    "\"\n"
+);
+
+/// One file of the image.
+enum Node {
+    Dir,
+    File(Vec<u8>),
+    Link(String),
+}
+
+#[derive(Default)]
+struct Tree(BTreeMap<String, (u32, u64, Node)>);
+
+impl Tree {
+    fn dir(&mut self, path: &str, mode: u32) {
+        self.0.insert(path.into(), (mode, 0, Node::Dir));
+    }
+    fn text(&mut self, path: &str, text: &str) {
+        self.0.insert(path.into(), (0o644, 0, Node::File(text.into())));
+    }
+    fn link(&mut self, path: &str, target: &str) {
+        self.0.insert(path.into(), (0o777, 0, Node::Link(target.into())));
+    }
+    fn program(&mut self, path: &str, file: &Path) -> Outcome {
+        self.0.insert(path.into(), (0o755, 0, Node::File(read(file)?)));
+        Ok(())
+    }
+}
+
+/// The archive, from the directory with the userland's programs.
+pub fn base(programs: &Path) -> Outcome<Vec<u8>> {
+    let mut tree = Tree::default();
+    for dir in ["bin", "dev", "etc", "home", "home/user", "mnt", "proc", "root", "sbin", "tmp", "usr", "var", "var/tmp"]
+    {
+        let mode = match dir {
+            "tmp" | "var/tmp" => 0o1777,
+            "root" => 0o700,
+            _ => 0o755,
+        };
+        tree.dir(dir, mode);
+    }
+    if let Some(home) = tree.0.get_mut("home/user") {
+        home.1 = 1000;
+    }
+    // One place for programs, whatever a script's first line calls it.
+    tree.link("usr/bin", "../bin");
+    tree.link("usr/sbin", "../sbin");
+    for (path, text) in [
+        ("etc/passwd", PASSWD),
+        ("etc/group", GROUP),
+        ("etc/profile", PROFILE),
+        ("etc/motd", MOTD),
+        ("etc/hostname", "vkernel\n"),
+        ("etc/os-release", OS_RELEASE),
+    ] {
+        tree.text(path, text);
+    }
+    tree.program("sbin/init", &programs.join("init.wasm"))?;
+    for name in ["sh", "true", "false", "coreutils", "tools"] {
+        tree.program(&format!("bin/{name}"), &programs.join(format!("{name}.wasm")))?;
+    }
+    for (list, program) in [(names::COREUTILS, "coreutils"), (names::TOOLS, "tools")] {
+        for name in list {
+            tree.link(&format!("bin/{name}"), program);
+        }
+    }
+    write(&tree).map_err(|e| format!("base.tar: {e}"))
+}
+
+/// The names that have to be in each multi-call program, for the check.
+pub fn links() -> [(&'static str, &'static [&'static str]); 2] {
+    [("coreutils", names::COREUTILS), ("tools", names::TOOLS)]
+}
+
+fn write(tree: &Tree) -> std::io::Result<Vec<u8>> {
+    let mtime = std::env::var("SOURCE_DATE_EPOCH").ok().and_then(|t| t.parse().ok()).unwrap_or(0);
+    let mut tar = tar::Builder::new(Vec::new());
+    for (path, (mode, id, node)) in &tree.0 {
+        let mut h = tar::Header::new_ustar();
+        h.set_mode(*mode);
+        h.set_uid(*id);
+        h.set_gid(*id);
+        h.set_mtime(mtime);
+        let (name, data): (String, &[u8]) = match node {
+            Node::Dir => {
+                h.set_entry_type(tar::EntryType::Directory);
+                (format!("{path}/"), &[])
+            }
+            Node::File(data) => {
+                h.set_entry_type(tar::EntryType::Regular);
+                (path.clone(), data)
+            }
+            Node::Link(target) => {
+                h.set_entry_type(tar::EntryType::Symlink);
+                h.set_link_name(target)?;
+                (path.clone(), &[])
+            }
+        };
+        h.set_size(data.len() as u64);
+        tar.append_data(&mut h, name, data)?;
+    }
+    tar.into_inner()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_programs_make_the_same_archive() {
+        let dir = std::env::temp_dir().join(format!("xtask-image-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        for name in ["init", "sh", "true", "false", "coreutils", "tools"] {
+            std::fs::write(dir.join(format!("{name}.wasm")), name).unwrap();
+        }
+        let (a, b) = (base(&dir).unwrap(), base(&dir).unwrap());
+        std::fs::remove_dir_all(&dir).unwrap();
+        assert_eq!(a, b);
+        let mut paths = Vec::new();
+        for e in tar::Archive::new(a.as_slice()).entries().unwrap() {
+            let e = e.unwrap();
+            paths.push(e.path().unwrap().to_string_lossy().into_owned());
+            assert_eq!(e.header().mtime().unwrap(), 0);
+        }
+        assert!(paths.contains(&"bin/sh".to_string()) && paths.contains(&"tmp/".to_string()), "{paths:?}");
+        // A directory stands before what it holds.
+        assert!(paths.iter().position(|p| p == "etc/") < paths.iter().position(|p| p == "etc/passwd"));
+    }
+}

@@ -1,0 +1,100 @@
+//! `test`: every test of the project, in an order in which the first failure says most.
+
+use crate::build;
+use crate::check;
+use crate::process::{self, Outcome, capture, cargo, read, root, target};
+use crate::programs;
+use crate::report::Report;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+pub fn run(args: &[String]) -> Outcome {
+    let all = match args {
+        [] => false,
+        [a] if a == "--all" => true,
+        _ => return Err("usage: cargo xtask test [--all]".into()),
+    };
+    build::ensure_targets()?;
+    let mut report = Report::default();
+    report
+        .step("unit tests: abi, locks, kernel", || quiet(cargo(&["test", "-p", "abi", "-p", "ksync", "-p", "kernel"])));
+    report.step("unit tests: SDK, shell, tools", || {
+        let mut c = cargo(&["test", "-p", "vkernel-sys", "-p", "sh", "-p", "tools", "--target-dir"]);
+        c.arg(target()).current_dir(root().join("user"));
+        quiet(c)
+    });
+    report.step("build: kernel", || build::kernel().map(|_| ()));
+    report.step("build: userland", || build::userland().map(|_| ()));
+    report.step("build: image, vk", || build::everything().map(|_| ()));
+    report.step("unit tests: loader, xtask", || quiet(cargo(&["test", "--release", "-p", "loader", "-p", "xtask"])));
+    report.step("tests of the host and of vk", || quiet(cargo(&["test", "--release", "-p", "host-wasi"])));
+    check::run_in(&mut report);
+    let vk = target().join("release/vk");
+    if !vk.exists() {
+        report.step("vk", || Err("it was not built, so nothing can be run under it".into()));
+        return report.finish();
+    }
+    for case in shell_cases()? {
+        let name = case.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
+        report.step(&format!("under vk: the shell's {name}.sh"), || shell_case(&vk, &case));
+    }
+    report.step("under vk: usertests", || usertests_under(&vk, &[]).and_then(capture).map(|_| ()));
+    programs::run_in(&mut report, &vk, all);
+    report.finish()
+}
+
+fn quiet(c: Command) -> Outcome {
+    capture(c).map(|_| ())
+}
+
+/// The tests inside of the system, with their own output.
+pub fn usertests(args: &[String]) -> Outcome {
+    let vk = build::everything()?;
+    process::run(usertests_under(&vk, args)?)
+}
+
+fn usertests_under(vk: &Path, args: &[String]) -> Outcome<Command> {
+    let program = target().join(build::USER_TARGET).join("wasm/usertests.wasm");
+    let mut c = Command::new(vk);
+    c.args(["run", "--timeout", "600"]).arg(program).args(args);
+    Ok(c)
+}
+
+/// The scripts that the shell's own tests run natively.
+fn shell_cases() -> Outcome<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    build::collect(&root().join("user/sh/tests/cases"), &mut files)?;
+    files.retain(|f| f.extension().is_some_and(|e| e == "sh"));
+    files.sort();
+    Ok(files)
+}
+
+fn shell_case(vk: &Path, script: &Path) -> Outcome {
+    let mut c = Command::new(vk);
+    let dir = script.parent().unwrap_or(Path::new("."));
+    c.args(["run", "--timeout", "60", "--dir"]).arg(format!("{}::/cases:ro", dir.display()));
+    let name = script.file_name().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
+    c.args(["sh", &format!("/cases/{name}")]);
+    let have = capture(c)?;
+    let want = String::from_utf8_lossy(&read(&script.with_extension("out"))?).into_owned();
+    differ(&want, &have)
+}
+
+/// The first line where two texts part.
+pub fn differ(want: &str, have: &str) -> Outcome {
+    if want == have {
+        return Ok(());
+    }
+    let (mut w, mut h) = (want.lines(), have.lines());
+    for n in 1.. {
+        match (w.next(), h.next()) {
+            (None, None) => break,
+            (a, b) if a == b => {}
+            (a, b) => {
+                let show = |l: Option<&str>| l.map_or("(the end)".to_string(), |l| format!("{l:?}"));
+                return Err(format!("line {n}: expected {}, got {}", show(a), show(b)));
+            }
+        }
+    }
+    Err("the output differs in its last newline".into())
+}

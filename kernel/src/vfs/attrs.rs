@@ -10,9 +10,8 @@ use crate::uio::Uio;
 use crate::vfs::lookup::{At, namei};
 use crate::vfs::vnode::{SetAttr, Vnode, VnodeRef};
 
-/// The size of the largest file: a little less than the largest offset, so that no sum of a file's
-/// offset and a piece's length overflows.
-pub const FILE_MAX: u64 = i64::MAX as u64 & !0xffff;
+/// The size of the largest file: the largest offset that there is.
+pub const FILE_MAX: u64 = i64::MAX as u64;
 
 /// One of the two times that utimensat(2) sets.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

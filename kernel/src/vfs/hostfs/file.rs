@@ -81,7 +81,7 @@ impl Open {
 
 impl Drop for Open {
     fn drop(&mut self) {
-        rpc::close(self.node.fs().machine(), self.handle);
+        self.node.fs().close(self.handle);
     }
 }
 
@@ -137,7 +137,7 @@ impl Vnode for Open {
     }
     fn fsync(&self, _lp: &Lwp, data_only: bool) -> SysResult<()> {
         rpc::small(
-            self.node.fs().machine(),
+            &*self.node.fs().machine,
             |w| {
                 w.u32(op::FSYNC).u32(self.handle).u32(data_only as u32);
             },

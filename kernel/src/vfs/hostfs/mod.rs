@@ -38,6 +38,8 @@ pub struct Hostfs {
     gid: AtomicU32,
     /// For messages that don't fit on a kernel stack. Sleeps: the host is slow.
     buffer: SleepLock<Vec<u8>>,
+    /// Handles that the host failed to close.
+    unclosed: SpinLock<Vec<u32>>,
     /// Files in use, by (device, inode).
     nodes: SpinLock<HashMap<(u64, u64), Weak<Node>>>,
 }
@@ -60,10 +62,6 @@ impl Hostfs {
         nodes.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
         nodes.insert(key, Arc::downgrade(&node));
         Ok(node)
-    }
-
-    fn machine(&self) -> &dyn Machine {
-        &*self.machine
     }
 
     fn ino(&self, attr: &Attr) -> u64 {
@@ -91,6 +89,7 @@ pub fn make(lp: &Lwp, export: u32, flags: u32) -> SysResult<Arc<Mount>> {
         uid: AtomicU32::new(lp.proc.cred.euid()),
         gid: AtomicU32::new(lp.proc.cred.egid()),
         buffer: SleepLock::new(&locks::HOSTFS, Vec::new()),
+        unclosed: SpinLock::new(&locks::NAMECACHE, Vec::new()),
         nodes: SpinLock::new(&locks::NAMECACHE, HashMap::default()),
     });
     let root = Node::new(&fs, &mount, None, &attr, Some(export));

@@ -253,7 +253,7 @@ impl Drop for Node {
     fn drop(&mut self) {
         for handle in [self.handle.load(Relaxed), self.fresh.load(Relaxed)] {
             if handle != NONE && !(self.is_root && handle == self.handle.load(Relaxed)) {
-                rpc::close(&*self.fs.machine, handle);
+                self.fs.close(handle);
             }
         }
         // Directories may be nested deeper than a kernel stack: no recursion up the tree.
@@ -326,12 +326,12 @@ impl Vnode for Node {
                 self.stale();
                 let node = self.fs.node(&self.shared()?, name, &attr);
                 let Ok(node) = node else {
-                    rpc::close(&*self.fs.machine, handle);
+                    self.fs.close(handle);
                     return node.map(|n| n as VnodeRef);
                 };
                 let unused = node.fresh.swap(handle, Relaxed);
                 if unused != NONE {
-                    rpc::close(&*self.fs.machine, unused);
+                    self.fs.close(unused);
                 }
                 return Ok(node);
             }

@@ -42,18 +42,27 @@ pub fn small<T>(
     parse(&mut r).map_err(|e| if e == Errno::EINVAL { Errno::EIO } else { e })
 }
 
-/// A handle is not needed any more. The host says nothing that could be acted on.
-pub fn close(machine: &dyn Machine, handle: u32) {
-    let _ = small(
+fn close(machine: &dyn Machine, handle: u32) -> SysResult<()> {
+    small(
         machine,
         |w| {
             w.u32(op::CLOSE).u32(handle);
         },
         |_| Ok(()),
-    );
+    )
 }
 
 impl Hostfs {
+    /// A handle is not needed any more. Should the host fail now it is told again with the next one.
+    pub fn close(&self, handle: u32) {
+        let left = core::mem::take(&mut *self.unclosed.lock());
+        for handle in left.into_iter().chain([handle]) {
+            if close(&*self.machine, handle).is_err() {
+                self.unclosed.lock().push(handle);
+            }
+        }
+    }
+
     /// A request whose data, or whose answer's data, may be up to `data` bytes. `build` writes the
     /// request and answers its length.
     pub fn large<T>(

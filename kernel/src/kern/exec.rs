@@ -124,27 +124,38 @@ fn read_program(lp: &Lwp, vp: &VnodeRef) -> SysResult<Content> {
         Some(blob) => machine.image_blob(blob)?,
         None => {
             let size = vp.getattr(lp)?.size;
-            send(lp, vp, machine.image_begin(size)?, size)?
+            send(lp, vp, size)?
         }
     };
     Ok(Content::Image(Arc::new(Image { id, machine: machine.clone() })))
 }
 
 /// Hands a file's content over, piece by piece.
-fn send(lp: &Lwp, vp: &VnodeRef, handle: u32, size: u64) -> SysResult<u32> {
+fn send(lp: &Lwp, vp: &VnodeRef, size: u64) -> SysResult<u32> {
     let mut buf = Vec::new();
     buf.try_reserve_exact(64 << 10).map_err(|_| Errno::ENOMEM)?;
     buf.resize(64 << 10, 0);
+    let handle = lp.machine().image_begin(size)?;
+    let sent = send_all(lp, vp, handle, size, &mut buf);
+    // A commit is the only way to give a handle back.
+    let image = lp.machine().image_commit(handle);
+    if let (Err(_), Ok(half)) = (&sent, &image) {
+        lp.machine().image_close(*half);
+    }
+    sent.and(image)
+}
+
+fn send_all(lp: &Lwp, vp: &VnodeRef, handle: u32, size: u64, buf: &mut [u8]) -> SysResult<()> {
     let mut at = 0;
     while at < size {
-        let n = read_at(lp, vp, at, &mut buf)?.min((size - at) as usize);
+        let n = read_at(lp, vp, at, buf)?.min((size - at) as usize);
         if n == 0 {
             break;
         }
         lp.machine().image_write(handle, &buf[..n])?;
         at += n as u64;
     }
-    lp.machine().image_commit(handle)
+    Ok(())
 }
 
 fn read_at(lp: &Lwp, vp: &VnodeRef, at: u64, buf: &mut [u8]) -> SysResult<usize> {

@@ -363,8 +363,14 @@ impl Machine for FakeMachine {
     fn hostfs_rpc(&self, buf: &mut [u8], len: usize) -> SysResult<usize> {
         let now_ns = EPOCH_NS.saturating_add(self.sched.now_ns());
         let mut w = self.world();
-        w.may_fail(Errno::EIO)?;
-        w.host.as_mut().ok_or(Errno::ENOSYS)?.serve(buf, len, now_ns as i64)
+        // As close(2) does, a CLOSE that fails has closed.
+        let close = buf.get(..4) == Some(&abi::hostfs::op::CLOSE.to_le_bytes()[..]);
+        let fails = w.may_fail(Errno::EIO);
+        if fails.is_ok() || close {
+            let served = w.host.as_mut().ok_or(Errno::ENOSYS)?.serve(buf, len, now_ns as i64);
+            return fails.and(served);
+        }
+        Err(Errno::EIO)
     }
 
     fn dev_read(&self, unit: u32, buf: &mut [u8]) -> SysResult<usize> {

@@ -73,9 +73,9 @@ mod names {
     ];
     /// Our own, with the native calls.
     pub const TOOLS: &[&str] = &[
-        "[", "chgrp", "chmod", "chown", "clear", "cp", "df", "du", "env", "free", "hostname", "id", "kill", "ls",
-        "mknod", "mount", "ps", "reset", "stat", "sync", "test", "time", "timeout", "touch", "tty", "umount", "uptime",
-        "which", "whoami",
+        "chgrp", "chmod", "chown", "clear", "cp", "df", "du", "env", "free", "hostname", "id", "kill", "ls", "mknod",
+        "mount", "ps", "reset", "stat", "sync", "time", "timeout", "touch", "tty", "umount", "uptime", "which",
+        "whoami",
     ];
 }
 
@@ -164,6 +164,9 @@ pub fn base(programs: &Path) -> Outcome<Vec<u8>> {
     tree.program("sbin/init", &programs.join("init.wasm"))?;
     for name in ["sh", "true", "false", "coreutils", "tools"] {
         tree.program(&format!("bin/{name}"), &programs.join(format!("{name}.wasm")))?;
+    }
+    for name in ["[", "test"] {
+        tree.link(&format!("bin/{name}"), "sh");
     }
     for (list, program) in [(names::COREUTILS, "coreutils"), (names::TOOLS, "tools")] {
         for name in list {

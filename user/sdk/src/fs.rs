@@ -111,6 +111,11 @@ pub fn chown(path: &[u8], uid: u32, gid: u32, flags: u32) -> SysResult<()> {
     done(unsafe { raw::fchownat(at::FDCWD, path.as_ptr(), path.len() as u32, uid, gid, flags) })
 }
 
+/// For [`utimens`]: the time it is.
+pub const UTIME_NOW: i64 = i64::MIN;
+/// For [`utimens`]: as it was.
+pub const UTIME_OMIT: i64 = i64::MIN + 1;
+
 /// `utimensat(2)`: access and modification time in ns since 1970.
 pub fn utimens(path: &[u8], atime_ns: i64, mtime_ns: i64, flags: u32) -> SysResult<()> {
     let times = [atime_ns, mtime_ns];

@@ -35,11 +35,21 @@ fn main() {
     }
     let arg0 = args.first().map_or("sh", |s| s.as_str());
     let mut sh = Shell::new(arg0);
+    // `test` and `[` as programs are links to this one.
+    if let "test" | "[" = arg0.rsplit('/').next().unwrap_or(arg0) {
+        std::process::exit(test::builtin(&mut sh, &named(&args)).unwrap_or(2));
+    }
     let status = match args.get(1).map(|s| s.as_str()) {
         Some("--subshell") => subshell(&mut sh, &args[2..]),
         _ => start(&mut sh, arg0, &args[1..]),
     };
     std::process::exit(status)
+}
+
+/// The arguments under the bare name they were called by.
+fn named(args: &[String]) -> Vec<String> {
+    let name = args[0].rsplit('/').next().unwrap_or_default().to_string();
+    std::iter::once(name).chain(args[1..].iter().cloned()).collect()
 }
 
 /// `sh [-OPTIONS] [-c COMMANDS [NAME]] [FILE] [ARG...]`

@@ -1,0 +1,117 @@
+//! Command lines: clusters of letters, operands, and mistakes (POSIX XBD 12.2).
+
+use vkernel_sys::Errno;
+
+/// Ends a command with a message.
+#[derive(Debug)]
+pub struct Failure {
+    pub status: i32,
+    pub message: String,
+}
+
+impl Failure {
+    pub fn new(message: impl Into<String>) -> Failure {
+        Failure { status: 1, message: message.into() }
+    }
+    pub fn usage(message: impl Into<String>) -> Failure {
+        Failure { status: 2, message: message.into() }
+    }
+    /// What went wrong with a file.
+    pub fn with(path: &[u8], e: Errno) -> Failure {
+        Failure::new(format!("{}: {e}", String::from_utf8_lossy(path)))
+    }
+}
+
+/// A command line taken apart.
+#[derive(Debug, Default)]
+pub struct Options {
+    flags: Vec<u8>,
+    values: Vec<(u8, Vec<u8>)>,
+    pub operands: Vec<Vec<u8>>,
+}
+
+impl Options {
+    /// `spec`: the letters, with a `:` behind those that take a value. `usage` is shown for `--help`
+    /// and with mistakes. Options may stand after operands unless `strict`.
+    pub fn parse(args: &[Vec<u8>], spec: &str, usage: &str, strict: bool) -> Result<Options, Failure> {
+        let mut o = Options::default();
+        let spec = spec.as_bytes();
+        let mut args = args.iter();
+        while let Some(arg) = args.next() {
+            match arg.as_slice() {
+                b"--" => {
+                    o.operands.extend(args.by_ref().cloned());
+                }
+                b"--help" => return Err(Failure { status: 0, message: format!("usage: {usage}") }),
+                [b'-', b'-', ..] => {
+                    let arg = String::from_utf8_lossy(arg);
+                    return Err(Failure::usage(format!("{arg}: no such option\nusage: {usage}")));
+                }
+                [b'-', letters @ ..] if !letters.is_empty() => {
+                    for (i, &c) in letters.iter().enumerate() {
+                        let at = spec.iter().position(|&s| s == c && c != b':');
+                        let Some(at) = at else {
+                            return Err(Failure::usage(format!("-{}: no such option\nusage: {usage}", c as char)));
+                        };
+                        if spec.get(at + 1) != Some(&b':') {
+                            o.flags.push(c);
+                            continue;
+                        }
+                        let value = match &letters[i + 1..] {
+                            [] => args.next().cloned(),
+                            rest => Some(rest.to_vec()),
+                        };
+                        let missing = || Failure::usage(format!("-{} wants a value\nusage: {usage}", c as char));
+                        o.values.push((c, value.ok_or_else(missing)?));
+                        break;
+                    }
+                }
+                _ => {
+                    o.operands.push(arg.clone());
+                    if strict {
+                        o.operands.extend(args.by_ref().cloned());
+                    }
+                }
+            }
+        }
+        Ok(o)
+    }
+
+    pub fn has(&self, letter: u8) -> bool {
+        self.flags.contains(&letter)
+    }
+    /// Which of some letters was given last.
+    pub fn last_of(&self, letters: &[u8]) -> Option<u8> {
+        self.flags.iter().rev().copied().find(|f| letters.contains(f))
+    }
+    pub fn value(&self, letter: u8) -> Option<&[u8]> {
+        self.values.iter().rev().find(|v| v.0 == letter).map(|v| v.1.as_slice())
+    }
+}
+
+/// A decimal number, or a usage error that names it.
+pub fn number<T: std::str::FromStr>(text: &[u8]) -> Result<T, Failure> {
+    let shown = String::from_utf8_lossy(text);
+    shown.parse().map_err(|_| Failure::usage(format!("{shown}: not a number")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn args(a: &[&str]) -> Vec<Vec<u8>> {
+        a.iter().map(|s| s.as_bytes().to_vec()).collect()
+    }
+
+    #[test]
+    fn letters_cluster_and_values_stand_behind_theirs() {
+        let o = Options::parse(&args(&["-lan5", "x", "-n", "6", "--", "-y"]), "lan:", "", false).unwrap();
+        assert!(o.has(b'l') && o.has(b'a') && !o.has(b'n'));
+        assert_eq!(o.value(b'n'), Some(b"6".as_slice()));
+        assert_eq!(o.operands, args(&["x", "-y"]));
+        assert!(Options::parse(&args(&["-q"]), "l", "", false).is_err());
+        assert!(Options::parse(&args(&["-n"]), "n:", "", false).is_err());
+        let o = Options::parse(&args(&["-l", "x", "-a"]), "la", "", true).unwrap();
+        assert_eq!(o.operands, args(&["x", "-a"]));
+    }
+}

@@ -216,6 +216,66 @@ pub unsafe fn utimensat(d: i32, path: Ptr, len: u32, times: Ptr, flags: u32) -> 
         crate::fs::UTIME_OMIT => libc::timespec { tv_sec: 0, tv_nsec: libc::UTIME_OMIT },
         n => libc::timespec { tv_sec: n.div_euclid(1_000_000_000), tv_nsec: n.rem_euclid(1_000_000_000) },
     });
+    answer(unsafe { libc::utimensat(dir(d), cstr(path, len).as_ptr(), t.as_ptr(), flags as i32) } as i64)
+}
+/// One host entry a call; names never get lost, since an entry is at most 280 bytes.
+pub unsafe fn getdents(fd: i32, buf: MutPtr, len: u32) -> i32 {
+    let mut host = [0u8; 1024];
+    let room = host.len().min(len as usize);
+    let n = unsafe { libc::syscall(libc::SYS_getdents64, fd, host.as_mut_ptr(), room) };
+    if n < 0 {
+        return last();
+    }
+    let (mut from, mut to) = (0, 0);
+    while from < n as usize {
+        let u64_at = |i: usize| u64::from_le_bytes(host[i..i + 8].try_into().unwrap_or_default());
+        let reclen = u16::from_le_bytes([host[from + 16], host[from + 17]]) as usize;
+        let name = &host[from + 19..from + reclen];
+        let name = &name[..name.iter().position(|&b| b == 0).unwrap_or(name.len())];
+        let mut e = Vec::with_capacity(280);
+        e.extend_from_slice(&u64_at(from + 8).to_le_bytes());
+        e.extend_from_slice(&u64_at(from).to_le_bytes());
+        e.extend_from_slice(&(name.len() as u16).to_le_bytes());
+        e.extend_from_slice(&[host[from + 18], 0, 0, 0, 0, 0]);
+        e.extend_from_slice(name);
+        if to + e.len() > len as usize {
+            break;
+        }
+        unsafe { fill(buf.add(to), &e) };
+        to += e.len();
+        from += reclen;
+    }
+    to as i32
+}
+
+/// A spawn request taken apart.
+struct Request {
+    flags: u32,
+    pgroup: i32,
+    path: CString,
+    lists: [Vec<CString>; 2],
+    actions: Vec<(u32, [i32; 3], CString)>,
+}
+fn parse(request: &[u8]) -> SysResult<Request> {
+    let c = |s: &[u8]| CString::new(s).map_err(|_| Errno::EINVAL);
+    let mut r = Reader::new(request);
+    let (flags, pgroup, path) = (r.u32()?, r.i32()?, c(r.string()?)?);
+    let mut lists = [Vec::new(), Vec::new()];
+    for list in &mut lists {
+        for _ in 0..r.u32()? {
+            list.push(c(r.string()?)?);
+        }
+    }
+    let mut actions = Vec::new();
+    for _ in 0..r.u32()? {
+        let kind = r.u32()?;
+        actions.push(match kind {
+            sp::OPEN => (kind, [r.i32()?, r.i32()?, r.i32()?], c(r.string()?)?),
+            sp::CLOSE | sp::FCHDIR => (kind, [r.i32()?, 0, 0], CString::default()),
+            sp::DUP2 => (kind, [r.i32()?, r.i32()?, 0], CString::default()),
+            sp::CHDIR => (kind, [0; 3], c(r.string()?)?),
+            _ => return Err(Errno::EINVAL),
+        });
     }
     Ok(Request { flags, pgroup, path, lists, actions })
 }

@@ -136,8 +136,17 @@ pub fn sys_getdents(lp: &Lwp, fd: i32, buf: UAddr, len: u32) -> SysResult<usize>
         return Err(Errno::ENOTDIR);
     }
     let mut offset = file.offset.lock(lp);
-    let mut out =
-        Fill { lp, piece: [0; PIECE], len: 0, at: buf, room: len as usize, done: 0, last: 0, cookie: *offset, error: None };
+    let mut out = Fill {
+        lp,
+        piece: [0; PIECE],
+        len: 0,
+        at: buf,
+        room: len as usize,
+        done: 0,
+        last: 0,
+        cookie: *offset,
+        error: None,
+    };
     fill(lp, &file.vnode, *offset, &mut out)?;
     if out.len > 0 {
         out.flush();
@@ -159,7 +168,5 @@ fn fill(lp: &Lwp, vp: &VnodeRef, cookie: u64, out: &mut Fill<'_>) -> SysResult<(
     if cookie < DOTS && !out.put(&dot(b"..", parent_of(lp, vp)?.getattr(lp)?.ino, DOTS)) {
         return Ok(());
     }
-    vp.readdir(lp, cookie.saturating_sub(DOTS), &mut |e| {
-        out.put(&Dirent { cookie: e.cookie.wrapping_add(DOTS), ..*e })
-    })
+    vp.readdir(lp, cookie.saturating_sub(DOTS), &mut |e| out.put(&Dirent { cookie: e.cookie.wrapping_add(DOTS), ..*e }))
 }

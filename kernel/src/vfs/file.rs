@@ -64,7 +64,8 @@ impl File {
     #[inline]
     pub fn ioflags(&self) -> u32 {
         let f = self.flags();
-        (if f & o::APPEND != 0 { ioflag::APPEND } else { 0 }) | (if f & o::NONBLOCK != 0 { ioflag::NONBLOCK } else { 0 })
+        (if f & o::APPEND != 0 { ioflag::APPEND } else { 0 })
+            | (if f & o::NONBLOCK != 0 { ioflag::NONBLOCK } else { 0 })
     }
 }
 

@@ -96,11 +96,7 @@ pub fn namei_create(lp: &Lwp, at: &At<'_>) -> SysResult<Found> {
 /// mounted there.
 #[inline]
 pub fn child(lp: &Lwp, dir: &VnodeRef, name: &[u8]) -> SysResult<VnodeRef> {
-    let vp = if dir.head().mount.cached {
-        lp.kernel.namecache.lookup(lp, dir, name)?
-    } else {
-        dir.lookup(lp, name)?
-    };
+    let vp = if dir.head().mount.cached { lp.kernel.namecache.lookup(lp, dir, name)? } else { dir.lookup(lp, name)? };
     if vp.head().mounted_here().is_some() { cross(vp) } else { Ok(vp) }
 }
 
@@ -298,7 +294,9 @@ impl<'a> Walk<'a> {
                 _ => self.dir.clone(),
             };
             let kind = vp.kind();
-            let vp = if kind == mode::IFLNK && (!c.last || follow || c.slash) {
+            // A slash behind a link's name means what it points to, unless a name is to be made.
+            let through = !c.last || follow || c.slash && want == Want::Existing;
+            let vp = if kind == mode::IFLNK && through {
                 match self.link(&vp)? {
                     Some(vp) => vp,
                     None => continue,
@@ -310,7 +308,7 @@ impl<'a> Walk<'a> {
                 self.dir = vp;
                 continue;
             }
-            if c.slash && !vp.is_dir() {
+            if c.slash && want == Want::Existing && !vp.is_dir() {
                 return Err(Errno::ENOTDIR);
             }
             return Ok(Some(vp));

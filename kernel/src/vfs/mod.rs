@@ -15,6 +15,8 @@ pub mod pipe;
 pub mod procfs;
 pub mod ring;
 pub mod syscalls;
+#[cfg(test)]
+mod tests;
 pub mod tmpfs;
 pub mod vnode;
 

@@ -58,13 +58,13 @@ impl NameCache {
             return Ok(vp);
         }
         match dir.lookup(lp, name) {
-            Ok(vp) => {
+            Ok(vp) if vp.cachable() => {
                 self.enter(dir, name, &vp, now.saturating_add(TRUST_NS));
                 Ok(vp)
             }
-            Err(e) => {
+            other => {
                 self.purge(dir, name);
-                Err(e)
+                other
             }
         }
     }

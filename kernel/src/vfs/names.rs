@@ -247,17 +247,15 @@ fn check_rename(
     if is_mount_point(target) {
         return Err(Errno::EBUSY);
     }
-    if !exchange {
-        match (source.is_dir(), target.is_dir()) {
-            (true, false) => return Err(Errno::ENOTDIR),
-            (false, true) => return Err(Errno::EISDIR),
-            _ => {}
-        }
-    }
     if target.is_dir() && !one && is_above(lp, target, &from.dir)? {
         return Err(if exchange { Errno::EINVAL } else { Errno::ENOTEMPTY });
     }
-    Ok(())
+    match (source.is_dir(), target.is_dir()) {
+        _ if exchange => Ok(()),
+        (true, false) => Err(Errno::ENOTDIR),
+        (false, true) => Err(Errno::EISDIR),
+        _ => Ok(()),
+    }
 }
 
 /// True when `dir` is `above` or stands somewhere below it, in one mount.

@@ -242,7 +242,12 @@ impl Access {
 
 /// What `fstat` shows of an end.
 enum Face {
-    Pipe { ino: u64, uid: u32, gid: u32, made_ns: i64 },
+    Pipe {
+        ino: u64,
+        uid: u32,
+        gid: u32,
+        made_ns: i64,
+    },
     /// A FIFO's name in a file system.
     Named(VnodeRef),
 }

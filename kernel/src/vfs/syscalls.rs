@@ -11,14 +11,10 @@ use crate::vfs::lookup::{Start, namei};
 use crate::vfs::vnode::VnodeRef;
 use crate::vfs::{devfs, procfs, tmpfs};
 
-pub use crate::vfs::attrs::{
-    TimeSet, kern_access, kern_chmod, kern_chown, kern_stat, kern_truncate, kern_utimens,
-};
+pub use crate::vfs::attrs::{TimeSet, kern_access, kern_chmod, kern_chown, kern_stat, kern_truncate, kern_utimens};
 pub use crate::vfs::dirs::{kern_chdir, kern_fchdir, kern_getcwd, sys_getdents};
 pub use crate::vfs::lookup::At;
-pub use crate::vfs::names::{
-    kern_link, kern_mkdir, kern_mknod, kern_readlink, kern_rename, kern_symlink, kern_unlink,
-};
+pub use crate::vfs::names::{kern_link, kern_mkdir, kern_mknod, kern_readlink, kern_rename, kern_symlink, kern_unlink};
 pub use crate::vfs::open::kern_open;
 pub use crate::vfs::path::copy_path;
 
@@ -105,9 +101,7 @@ pub fn sys_renameat(
     new_len: u32,
     flags: u32,
 ) -> SysResult<()> {
-    with_at(lp, from, old, old_len, false, |a| {
-        with_at(lp, to, new, new_len, false, |b| kern_rename(lp, a, b, flags))
-    })
+    with_at(lp, from, old, old_len, false, |a| with_at(lp, to, new, new_len, false, |b| kern_rename(lp, a, b, flags)))
 }
 
 #[allow(clippy::too_many_arguments)]

@@ -242,6 +242,10 @@ pub trait Vnode: Send + Sync {
     fn blob(&self) -> Option<u32> {
         None
     }
+    /// False for a file that the name cache may not keep under one of its names.
+    fn cachable(&self) -> bool {
+        true
+    }
     /// For a file system to know its own.
     fn as_any(&self) -> &dyn core::any::Any;
 }

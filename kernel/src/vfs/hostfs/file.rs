@@ -8,7 +8,6 @@ use abi::wire::Writer;
 use abi::{Errno, SysResult};
 
 use super::node::{Node, times};
-use super::rpc;
 use crate::kern::proc::Lwp;
 use crate::uio::Uio;
 use crate::vfs::attrs::{FILE_MAX, limit_write, within_fsize};
@@ -136,8 +135,7 @@ impl Vnode for Open {
         Ok(())
     }
     fn fsync(&self, _lp: &Lwp, data_only: bool) -> SysResult<()> {
-        rpc::small(
-            &*self.node.fs().machine,
+        self.node.fs().small(
             |w| {
                 w.u32(op::FSYNC).u32(self.handle).u32(data_only as u32);
             },

@@ -14,8 +14,8 @@ use abi::wire::{Reader, Writer};
 use abi::{Errno, SysResult};
 use ksync::{SleepLock, SpinLock};
 
+use super::Hostfs;
 use super::file::Open;
-use super::{Hostfs, rpc};
 use crate::kern::proc::Lwp;
 use crate::locks;
 use crate::uio::Uio;
@@ -130,8 +130,7 @@ impl Node {
     /// Opens something in this directory.
     fn open_child(&self, name: &[u8], flags: u32, perm: u32) -> SysResult<(u32, Attr)> {
         let dir = self.handle.load(Relaxed);
-        rpc::small(
-            &*self.fs.machine,
+        self.fs.small(
             |w| {
                 w.u32(op::OPEN).u32(dir).u32(flags).u32(perm).string(name);
             },
@@ -165,7 +164,7 @@ impl Node {
     /// Has the host change this directory.
     fn tell(&self, lp: &Lwp, build: impl FnOnce(u32, &mut Writer<'_>)) -> SysResult<()> {
         let dir = self.handle(lp)?;
-        let done = rpc::small(&*self.fs.machine, |w| build(dir, w), |_| Ok(()));
+        let done = self.fs.small(|w| build(dir, w), |_| Ok(()));
         self.stale();
         done
     }
@@ -175,8 +174,7 @@ impl Node {
             return Err(Errno::ENOTDIR);
         }
         let dir = self.handle(lp)?;
-        rpc::small(
-            &*self.fs.machine,
+        self.fs.small(
             |w| {
                 w.u32(op::LOOKUP).u32(dir).string(name);
             },
@@ -355,8 +353,9 @@ impl Vnode for Node {
 
     fn link(&self, lp: &Lwp, name: &[u8], file: &VnodeRef) -> SysResult<()> {
         let node = node_of(file)?;
-        let (from, old) = node.place()?;
-        let from = from.handle(lp)?;
+        let (above, old) = node.place()?;
+        let from = above.handle(lp)?;
+        lp.kernel.namecache.purge(&(above as VnodeRef), &old);
         let dir = self.handle(lp)?;
         node.stale();
         self.tell(lp, |_, w| {
@@ -444,6 +443,11 @@ impl Vnode for Node {
         self.fs.read(handle, uio)
     }
 
+    /// A file of several names is reached by the one it was looked up by last: it must be looked up.
+    fn cachable(&self) -> bool {
+        self.kind() == mode::IFDIR || self.known.lock().attr.nlink <= 1
+    }
+
     fn as_any(&self) -> &dyn core::any::Any {
         self
     }
@@ -457,8 +461,7 @@ pub fn times(set: &SetAttr) -> (u32, i64, i64) {
 
 impl Hostfs {
     pub(super) fn getattr(&self, handle: u32) -> SysResult<Attr> {
-        rpc::small(
-            &*self.machine,
+        self.small(
             |w| {
                 w.u32(op::GETATTR).u32(handle);
             },
@@ -467,8 +470,7 @@ impl Hostfs {
     }
 
     pub(super) fn setattr(&self, handle: u32, bits: u32, size: u64, atime: i64, mtime: i64) -> SysResult<()> {
-        rpc::small(
-            &*self.machine,
+        self.small(
             |w| {
                 w.u32(op::SETATTR).u32(handle).u32(bits).u64(size).i64(atime).i64(mtime);
             },

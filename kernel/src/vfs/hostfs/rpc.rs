@@ -53,14 +53,24 @@ fn close(machine: &dyn Machine, handle: u32) -> SysResult<()> {
 }
 
 impl Hostfs {
-    /// A handle is not needed any more. Should the host fail now it is told again with the next one.
+    /// A handle is not needed any more. Should the host fail now it is told again at the next chance.
     pub fn close(&self, handle: u32) {
-        let left = core::mem::take(&mut *self.unclosed.lock());
-        for handle in left.into_iter().chain([handle]) {
-            if close(&*self.machine, handle).is_err() {
-                self.unclosed.lock().push(handle);
-            }
+        if close(&*self.machine, handle).is_err() {
+            self.unclosed.lock().push(handle);
         }
+    }
+
+    /// A request that names a directory and what is in it.
+    pub fn small<T>(
+        &self,
+        build: impl FnOnce(&mut Writer<'_>),
+        parse: impl FnOnce(&mut Reader<'_>) -> SysResult<T>,
+    ) -> SysResult<T> {
+        let left = core::mem::take(&mut *self.unclosed.lock());
+        for handle in left {
+            self.close(handle);
+        }
+        small(&*self.machine, build, parse)
     }
 
     /// A request whose data, or whose answer's data, may be up to `data` bytes. `build` writes the

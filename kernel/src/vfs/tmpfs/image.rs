@@ -63,13 +63,8 @@ pub fn fill(lp: &crate::kern::proc::Lwp, root: &VnodeRef, index: &[u8]) -> SysRe
 
 fn add(dir: &Node, name: &[u8], e: &Entry<'_>) -> SysResult<Arc<Node>> {
     let device = matches!(e.mode & mode::IFMT, mode::IFCHR | mode::IFBLK);
-    let new = Create {
-        mode: e.mode,
-        uid: e.uid,
-        gid: e.gid,
-        rdev: if device { e.blob as u64 } else { 0 },
-        target: e.target,
-    };
+    let new =
+        Create { mode: e.mode, uid: e.uid, gid: e.gid, rdev: if device { e.blob as u64 } else { 0 }, target: e.target };
     let regular = e.mode & mode::IFMT == mode::IFREG;
     let blob = (regular && e.blob != 0 && e.size != 0).then_some(Blob { nr: e.blob, size: e.size });
     names::create(dir, name, &new, blob)

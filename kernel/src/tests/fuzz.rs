@@ -25,7 +25,7 @@ struct Arena {
 /// Where in the arena the structures stand.
 const STRUCTS: usize = 31_000;
 
-const PATHS: [&str; 22] = [
+const PATHS: [&str; 26] = [
     "",
     ".",
     "..",
@@ -48,6 +48,10 @@ const PATHS: [&str; 22] = [
     "/proc/self/status",
     "/bin/seven",
     "/tmp/\0nul",
+    "/host/a",
+    "/host/d",
+    "/host/d/b",
+    "/host",
 ];
 
 fn arena(sys: &Sys, rng: &mut Rng) -> Arena {
@@ -247,6 +251,8 @@ fn machine(seed: u64) -> Vk {
         .switch_one_in(6)
         .tmpfs_size(4 << 20)
         .max_procs(40)
+        .dir("host")
+        .host_dir("/host")
         .program("fuzz", fuzz)
         .program("seven", |_| 7)
         .boot()
@@ -278,10 +284,12 @@ fn works(sys: &Sys) {
     sys.close(w).expect("close");
 }
 
-fn round(seed: u64, user: u64) {
+/// `faults`: one in so many host calls fails meanwhile, 0 for none.
+fn round(seed: u64, user: u64, faults: u64) {
     let vk = machine(seed);
     let before = vk.init(|sys| {
         sys.chmod("/tmp", 0o777).expect("chmod");
+        let _ = sys.chmod("/host", 0o777);
         works(sys);
         // What is read of the boot image counts from then on.
         for name in sys.ls("/bin").expect("ls") {
@@ -296,6 +304,7 @@ fn round(seed: u64, user: u64) {
             sys.spawn(&r.close(before.0)).expect("spawn");
         }
     });
+    vk.fail_hypercalls(faults);
     vk.input(0, b"some input for whoever reads");
     vk.run();
     vk.input_ends(0);
@@ -303,6 +312,7 @@ fn round(seed: u64, user: u64) {
     vk.init(move |sys| {
         if user != 0 {
             clear(sys, b"/tmp");
+            clear(sys, b"/host");
             assert_eq!(sys.ls("/tmp"), Ok(Vec::new()));
             assert_eq!(sys.fstatvfs(before.0), Ok(before.1), "seed {seed}: files are left");
             works(sys);
@@ -310,6 +320,11 @@ fn round(seed: u64, user: u64) {
         // Root may have mounted something over all of it.
         assert_eq!(sys.getpid(), 1);
     });
+    let w = vk.machine.world();
+    // The programs of /bin, and the shared directory itself.
+    assert!(w.images.len() <= 4 || user == 0, "seed {seed}: images are left: {:?}", w.images);
+    let handles = w.host.as_ref().map(|h| h.handles());
+    assert!(handles == Some(1) || user == 0, "seed {seed}: handles of the host are left: {handles:?}");
 }
 
 fn rounds(default: u64) -> u64 {
@@ -318,15 +333,20 @@ fn rounds(default: u64) -> u64 {
 
 #[test]
 fn random_calls_of_a_user() {
-    super::seeds(0..rounds(300), |seed| round(seed, 1000));
+    super::seeds(0..rounds(300), |seed| round(seed, 1000, 0));
 }
 
 #[test]
 fn random_calls_of_a_crowd_of_users() {
-    super::seeds(10_000..10_000 + rounds(200), |seed| round(seed, 1 + seed % 3));
+    super::seeds(10_000..10_000 + rounds(200), |seed| round(seed, 1 + seed % 3, 0));
 }
 
 #[test]
 fn random_calls_of_root() {
-    super::seeds(20_000..20_000 + rounds(200), |seed| round(seed, 0));
+    super::seeds(20_000..20_000 + rounds(200), |seed| round(seed, 0, 0));
+}
+
+#[test]
+fn random_calls_over_a_failing_host() {
+    super::seeds(30_000..30_000 + rounds(200), |seed| round(seed, 1000, 3 + seed % 30));
 }

@@ -4,6 +4,7 @@
 mod descriptors;
 mod exec;
 mod faults;
+mod fsrace;
 mod fuzz;
 mod limits;
 mod pipes;
@@ -15,10 +16,12 @@ mod stdio;
 
 use core::ops::Range;
 
-/// Runs a test under each of these seeds.
+/// Runs a test under each of these seeds; `FAKE_TIMES=n` takes so many times as many.
 fn seeds(range: Range<u64>, test: impl Fn(u64)) {
-    match std::env::var("FAKE_SEED").ok().and_then(|s| s.parse().ok()) {
+    let number = |name: &str| std::env::var(name).ok().and_then(|s| s.parse::<u64>().ok());
+    let times = number("FAKE_TIMES").unwrap_or(1);
+    match number("FAKE_SEED") {
         Some(one) => test(one),
-        None => range.for_each(test),
+        None => (range.start..range.start + (range.end - range.start) * times).for_each(test),
     }
 }

@@ -134,11 +134,14 @@ impl HostDirs {
                 let to = *self.handles.get(&r.u32()?).ok_or(Errno::EBADF)?;
                 let (old, new) = (r.string()?.to_vec(), r.string()?.to_vec());
                 let node = self.child(at, &old)?;
+                if matches!(self.nodes[node].content, Content::Dir(_)) {
+                    return Err(Errno::EPERM);
+                }
                 if self.child(to, &new).is_ok() {
                     return Err(Errno::EEXIST);
                 }
-                self.nodes[node].nlink += 1;
                 self.dir(to)?.insert(new, node);
+                self.nodes[node].nlink += 1;
             }
             op::SYMLINK => {
                 let (name, target) = (r.string()?, r.string()?);

@@ -20,7 +20,8 @@ use abi::{Errno, SysResult};
 use super::boot::Body;
 use super::hostfs::HostDirs;
 use super::lwp::{self, Program};
-use super::sched::{self, Rng, Sched, Tid};
+use super::rng::Rng;
+use super::sched::{self, Sched, Tid};
 use crate::kern::proc::{Lwp, Pid, Proc};
 use crate::machdep::{Machine, Parked};
 

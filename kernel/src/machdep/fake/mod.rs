@@ -23,6 +23,7 @@ pub mod calls;
 pub mod hostfs;
 pub mod lwp;
 pub mod machine;
+pub mod rng;
 pub mod sched;
 pub mod sys;
 
@@ -43,7 +44,7 @@ use crate::kern::proc::{Pid, Proc};
 pub use boot::Fake;
 pub use calls::{Dirent, Request, Waited};
 pub use machine::FakeMachine;
-pub use sched::Rng;
+pub use rng::Rng;
 pub use sys::{Reg, Sys};
 
 use sched::{Goal, Ran, Status, Tid};

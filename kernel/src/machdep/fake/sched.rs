@@ -20,7 +20,10 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
+use super::rng::Rng;
 use crate::machdep::Parked;
+
+mod control;
 
 /// A thread of the simulation.
 pub type Tid = usize;
@@ -29,41 +32,6 @@ pub type Tid = usize;
 const POINTS_MAX: u64 = 10_000_000;
 /// Turns of a spin lock with nobody making progress that are a deadlock.
 const SPINS_MAX: u32 = 20_000;
-
-/// xorshift64*: small, seeded, the same everywhere.
-#[derive(Clone)]
-pub struct Rng(u64);
-
-impl Rng {
-    pub fn new(seed: u64) -> Rng {
-        // Spreads small seeds (splitmix64); the state must not be 0.
-        let z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        Rng((z ^ z >> 31) | 1)
-    }
-    pub fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
-    }
-    /// A number below `n`.
-    pub fn below(&mut self, n: u64) -> u64 {
-        (self.next() >> 11) % n.max(1)
-    }
-    pub fn one_in(&mut self, n: u64) -> bool {
-        self.below(n) == 0
-    }
-    pub fn pick<'a, T>(&mut self, of: &'a [T]) -> &'a T {
-        &of[self.below(of.len() as u64) as usize]
-    }
-    pub fn fill(&mut self, buf: &mut [u8]) {
-        for chunk in buf.chunks_mut(8) {
-            chunk.copy_from_slice(&self.next().to_le_bytes()[..chunk.len()]);
-        }
-    }
-}
 
 /// What a thread does when it hasn't the baton.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -373,100 +341,6 @@ impl Sched {
             Some(t) => st.slots[t].turn.notify_one(),
             None => self.controller.notify_one(),
         }
-    }
-
-    // What the controller may do.
-
-    /// Lets the others run until the goal is reached. With `jump` the clock goes to the next
-    /// deadline whenever all sleep. Panics when the simulation has failed.
-    pub fn run(&self, goal: Goal, jump: bool) -> Ran {
-        let mut st = self.lock();
-        let goal = if let Goal::Points(n) = goal { Goal::Points(st.points + n) } else { goal };
-        st.goal = goal;
-        st.points_at_run = st.points;
-        loop {
-            if let Some(text) = &st.failure {
-                let text = text.clone();
-                drop(st);
-                panic!("{text}");
-            }
-            if reached(&st) {
-                return Ran::Reached;
-            }
-            let among = ready(&st);
-            if among.is_empty() {
-                if goal == Goal::Quiet {
-                    return Ran::Reached;
-                }
-                if !(jump && jump_clock(&mut st)) {
-                    return Ran::Stuck;
-                }
-                continue;
-            }
-            self.give(&mut st, &among);
-            while st.running.is_some() {
-                st = self.controller.wait(st).unwrap_or_else(PoisonError::into_inner);
-            }
-        }
-    }
-
-    /// Moves the clock on; who sleeps until then can run.
-    pub fn advance(&self, ns: u64) {
-        let mut st = self.lock();
-        st.now_ns = st.now_ns.saturating_add(ns);
-        expire(&mut st);
-    }
-
-    /// Goes to the next deadline. False when there is none.
-    pub fn jump(&self) -> bool {
-        jump_clock(&mut self.lock())
-    }
-
-    /// Ends all threads where they stand: the machine has halted. Their destructors run.
-    pub fn abandon(&self) {
-        let mut st = self.lock();
-        st.abandoned = true;
-        st.halted = false;
-        for slot in &mut st.slots {
-            if slot.status != Status::Done {
-                slot.status = Status::Ready;
-            }
-        }
-        drop(st);
-        self.run(Goal::Quiet, false);
-    }
-
-    /// Stops everything at its next point.
-    pub fn halt(&self) {
-        self.lock().halted = true;
-    }
-
-    pub fn set_spurious(&self, one_in: u64) {
-        self.lock().spurious_one_in = one_in;
-    }
-    pub fn set_switch(&self, one_in: u64) {
-        self.lock().switch_one_in = one_in;
-    }
-    pub fn now_ns(&self) -> u64 {
-        self.lock().now_ns
-    }
-    pub fn status(&self, tid: Tid) -> Status {
-        self.lock().slots[tid].status
-    }
-    pub fn seed(&self) -> u64 {
-        self.seed
-    }
-    /// Points a thread has passed: its CPU time.
-    pub fn points_of(&self, tid: Tid) -> u64 {
-        self.lock().slots.get(tid).map_or(0, |s| s.points)
-    }
-    /// The state of all threads, for a message.
-    pub fn table(&self) -> String {
-        table(&self.lock())
-    }
-    /// Random bytes from the seed.
-    pub fn fill(&self, buf: &mut [u8]) {
-        self.lock().rng.fill(buf);
     }
 }
 

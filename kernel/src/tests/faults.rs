@@ -32,23 +32,23 @@ fn script(sys: &Sys) {
 fn files(sys: &Sys, dir: &str) {
     let at = |name: &str| alloc::format!("{dir}/{name}");
     let _ = sys.mkdir(dir, 0o755);
-    let _ = sys.put_file(&at("f"), &[5; 9000], 0o644);
-    let _ = sys.get_file(&at("f"));
-    if let Ok(fd) = sys.open(&at("f"), o::RDWR, 0) {
+    let _ = sys.put_file(at("f"), &[5; 9000], 0o644);
+    let _ = sys.get_file(at("f"));
+    if let Ok(fd) = sys.open(at("f"), o::RDWR, 0) {
         let _ = sys.pwrite(fd, b"in the middle", 4000);
         let _ = sys.ftruncate(fd, 8000);
         let _ = sys.call("fsync", &[fd as u64]);
         let _ = sys.fstat(fd);
-        let _ = sys.unlink(&at("f"));
+        let _ = sys.unlink(at("f"));
         let _ = sys.pread(fd, 50, 3990);
         let _ = sys.close(fd);
     }
-    let _ = sys.put_file(&at("g"), b"g", 0o644);
-    let _ = sys.rename(&at("g"), &at("h"), 0);
-    let _ = sys.link(&at("h"), &at("i"));
-    let _ = sys.symlink("h", &at("s"));
-    let _ = sys.readlink(&at("s"));
-    let _ = sys.stat(&at("s"), 0);
+    let _ = sys.put_file(at("g"), b"g", 0o644);
+    let _ = sys.rename(at("g"), at("h"), 0);
+    let _ = sys.link(at("h"), at("i"));
+    let _ = sys.symlink("h", at("s"));
+    let _ = sys.readlink(at("s"));
+    let _ = sys.stat(at("s"), 0);
     let _ = sys.ls(dir);
 }
 

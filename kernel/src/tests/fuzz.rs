@@ -80,7 +80,7 @@ fn arena(sys: &Sys, rng: &mut Rng) -> Arena {
         let mut wire = r.encode();
         if rng.one_in(2) {
             let i = rng.below(wire.len() as u64) as usize;
-            wire[i] = rng.next() as u8;
+            wire[i] = rng.draw() as u8;
         }
         sys.poke(at, &wire);
         strings.push((at, wire.len() as u32));
@@ -107,7 +107,7 @@ fn number(rng: &mut Rng) -> u64 {
         [0, 1, 2, 7, 8, 255, 4096, 65536, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff, 1 << 40, 1 << 63, u64::MAX];
     match rng.below(4) {
         0 => *rng.pick(&ODD),
-        1 => rng.next() >> rng.below(64),
+        1 => rng.draw() >> rng.below(64),
         _ => rng.below(6),
     }
 }
@@ -117,7 +117,7 @@ fn pointer(rng: &mut Rng, a: &Arena) -> u64 {
         0 => 0,
         1 => a.size - rng.below(16) as u32,
         2 => 0xffff_ffff - rng.below(16) as u32,
-        3 => rng.next() as u32,
+        3 => rng.draw() as u32,
         4 => rng.pick(&a.strings).0.0,
         5..12 => a.base.0 + STRUCTS as u32 + rng.below(128) as u32 * 8,
         _ => a.base.0 + rng.below(30 << 10) as u32,

@@ -12,7 +12,7 @@ impl Rng {
         let z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
         Rng((z ^ z >> 31) | 1)
     }
-    pub fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
@@ -20,7 +20,7 @@ impl Rng {
     }
     /// A number below `n`.
     pub fn below(&mut self, n: u64) -> u64 {
-        (self.next() >> 11) % n.max(1)
+        (self.draw() >> 11) % n.max(1)
     }
     pub fn one_in(&mut self, n: u64) -> bool {
         self.below(n) == 0
@@ -30,7 +30,7 @@ impl Rng {
     }
     pub fn fill(&mut self, buf: &mut [u8]) {
         for chunk in buf.chunks_mut(8) {
-            chunk.copy_from_slice(&self.next().to_le_bytes()[..chunk.len()]);
+            chunk.copy_from_slice(&self.draw().to_le_bytes()[..chunk.len()]);
         }
     }
 }

@@ -38,7 +38,7 @@ pub fn ensure_targets() -> Outcome {
 
 /// `kernel.wasm`: the port with the kernel, its memory imported and shared. See ARCHITECTURE.md.
 pub fn kernel() -> Outcome<PathBuf> {
-    let mut c = cargo(&["build", "--profile", "wasm", "--target", KERNEL_TARGET, "-p", "arch-wasm"]);
+    let mut c = cargo(&["build", "--quiet", "--profile", "wasm", "--target", KERNEL_TARGET, "-p", "arch-wasm"]);
     let flags = [
         "--export=__stack_pointer",
         // The most that 32 bits can address; the host chooses how much of it there is.
@@ -56,10 +56,25 @@ pub fn kernel() -> Outcome<PathBuf> {
     Ok(kernel)
 }
 
+/// The packages whose programs are in the image.
+const IMAGE_PACKAGES: [&str; 5] = ["init", "sh", "coreutils", "tools", "tiny"];
+
 /// The programs of the image, in `target/wasm32-wasip1/wasm`.
 pub fn userland() -> Outcome<PathBuf> {
-    let mut c = cargo(&["build", "--profile", "wasm", "--target", USER_TARGET, "--workspace", "--target-dir"]);
+    user_packages(&IMAGE_PACKAGES)
+}
+
+/// The tests that run inside.
+pub fn usertests() -> Outcome<PathBuf> {
+    user_packages(&["usertests"]).map(|dir| dir.join("usertests.wasm"))
+}
+
+fn user_packages(packages: &[&str]) -> Outcome<PathBuf> {
+    let mut c = cargo(&["build", "--quiet", "--locked", "--profile", "wasm", "--target", USER_TARGET, "--target-dir"]);
     c.arg(target()).current_dir(root().join("user"));
+    for p in packages {
+        c.args(["-p", p]);
+    }
     // Messages are embedded for the locale of the builder, too; the image is to be the same everywhere.
     c.env_remove("LANG");
     process::run(c)?;
@@ -85,7 +100,7 @@ pub fn artifacts() -> Outcome {
 /// All of it, and the command. Answers its path.
 pub fn everything() -> Outcome<PathBuf> {
     self::artifacts()?;
-    process::run(cargo(&["build", "--release", "-p", "host-wasi", "--bin", "vk"]))?;
+    process::run(cargo(&["build", "--quiet", "--release", "-p", "host-wasi", "--bin", "vk"]))?;
     Ok(target().join("release/vk"))
 }
 

@@ -54,7 +54,7 @@ pub fn usertests(args: &[String]) -> Outcome {
 }
 
 fn usertests_under(vk: &Path, args: &[String]) -> Outcome<Command> {
-    let program = target().join(build::USER_TARGET).join("wasm/usertests.wasm");
+    let program = build::usertests()?;
     let mut c = Command::new(vk);
     c.args(["run", "--timeout", "600"]).arg(program).args(args);
     Ok(c)

@@ -41,8 +41,10 @@ pub fn kernel() -> Outcome<PathBuf> {
     let mut c = cargo(&["build", "--quiet", "--profile", "wasm", "--target", KERNEL_TARGET, "-p", "arch-wasm"]);
     let flags = [
         "--export=__stack_pointer",
-        // The most that 32 bits can address; the host chooses how much of it there is.
-        "--max-memory=4294967296",
+        // One size, as an instance would not see what another one grew. Untouched it costs nothing; files in
+        // memory live in it, too.
+        "--initial-memory=1073741824",
+        "--max-memory=1073741824",
         // The host puts the uaccess functions into the kernel's table.
         "--export-table",
         "--growable-table",

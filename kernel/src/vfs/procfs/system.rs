@@ -2,6 +2,7 @@
 
 use alloc::format;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt::Write;
 use core::sync::atomic::Ordering::Relaxed;
@@ -19,7 +20,7 @@ const fn file(name: &'static [u8], text: fn(&Lwp) -> Vec<u8>) -> File {
     File { name, text }
 }
 
-pub static FILES: [File; 8] = [
+pub static FILES: [File; 9] = [
     file(b"mounts", mounts),
     file(b"uptime", uptime),
     file(b"meminfo", meminfo),
@@ -28,6 +29,7 @@ pub static FILES: [File; 8] = [
     file(b"version", version),
     file(b"filesystems", filesystems),
     file(b"cpuinfo", cpuinfo),
+    file(b"kernel", objects),
 ];
 
 const SECOND: u64 = 1_000_000_000;
@@ -91,6 +93,22 @@ fn meminfo(lp: &Lwp) -> Vec<u8> {
         let _ = writeln!(out, "{name:<15}{:>9} kB", bytes / 1024);
     }
     out.into_bytes()
+}
+
+/// What the kernel has in use, a line `name number` each: for tests that look for leaks.
+fn objects(lp: &Lwp) -> Vec<u8> {
+    let kernel = &lp.kernel;
+    let (procs, descriptors) = {
+        let tree = kernel.procs.tree.lock();
+        (tree.map.len(), tree.map.values().map(|n| n.proc.files.numbers().len()).sum::<usize>())
+    };
+    // Each vnode holds its mount, each lwp the kernel.
+    let nowhere = kernel.mounts.anonymous(kernel);
+    let vnodes = kernel.mounts.all().iter().chain([&nowhere]).map(Arc::strong_count).sum::<usize>();
+    let lwps = Arc::strong_count(kernel);
+    let (heap_bytes, _) = lp.machine().memory();
+    format!("procs {procs}\nlwps {lwps}\nvnodes {vnodes}\ndescriptors {descriptors}\nheap_bytes {heap_bytes}\n")
+        .into_bytes()
 }
 
 /// How many of all run; the averages are not kept.

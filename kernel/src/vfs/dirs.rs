@@ -5,12 +5,12 @@ use alloc::vec::Vec;
 use abi::syscalls::UAddr;
 use abi::types::limits::{NAME_MAX, PATH_MAX};
 use abi::types::{DIRENT_HEADER, access, dt};
-use abi::wire::Writer;
 use abi::{Errno, SysResult};
 
 use crate::kern::proc::Lwp;
 use crate::vfs::lookup::{At, dirs, namei, parent_of};
 use crate::vfs::mount::is_mount_root;
+use crate::vfs::path::copy_short;
 use crate::vfs::vnode::{Dirent, VnodeRef, same};
 
 /// `.` and `..` stand before what a vnode tells; its own cookies come after theirs.
@@ -105,8 +105,13 @@ impl Fill<'_> {
         if self.len + size > PIECE && !self.flush() {
             return false;
         }
-        let mut w = Writer::new(&mut self.piece[self.len..]);
-        w.u64(e.cookie).u64(e.ino).u16(e.name.len() as u16).u8(e.kind).pad(5).bytes(e.name);
+        let tail = e.name.len() as u64 | (e.kind as u64) << 16;
+        let (header, name) = self.piece[self.len..self.len + size].split_at_mut(DIRENT_HEADER);
+        header[..8].copy_from_slice(&e.cookie.to_le_bytes());
+        header[8..16].copy_from_slice(&e.ino.to_le_bytes());
+        // namlen, type, and five bytes of nothing.
+        header[16..].copy_from_slice(&tail.to_le_bytes());
+        copy_short(name, e.name);
         self.len += size;
         self.room -= size;
         self.last = e.cookie;

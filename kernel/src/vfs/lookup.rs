@@ -12,8 +12,8 @@ use abi::{Errno, SysResult};
 
 use crate::kern::proc::{Dirs, Lwp};
 use crate::vfs::mount::{cross, is_mount_root};
-use crate::vfs::path::{Component, Name, component};
-use crate::vfs::vnode::{VnodeRef, same};
+use crate::vfs::path::{Component, component};
+use crate::vfs::vnode::{Owner, VnodeRef, same};
 
 /// Where a relative path begins.
 #[derive(Clone, Copy)]
@@ -57,17 +57,32 @@ pub enum Kind {
     Root,
 }
 
+/// The last component of a path: part of the path itself, or of what a symbolic link said.
+pub struct Name<'a> {
+    text: Text<'a>,
+    start: usize,
+    end: usize,
+}
+
+impl core::ops::Deref for Name<'_> {
+    type Target = [u8];
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        &self.text.get()[self.start..self.end]
+    }
+}
+
 /// The directory in which the last component of a path stands; that it exists is not known.
-pub struct Parent {
+pub struct Parent<'a> {
     pub dir: VnodeRef,
-    pub name: Name,
+    pub name: Name<'a>,
     pub trailing_slash: bool,
     pub kind: Kind,
 }
 
 /// What is there, and where: for calls that make a file if there is none.
-pub struct Found {
-    pub parent: Parent,
+pub struct Found<'a> {
+    pub parent: Parent<'a>,
     pub vp: Option<VnodeRef>,
 }
 
@@ -78,18 +93,18 @@ pub fn namei(lp: &Lwp, at: &At<'_>) -> SysResult<VnodeRef> {
 }
 
 /// The directory and name of a path's last component, which is not looked up.
-pub fn namei_parent<'n>(lp: &Lwp, at: &At<'n>) -> SysResult<Parent> {
+pub fn namei_parent<'n>(lp: &Lwp, at: &At<'n>) -> SysResult<Parent<'n>> {
     let mut walk = Walk::new(lp, at)?;
     walk.run(Want::Parent, at.follow)?;
-    walk.into_parent()
+    Ok(walk.into_parent())
 }
 
 /// The object a path names if it is there, and in any case where it would be. A last link is
 /// followed to where it points even if nothing is there.
-pub fn namei_create(lp: &Lwp, at: &At<'_>) -> SysResult<Found> {
+pub fn namei_create<'n>(lp: &Lwp, at: &At<'n>) -> SysResult<Found<'n>> {
     let mut walk = Walk::new(lp, at)?;
     let vp = walk.run(Want::Maybe, at.follow)?;
-    Ok(Found { parent: walk.into_parent()?, vp })
+    Ok(Found { parent: walk.into_parent(), vp })
 }
 
 /// Looks a name up in a directory, through the name cache where there is one, and enters what is
@@ -149,8 +164,8 @@ impl Text<'_> {
     }
 }
 
-struct Walk<'a> {
-    lp: &'a Lwp,
+struct Walk<'l, 'a> {
+    lp: &'l Lwp,
     text: Text<'a>,
     pos: usize,
     /// Where we stand; at the end, where the last component stands.
@@ -164,9 +179,9 @@ struct Walk<'a> {
     kind: Kind,
 }
 
-impl<'a> Walk<'a> {
+impl<'l, 'a> Walk<'l, 'a> {
     #[inline]
-    fn new(lp: &'a Lwp, at: &At<'a>) -> SysResult<Walk<'a>> {
+    fn new(lp: &'l Lwp, at: &At<'a>) -> SysResult<Walk<'l, 'a>> {
         if at.path.is_empty() {
             return Err(Errno::ENOENT);
         }
@@ -262,6 +277,8 @@ impl<'a> Walk<'a> {
     /// Walks to the end. Answers what stands there, if that was wanted and it is there; then
     /// `dir` is where it stands and `last` which component it is.
     fn run(&mut self, want: Want, follow: bool) -> SysResult<Option<VnodeRef>> {
+        // Of `dir`, whenever a component is looked up: asked once for each vnode.
+        let mut owner = self.dir.owner();
         loop {
             let Some(c) = component(self.text.get(), self.pos) else {
                 // All slashes, the root.
@@ -269,7 +286,7 @@ impl<'a> Walk<'a> {
                 return Ok(Some(self.dir.clone()));
             };
             (self.pos, self.last) = (c.end, c);
-            self.check_search()?;
+            self.check_search(&owner)?;
             let name = &self.text.get()[c.start..c.end];
             if name.len() > NAME_MAX {
                 return Err(Errno::ENAMETOOLONG);
@@ -293,22 +310,28 @@ impl<'a> Walk<'a> {
                 }
                 _ => self.dir.clone(),
             };
-            let kind = vp.kind();
+            let found = vp.owner();
             // A slash behind a link's name means what it points to, unless a name is to be made.
             let through = !c.last || follow || c.slash && want == Want::Existing;
-            let vp = if kind == mode::IFLNK && through {
+            let (vp, found) = if found.mode & mode::IFMT == mode::IFLNK && through {
                 match self.link(&vp)? {
-                    Some(vp) => vp,
-                    None => continue,
+                    Some(vp) => {
+                        let found = vp.owner();
+                        (vp, found)
+                    }
+                    None => {
+                        owner = self.dir.owner();
+                        continue;
+                    }
                 }
             } else {
-                vp
+                (vp, found)
             };
             if !c.last {
-                self.dir = vp;
+                (self.dir, owner) = (vp, found);
                 continue;
             }
-            if c.slash && want == Want::Existing && !vp.is_dir() {
+            if c.slash && want == Want::Existing && found.mode & mode::IFMT != mode::IFDIR {
                 return Err(Errno::ENOTDIR);
             }
             return Ok(Some(vp));
@@ -316,19 +339,16 @@ impl<'a> Walk<'a> {
     }
 
     #[inline]
-    fn check_search(&self) -> SysResult<()> {
-        let owner = self.dir.owner();
+    fn check_search(&self, owner: &Owner) -> SysResult<()> {
         if owner.mode & mode::IFMT != mode::IFDIR {
             return Err(Errno::ENOTDIR);
         }
-        self.lp.proc.cred.access(&owner, access::X_OK)
+        self.lp.proc.cred.access(owner, access::X_OK)
     }
 
-    fn into_parent(self) -> SysResult<Parent> {
-        let name = match self.kind {
-            Kind::Root => &b"/"[..],
-            _ => &self.text.get()[self.last.start..self.last.end],
-        };
-        Ok(Parent { name: Name::new(name)?, dir: self.dir, trailing_slash: self.last.slash, kind: self.kind })
+    fn into_parent(self) -> Parent<'a> {
+        let Component { start, end, slash, .. } = self.last;
+        let name = Name { text: self.text, start, end };
+        Parent { name, dir: self.dir, trailing_slash: slash, kind: self.kind }
     }
 }

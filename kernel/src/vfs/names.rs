@@ -40,7 +40,7 @@ fn is_mount_point(vp: &VnodeRef) -> bool {
 }
 
 /// Makes a file in a directory for the caller. A directory with set-group-ID passes its group on.
-pub fn new_file(lp: &Lwp, parent: &Parent, bits: u32, rdev: u64, target: &[u8]) -> SysResult<VnodeRef> {
+pub fn new_file(lp: &Lwp, parent: &Parent<'_>, bits: u32, rdev: u64, target: &[u8]) -> SysResult<VnodeRef> {
     let above = parent.dir.owner();
     let cred = &lp.proc.cred;
     let mut new = Create { mode: bits, uid: cred.euid(), gid: cred.egid(), rdev, target };
@@ -64,7 +64,7 @@ fn purge(lp: &Lwp, dir: &VnodeRef, name: &[u8]) {
 
 /// Where a new name will stand. EEXIST when it is there; ENOENT for a slash behind the name of what
 /// is no directory.
-fn place(lp: &Lwp, at: &At<'_>, directory: bool) -> SysResult<Parent> {
+fn place<'n>(lp: &Lwp, at: &At<'n>, directory: bool) -> SysResult<Parent<'n>> {
     let found = namei_create(lp, &at.following(false))?;
     let parent = found.parent;
     if found.vp.is_some() || parent.kind != Kind::Normal {
@@ -190,7 +190,7 @@ pub fn kern_rename(lp: &Lwp, from: &At<'_>, to: &At<'_>, flags: u32) -> SysResul
     }
 }
 
-fn rename_checked(lp: &Lwp, from: &Parent, source: &VnodeRef, to: &Parent, flags: u32) -> SysResult<()> {
+fn rename_checked(lp: &Lwp, from: &Parent<'_>, source: &VnodeRef, to: &Parent<'_>, flags: u32) -> SysResult<()> {
     let target = match child(lp, &to.dir, &to.name) {
         Ok(vp) => Some(vp),
         Err(Errno::ENOENT) => None,
@@ -214,9 +214,9 @@ fn rename_checked(lp: &Lwp, from: &Parent, source: &VnodeRef, to: &Parent, flags
 
 fn check_rename(
     lp: &Lwp,
-    from: &Parent,
+    from: &Parent<'_>,
     source: &VnodeRef,
-    to: &Parent,
+    to: &Parent<'_>,
     target: Option<&VnodeRef>,
     flags: u32,
 ) -> SysResult<()> {

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::ops::Deref;
 
 use abi::syscalls::UAddr;
-use abi::types::limits::{NAME_MAX, PATH_MAX};
+use abi::types::limits::PATH_MAX;
 use abi::{Errno, SysResult};
 
 use crate::kern::proc::Lwp;
@@ -54,28 +54,51 @@ pub fn copy_path(lp: &Lwp, ptr: UAddr, len: u32) -> SysResult<PathBuf> {
     Ok(path)
 }
 
-/// One component, owned.
-#[derive(Clone, Copy)]
-pub struct Name {
-    len: u8,
-    buf: [u8; NAME_MAX],
-}
-
-impl Name {
-    /// ENAMETOOLONG.
-    pub fn new(name: &[u8]) -> SysResult<Name> {
-        let mut n = Name { len: u8::try_from(name.len()).map_err(|_| Errno::ENAMETOOLONG)?, buf: [0; NAME_MAX] };
-        n.buf[..name.len()].copy_from_slice(name);
-        Ok(n)
+/// Copies a short run of bytes without the call that a copy of unknown length costs under wasm.
+#[inline]
+pub fn copy_short(dst: &mut [u8], src: &[u8]) {
+    let n = src.len();
+    let dst = &mut dst[..n];
+    match n {
+        8..=16 => {
+            let (a, b) = (word::<8>(src, 0), word::<8>(src, n - 8));
+            dst[..8].copy_from_slice(&a);
+            dst[n - 8..].copy_from_slice(&b);
+        }
+        4..=7 => {
+            let (a, b) = (word::<4>(src, 0), word::<4>(src, n - 4));
+            dst[..4].copy_from_slice(&a);
+            dst[n - 4..].copy_from_slice(&b);
+        }
+        2..=3 => {
+            (dst[0], dst[1]) = (src[0], src[1]);
+            dst[n - 1] = src[n - 1];
+        }
+        1 => dst[0] = src[0],
+        _ => dst.copy_from_slice(src),
     }
 }
 
-impl Deref for Name {
-    type Target = [u8];
-    #[inline]
-    fn deref(&self) -> &[u8] {
-        &self.buf[..self.len as usize]
+/// Compares short runs of bytes, likewise.
+#[inline]
+pub fn same_short(a: &[u8], b: &[u8]) -> bool {
+    let n = a.len();
+    if n != b.len() {
+        return false;
     }
+    match n {
+        8..=16 => word::<8>(a, 0) == word::<8>(b, 0) && word::<8>(a, n - 8) == word::<8>(b, n - 8),
+        4..=7 => word::<4>(a, 0) == word::<4>(b, 0) && word::<4>(a, n - 4) == word::<4>(b, n - 4),
+        1..=3 => a[0] == b[0] && a[n - 1] == b[n - 1] && a[n / 2] == b[n / 2],
+        _ => a == b,
+    }
+}
+
+#[inline]
+fn word<const N: usize>(src: &[u8], at: usize) -> [u8; N] {
+    let mut w = [0; N];
+    w.copy_from_slice(&src[at..at + N]);
+    w
 }
 
 /// One component of a path and what stands around it.
@@ -133,8 +156,18 @@ mod tests {
     }
 
     #[test]
-    fn names_have_a_longest() {
-        assert_eq!(&*Name::new(&[b'x'; 255]).unwrap(), &[b'x'; 255]);
-        assert!(Name::new(&[b'x'; 256]).is_err());
+    fn short_copies_copy() {
+        let src: [u8; 40] = core::array::from_fn(|i| i as u8 + 1);
+        for n in 0..40 {
+            let mut dst = [0; 41];
+            copy_short(&mut dst, &src[..n]);
+            assert_eq!((&dst[..n], dst[n]), (&src[..n], 0));
+            assert!(same_short(&dst[..n], &src[..n]));
+            for i in 0..n {
+                dst[i] ^= 1;
+                assert!(!same_short(&dst[..n], &src[..n]), "{n} {i}");
+                dst[i] ^= 1;
+            }
+        }
     }
 }

@@ -48,6 +48,8 @@ pub struct Data {
     blob: Option<Blob>,
     /// Nothing here but copies of the blob, which are not counted: they could be dropped.
     clean: bool,
+    /// Pages in use.
+    pages: u64,
 }
 
 fn pages(bytes: usize) -> u64 {
@@ -85,7 +87,7 @@ impl Data {
     /// is no room for them they are fetched again when they are needed.
     fn dirty(&mut self, budget: &dyn Budget) {
         if core::mem::take(&mut self.clean) && budget.take(self.pages()).is_err() {
-            (self.first, self.rest) = (None, BTreeMap::new());
+            (self.first, self.rest, self.pages) = (None, BTreeMap::new(), 0);
         }
     }
 
@@ -131,6 +133,7 @@ impl Data {
                     return Err(e);
                 }
             }
+            self.pages += pages(chunk.capacity());
             if nr == 0 {
                 self.first = Some(chunk);
             } else {
@@ -138,8 +141,12 @@ impl Data {
             }
         }
         let clean = self.clean;
-        let chunk = self.chunk_mut(nr).ok_or(Errno::EIO)?;
-        Self::reserve(chunk, len, clean, budget)?;
+        let chunk = if nr == 0 { self.first.as_mut() } else { self.rest.get_mut(&nr) }.ok_or(Errno::EIO)?;
+        if len > chunk.capacity() {
+            let before = pages(chunk.capacity());
+            Self::reserve(chunk, len, clean, budget)?;
+            self.pages += pages(chunk.capacity()) - before;
+        }
         Ok(chunk)
     }
 
@@ -222,15 +229,14 @@ impl Data {
         self.dirty(budget);
         let (nr, at) = split(size);
         let beyond = if at == 0 { nr } else { nr + 1 };
+        let mut freed = 0;
         if self.rest.last_key_value().is_some_and(|(&last, _)| last >= beyond) {
-            for chunk in self.rest.split_off(&beyond).into_values() {
-                budget.give(pages(chunk.capacity()));
-            }
+            freed += self.rest.split_off(&beyond).values().map(|c| pages(c.capacity())).sum::<u64>();
         }
         if size == 0
             && let Some(chunk) = self.first.take()
         {
-            budget.give(pages(chunk.capacity()));
+            freed += pages(chunk.capacity());
         }
         if let Some(chunk) = self.chunk_mut(nr)
             && chunk.len() > at
@@ -238,8 +244,10 @@ impl Data {
             chunk.truncate(at);
             let before = pages(chunk.capacity());
             chunk.shrink_to(at.next_power_of_two().max(MIN_CAP));
-            budget.give(before - pages(chunk.capacity()));
+            freed += before - pages(chunk.capacity());
         }
+        self.pages -= freed;
+        budget.give(freed);
         if let Some(b) = &mut self.blob {
             b.size = b.size.min(size);
             if b.size == 0 {
@@ -257,7 +265,7 @@ impl Data {
 
     /// Pages in use.
     pub fn pages(&self) -> u64 {
-        self.first.iter().chain(self.rest.values()).map(|c| pages(c.capacity())).sum()
+        self.pages
     }
 
     /// Where data (or a hole) begins at or after `offset`, for a file of `size` bytes.

@@ -11,15 +11,29 @@ use alloc::vec::Vec;
 use abi::{Errno, SysResult};
 use hashbrown::HashTable;
 
+use crate::vfs::path::{copy_short, same_short};
+
 /// The first cookie: 0 means the beginning.
 pub const FIRST_COOKIE: u64 = 1;
+
+/// Names up to this length stand in their entry.
+const SHORT: usize = 19;
 
 pub struct Entry<N> {
     pub cookie: u64,
     hash: u32,
-    pub name: Box<[u8]>,
+    len: u8,
+    short: [u8; SHORT],
+    long: Box<[u8]>,
     /// None in a gap.
     pub node: Option<Arc<N>>,
+}
+
+impl<N> Entry<N> {
+    #[inline]
+    pub fn name(&self) -> &[u8] {
+        if self.len as usize <= SHORT { &self.short[..self.len as usize] } else { &self.long }
+    }
 }
 
 /// A directory's own state, under its lock.
@@ -62,7 +76,7 @@ impl<N> Entries<N> {
         let hash = hash(self.seed, name);
         let same = |&i: &u32| {
             let e = &self.list[i as usize];
-            e.hash == hash && *e.name == *name
+            e.hash == hash && same_short(e.name(), name)
         };
         self.index.find(spread(hash), same).map(|&i| i as usize)
     }
@@ -80,19 +94,26 @@ impl<N> Entries<N> {
         if self.find(name).is_some() {
             return Err(Errno::EEXIST);
         }
-        let mut owned = Vec::new();
-        let room = owned.try_reserve_exact(name.len()).is_ok() && self.list.try_reserve(1).is_ok();
+        let mut long = Vec::new();
+        let out_of_line = if name.len() > SHORT { name.len() } else { 0 };
+        let room = long.try_reserve_exact(out_of_line).is_ok() && self.list.try_reserve(1).is_ok();
         let list = &self.list;
         let room = room && self.index.try_reserve(1, |&i| spread(list[i as usize].hash)).is_ok();
         if !room {
             return Err(Errno::ENOSPC);
         }
-        owned.extend_from_slice(name);
+        let len = u8::try_from(name.len()).map_err(|_| Errno::ENAMETOOLONG)?;
+        let mut short = [0; SHORT];
+        if out_of_line > 0 {
+            long.extend_from_slice(name);
+        } else {
+            copy_short(&mut short, name);
+        }
         let hash = hash(self.seed, name);
         let at = self.list.len() as u32;
         let cookie = self.next_cookie;
         self.next_cookie += 1;
-        self.list.push(Entry { cookie, hash, name: owned.into_boxed_slice(), node: Some(node) });
+        self.list.push(Entry { cookie, hash, len, short, long: long.into(), node: Some(node) });
         let list = &self.list;
         self.index.insert_unique(spread(hash), at, |&i| spread(list[i as usize].hash));
         self.live += 1;
@@ -113,7 +134,7 @@ impl<N> Entries<N> {
             slot.remove();
         }
         let e = &mut self.list[at];
-        e.name = Box::default();
+        e.long = Box::default();
         let node = e.node.take();
         self.live -= 1;
         while self.list.last().is_some_and(|e| e.node.is_none()) {
@@ -173,7 +194,7 @@ mod tests {
     use alloc::format;
 
     fn names(e: &Entries<u32>, cookie: u64) -> Vec<Vec<u8>> {
-        e.after(cookie).map(|e| e.name.to_vec()).collect()
+        e.after(cookie).map(|e| e.name().to_vec()).collect()
     }
 
     #[test]

@@ -236,6 +236,8 @@ impl Move<'_> {
             t.changed(now);
         }
         self.from_dir.touch(now);
-        self.to_dir.touch(now);
+        if !core::ptr::eq(self.from_dir, self.to_dir) {
+            self.to_dir.touch(now);
+        }
     }
 }

@@ -138,7 +138,10 @@ impl Node {
     pub(super) fn touch(&self, now: i64) {
         self.mtime_ns.store(now, Relaxed);
         self.changed(now);
-        self.atime_due.store(true, Relaxed);
+        // Atomic stores are dear under wasm, loads are not.
+        if !self.atime_due.load(Relaxed) {
+            self.atime_due.store(true, Relaxed);
+        }
     }
     /// Its attributes or links changed.
     pub(super) fn changed(&self, now: i64) {
@@ -165,8 +168,12 @@ impl Node {
 
     /// After the content changed, its lock held.
     fn wrote(&self, lp: &Lwp, file: &Regular, data: &Data) {
-        file.pages.store(data.pages(), Relaxed);
-        file.blob.store(0, Relaxed);
+        if file.pages.load(Relaxed) != data.pages() {
+            file.pages.store(data.pages(), Relaxed);
+        }
+        if file.blob.load(Relaxed) != 0 {
+            file.blob.store(0, Relaxed);
+        }
         self.head.content_changed();
         self.touch(self.fs.now());
         let bits = self.mode.load(Relaxed);
@@ -319,7 +326,7 @@ impl Vnode for Node {
         for e in entries.after(cookie) {
             let Some(node) = &e.node else { continue };
             let kind = (node.mode.load(Relaxed) >> 12) as u8;
-            if !f(&Dirent { ino: node.ino, kind, cookie: e.cookie, name: &e.name }) {
+            if !f(&Dirent { ino: node.ino, kind, cookie: e.cookie, name: e.name() }) {
                 break;
             }
         }
@@ -372,11 +379,13 @@ impl Vnode for Node {
         uio.resid -= beyond;
         let done = data.write(uio, &*self.fs);
         uio.resid += beyond;
-        let size = size.max(uio.offset);
+        let end = size.max(uio.offset);
         if done.is_err() {
-            data.cut(size, &*self.fs);
+            data.cut(end, &*self.fs);
         }
-        file.size.store(size, Relaxed);
+        if end != size {
+            file.size.store(end, Relaxed);
+        }
         self.wrote(lp, file, &data);
         done
     }

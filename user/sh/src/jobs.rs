@@ -336,8 +336,12 @@ impl Shell {
             self.jobs.drain(..).partition(|j| j.pids.iter().all(|p| p.1.is_some()));
         self.jobs = running;
         for job in done {
-            let status = job.pids.last().and_then(|p| p.1).map_or(0, wait::shell_status);
-            let how = if status == 0 { "Done".to_string() } else { format!("Exit {status}") };
+            let word = job.pids.last().and_then(|p| p.1).unwrap_or(0);
+            let how = match (wait::term_signal(word), wait::shell_status(word)) {
+                (Some(s), _) => signal_text(s).to_string(),
+                (None, 0) => "Done".to_string(),
+                (None, status) => format!("Exit {status}"),
+            };
             let _ = io::write_all(2, &to_bytes(&format!("[{}] {how}  {}\n", job.number, job.text)));
         }
     }

@@ -84,6 +84,8 @@ pub enum Config<'a> {
     Ids(u32, u32),
     /// The host's name.
     Hostname(&'a [u8]),
+    /// Bytes of kernel memory that may be used, file contents included.
+    KernelMemory(u64),
 }
 
 /// Reads the configuration, record by record.
@@ -105,6 +107,7 @@ pub mod kind {
     pub const TRACE: u32 = 12;
     pub const IDS: u32 = 13;
     pub const HOSTNAME: u32 = 14;
+    pub const KERNEL_MEMORY: u32 = 15;
 }
 
 impl<'a> BootConfig<'a> {
@@ -129,6 +132,7 @@ impl<'a> BootConfig<'a> {
             kind::TRACE => Config::Trace(r.rest()),
             kind::IDS => Config::Ids(r.u32()?, r.u32()?),
             kind::HOSTNAME => Config::Hostname(r.rest()),
+            kind::KERNEL_MEMORY => Config::KernelMemory(r.u64()?),
             _ => return Err(Errno::EINVAL),
         }))
     }

@@ -3,9 +3,16 @@
 //! The memory never grows: an instance would not see what another one grew. On stable Rust the
 //! `atomics` feature cannot be seen by crates, so dlmalloc's own global allocator would believe
 //! itself single-threaded; hence the lock here.
+//!
+//! When memory runs out, large requests fail; their askers expect it (`try_reserve`). Small ones,
+//! which the kernel cannot do without halfway through a system call, are met from a *reserve* that
+//! was laid by at the start. While the reserve is broken into, [`admit`] refuses calls that
+//! would make new objects, until enough was freed to lay it by again.
 
 use core::alloc::{GlobalAlloc, Layout};
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use abi::{Errno, SysResult};
 
 use dlmalloc::{Allocator, Dlmalloc};
 use ksync::{Class, SpinLock};
@@ -25,6 +32,13 @@ struct Rest;
 
 /// First address not handed out; 0 before the first request.
 static BREAK: AtomicUsize = AtomicUsize::new(0);
+/// Bytes of memory that may be used; all of it to begin with.
+static LIMIT: AtomicUsize = AtomicUsize::new(usize::MAX);
+
+/// More than the small allocations of any one system call.
+const RESERVE: usize = 1 << 20;
+/// Requests from this size on may fail.
+const LARGE: usize = 4 << 10;
 
 fn heap_base() -> usize {
     // Only its address means anything.
@@ -33,7 +47,8 @@ fn heap_base() -> usize {
 }
 
 fn memory_size() -> usize {
-    core::arch::wasm32::memory_size(0) * PAGE
+    let pages = core::arch::wasm32::memory_size(0).min(usize::MAX / PAGE);
+    (pages * PAGE).min(LIMIT.load(Ordering::Relaxed))
 }
 
 // SAFETY: every range is handed out once, lies within the memory, above the linker's data, and is
@@ -73,39 +88,94 @@ unsafe impl Allocator for Rest {
 struct Heap {
     dl: Dlmalloc<Rest>,
     used: usize,
+    reserve: Reserve,
 }
+
+enum Reserve {
+    /// Nobody has asked for anything yet.
+    Unmade,
+    Kept(usize),
+    /// Broken into.
+    Spent,
+}
+
+impl Heap {
+    fn alloc(&mut self, l: Layout, zeroed: bool) -> *mut u8 {
+        if let Reserve::Unmade = self.reserve {
+            self.lay_by();
+        }
+        let mut p = self.request(l, zeroed);
+        if p.is_null() && l.size() < LARGE && self.spend() {
+            p = self.request(l, zeroed);
+        }
+        if !p.is_null() {
+            self.used += l.size();
+        }
+        p
+    }
+
+    fn request(&mut self, l: Layout, zeroed: bool) -> *mut u8 {
+        // SAFETY: GlobalAlloc's callers pass layouts whose size isn't zero.
+        unsafe { if zeroed { self.dl.calloc(l.size(), l.align()) } else { self.dl.malloc(l.size(), l.align()) } }
+    }
+
+    /// Puts the reserve aside, if there is room for it.
+    fn lay_by(&mut self) {
+        // SAFETY: the size isn't zero.
+        let p = unsafe { self.dl.malloc(RESERVE, 16) };
+        self.reserve = if p.is_null() { Reserve::Spent } else { Reserve::Kept(p as usize) };
+        SHORT.store(p.is_null(), Ordering::Relaxed);
+    }
+
+    /// Breaks into the reserve. False when there is none left.
+    fn spend(&mut self) -> bool {
+        let Reserve::Kept(p) = self.reserve else { return false };
+        // SAFETY: laid by in `lay_by` with this size and alignment.
+        unsafe { self.dl.free(p as *mut u8, RESERVE, 16) };
+        self.reserve = Reserve::Spent;
+        SHORT.store(true, Ordering::Relaxed);
+        true
+    }
+}
+
+/// The reserve is broken into.
+static SHORT: AtomicBool = AtomicBool::new(false);
 
 struct Global(SpinLock<Heap>);
 
 #[global_allocator]
-static GLOBAL: Global =
-    Global(SpinLock::new(&HEAP_CLASS, Heap { dl: Dlmalloc::new_with_allocator(Rest), used: 0 }));
+static GLOBAL: Global = Global(SpinLock::new(
+    &HEAP_CLASS,
+    Heap { dl: Dlmalloc::new_with_allocator(Rest), used: 0, reserve: Reserve::Unmade },
+));
 
 /// Bytes allocated, and bytes there are.
 pub fn usage() -> (u64, u64) {
     let used = GLOBAL.0.lock().used;
-    (used as u64, (memory_size() - heap_base()) as u64)
+    (used as u64, memory_size().saturating_sub(heap_base()) as u64)
+}
+
+/// May a new object be made? ENOMEM while the reserve is broken into.
+pub fn admit() -> SysResult<()> {
+    if !SHORT.load(Ordering::Relaxed) {
+        return Ok(());
+    }
+    GLOBAL.0.lock().lay_by();
+    if SHORT.load(Ordering::Relaxed) { Err(Errno::ENOMEM) } else { Ok(()) }
+}
+
+/// From now on the kernel's memory ends here. What is in use above stays in use.
+pub fn set_limit(bytes: u64) {
+    LIMIT.store(usize::try_from(bytes).unwrap_or(usize::MAX), Ordering::Relaxed);
 }
 
 // SAFETY: dlmalloc's contract is the same as GlobalAlloc's, and the lock makes it one call at a time.
 unsafe impl GlobalAlloc for Global {
     unsafe fn alloc(&self, l: Layout) -> *mut u8 {
-        let mut h = self.0.lock();
-        // SAFETY: the caller's layout has a size that isn't zero.
-        let p = unsafe { h.dl.malloc(l.size(), l.align()) };
-        if !p.is_null() {
-            h.used += l.size();
-        }
-        p
+        self.0.lock().alloc(l, false)
     }
     unsafe fn alloc_zeroed(&self, l: Layout) -> *mut u8 {
-        let mut h = self.0.lock();
-        // SAFETY: as in alloc.
-        let p = unsafe { h.dl.calloc(l.size(), l.align()) };
-        if !p.is_null() {
-            h.used += l.size();
-        }
-        p
+        self.0.lock().alloc(l, true)
     }
     unsafe fn dealloc(&self, p: *mut u8, l: Layout) {
         let mut h = self.0.lock();
@@ -116,7 +186,11 @@ unsafe impl GlobalAlloc for Global {
     unsafe fn realloc(&self, p: *mut u8, l: Layout, new: usize) -> *mut u8 {
         let mut h = self.0.lock();
         // SAFETY: the caller got `p` from here with this layout, and `new` isn't zero.
-        let q = unsafe { h.dl.realloc(p, l.size(), l.align(), new) };
+        let mut q = unsafe { h.dl.realloc(p, l.size(), l.align(), new) };
+        if q.is_null() && new < LARGE && h.spend() {
+            // SAFETY: as above; the first try has changed nothing.
+            q = unsafe { h.dl.realloc(p, l.size(), l.align(), new) };
+        }
         if !q.is_null() {
             h.used = h.used - l.size() + new;
         }

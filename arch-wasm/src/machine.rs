@@ -144,6 +144,13 @@ impl Machine for Wasm {
     fn memory(&self) -> (u64, u64) {
         heap::usage()
     }
+    #[inline]
+    fn admit(&self) -> SysResult<()> {
+        heap::admit()
+    }
+    fn limit_memory(&self, bytes: u64) {
+        heap::set_limit(bytes);
+    }
     fn halt(&self, status: u32) {
         host::halt(status);
     }

@@ -51,6 +51,8 @@ pub struct BootOptions {
     /// User and group of pid 1.
     pub ids: Option<(u32, u32)>,
     pub hostname: Option<String>,
+    /// Bytes of kernel memory, file contents included.
+    pub kernel_memory: Option<u64>,
 }
 
 impl BootOptions {
@@ -70,6 +72,7 @@ impl BootOptions {
             trace: None,
             ids: None,
             hostname: None,
+            kernel_memory: None,
         }
     }
 
@@ -119,6 +122,9 @@ impl BootOptions {
         }
         if let Some((uid, gid)) = self.ids {
             record(out, kind::IDS, &[&uid.to_le_bytes(), &gid.to_le_bytes()]);
+        }
+        if let Some(bytes) = self.kernel_memory {
+            record(out, kind::KERNEL_MEMORY, &[&bytes.to_le_bytes()]);
         }
         if let Some(name) = &self.hostname {
             record(out, kind::HOSTNAME, &[name.as_bytes()]);
@@ -171,6 +177,7 @@ mod tests {
         o.trace = Some("open,read".into());
         o.ids = Some((1000, 100));
         o.hostname = Some("box".into());
+        o.kernel_memory = Some(64 << 20);
         let bytes = o.encode();
         assert_eq!(
             read(&bytes),
@@ -192,6 +199,7 @@ mod tests {
                 Config::Stats,
                 Config::Trace(b"open,read"),
                 Config::Ids(1000, 100),
+                Config::KernelMemory(64 << 20),
                 Config::Hostname(b"box"),
             ]
         );

@@ -47,6 +47,7 @@ pub fn strings(r: &mut Reader<'_>) -> SysResult<Strings> {
 
 /// Starts a program in a new process; answers its pid.
 pub fn sys_spawn(lp: &Lwp, request: UAddr, len: u32) -> SysResult<i32> {
+    lp.machine().admit()?;
     let buf = copy_request(lp, request, len)?;
     let child = new_child(lp)?;
     let child_lp = Lwp::new(&lp.kernel, &child);
@@ -230,6 +231,7 @@ fn configure<'a>(lp: &Lwp, config: &'a [u8]) -> Result<Wanted<'a>, (Errno, Vec<u
             Config::Stats => lp.kernel.trace.count(),
             Config::Trace(names) => lp.kernel.trace.trace(names),
             Config::Ids(uid, gid) => w.ids = Some((uid, gid)),
+            Config::KernelMemory(bytes) => lp.machine().limit_memory(bytes),
             Config::Hostname(h) => *lp.kernel.hostname.lock() = h.to_vec(),
         }
     }

@@ -78,5 +78,12 @@ pub trait Machine: Send + Sync {
     fn cons_write(&self, text: &[u8]);
     /// Bytes of kernel memory in use and in all.
     fn memory(&self) -> (u64, u64);
+    /// Asked before something is made that lives on after the call: a process, an open file, an
+    /// inode. ENOMEM when memory is so short that only calls that give some back may go on.
+    fn admit(&self) -> SysResult<()> {
+        Ok(())
+    }
+    /// From now on the kernel's memory ends here.
+    fn limit_memory(&self, _bytes: u64) {}
     fn halt(&self, status: u32);
 }

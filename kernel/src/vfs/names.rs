@@ -41,6 +41,7 @@ fn is_mount_point(vp: &VnodeRef) -> bool {
 
 /// Makes a file in a directory for the caller. A directory with set-group-ID passes its group on.
 pub fn new_file(lp: &Lwp, parent: &Parent<'_>, bits: u32, rdev: u64, target: &[u8]) -> SysResult<VnodeRef> {
+    lp.machine().admit()?;
     let above = parent.dir.owner();
     let cred = &lp.proc.cred;
     let mut new = Create { mode: bits, uid: cred.euid(), gid: cred.egid(), rdev, target };
@@ -124,6 +125,7 @@ pub fn kern_readlink(lp: &Lwp, at: &At<'_>) -> SysResult<Vec<u8>> {
 
 /// link(2): `old.follow` says whether a symbolic link is linked to or what it points to.
 pub fn kern_link(lp: &Lwp, old: &At<'_>, new: &At<'_>) -> SysResult<()> {
+    lp.machine().admit()?;
     let file = namei(lp, old)?;
     if file.is_dir() {
         return Err(Errno::EPERM);

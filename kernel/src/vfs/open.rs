@@ -15,6 +15,7 @@ use crate::vfs::vnode::{Owner, SetAttr, VnodeRef};
 
 /// Opens a file, making it if that is asked for. `flags` are `types::o`; the umask is applied to `mode`.
 pub fn kern_open(lp: &Lwp, at: &At<'_>, flags: u32, mode: u32) -> SysResult<Arc<File>> {
+    lp.machine().admit()?;
     if flags & o::ACCMODE == o::ACCMODE {
         return Err(Errno::EINVAL);
     }

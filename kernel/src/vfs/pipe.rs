@@ -380,6 +380,7 @@ pub fn kern_pipe(lp: &Lwp, flags: u32) -> (Arc<File>, Arc<File>) {
 
 /// pipe2(2): two descriptors, to read and to write.
 pub fn sys_pipe2(lp: &Lwp, fds: UAddr, flags: u32) -> SysResult<()> {
+    lp.machine().admit()?;
     if flags & !(o::CLOEXEC | o::NONBLOCK) != 0 {
         return Err(Errno::EINVAL);
     }

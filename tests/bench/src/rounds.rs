@@ -24,8 +24,10 @@ pub struct Effort {
 }
 
 impl Effort {
+    /// Many short samples rather than few long ones: on a busy machine most of them then fit between
+    /// two interruptions, and the median is one of those.
     pub fn full(rounds: u32) -> Effort {
-        Effort { rounds, samples: 7, sample_ms: 20, mib: 32, boots: 200, alive: 1000, commands: 11, quick: false }
+        Effort { rounds, samples: 21, sample_ms: 4, mib: 32, boots: 200, alive: 1000, commands: 11, quick: false }
     }
     pub fn quick() -> Effort {
         Effort { rounds: 2, samples: 1, sample_ms: 1, mib: 2, boots: 5, alive: 20, commands: 2, quick: true }

@@ -12,6 +12,7 @@ use wasmtime::{Config, Engine, ExternType, Module, WasmBacktraceDetails};
 use crate::kernelmod::own_memory;
 use crate::mapping::{GUARD, RESERVATION, Stacks};
 use crate::memory::Creator;
+use crate::stubmod::reserve_stack;
 
 /// Stack for wasm code of one lwp, the kernel's part included: interpreters recurse deeply.
 /// Untouched stack costs nothing but addresses.
@@ -80,7 +81,8 @@ pub fn precompile_kernel(wasm: &[u8]) -> Result<Vec<u8>> {
 fn sources(wasm: &[u8]) -> Result<[Vec<u8>; 3]> {
     loader::check_kernel(wasm).map_err(anyhow::Error::msg)?;
     let kernel = loader::uniprocessor(wasm).and_then(|k| own_memory(&k)).map_err(anyhow::Error::msg)?;
-    Ok([kernel, loader::stub_module(), loader::uaccess_module(None)])
+    let stub = reserve_stack(&loader::stub_module()).map_err(anyhow::Error::msg)?;
+    Ok([kernel, stub, loader::uaccess_module(None)])
 }
 
 impl Modules {

@@ -36,6 +36,7 @@ mod program;
 mod random;
 mod sched;
 mod snapshot;
+mod stubmod;
 mod taskcell;
 pub mod terminal;
 mod ticker;

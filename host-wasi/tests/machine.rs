@@ -106,6 +106,20 @@ async fn each_trap_has_its_reason() {
 }
 
 #[tokio::test]
+async fn a_stack_that_ends_in_a_system_call_is_the_program_s_fault() {
+    for call in
+        ["(drop (call $getpid))", "(drop (call $clock (i32.const 1) (i32.const 8)))", "(drop (call $up (i32.const 0)))"]
+    {
+        let deep = format!(
+            "(memory (export \"memory\") 1)
+             (func $f (param i32) {call} (call $f (i32.add (local.get 0) (i32.const 1))) {call})
+             (func (export \"_start\") (call $f (i32.const 0)))"
+        );
+        assert_eq!(code_and_reason(&run(vec![program(&deep)]).await), (0, 22), "{call}");
+    }
+}
+
+#[tokio::test]
 async fn start_functions_run_with_their_memory_in_place() {
     let body = "(memory (export \"memory\") 1) (global $g (mut i32) (i32.const 0)) (data (i32.const 0) \"\\07\")
         (func $init (drop (call $clock (i32.const 1) (i32.const 8))) (global.set $g (i32.load8_u (i32.const 0))))

@@ -45,8 +45,9 @@ macro_rules! hypercalls {
 
             /// A new lwp; the host calls `lwp_next(lwp, Start, 0)` on an instance of its own. EAGAIN, ENOMEM.
             lwp_create(lwp: u32, vmspace: u32) -> i32;
-            /// Makes a running lwp leave user code soon: `lwp_next(lwp, Kicked, 0)`. Nothing if it isn't in user code.
-            lwp_kick(lwp: u32) -> ();
+            /// Acts on an lwp that is in user code, as `trapframe::kick` says. Nothing for one that is in
+            /// the kernel: it looks for itself before it goes back.
+            lwp_kick(lwp: u32, how: u32) -> ();
 
             /// A new address space under an id of the caller's choice, big enough for the image's
             /// initial memory, and never above `limit` bytes. EEXIST, ENOMEM, ENOENT (no such image).

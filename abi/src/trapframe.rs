@@ -135,6 +135,17 @@ pub const ACTION_UNWIND: i64 = i64::MIN;
 /// divided by 65,536.
 pub const UACCESS: [&str; 5] = ["copyin", "copyout", "put32", "put64", "usize"];
 
+/// What `lwp_kick` does to an lwp in user code.
+pub mod kick {
+    /// It leaves user code soon, for good: `lwp_next(lwp, Kicked, 0)`.
+    pub const LEAVE: u32 = 0;
+    /// It stands still where it is. A machine that can't do that may call `lwp_next(lwp, Kicked, 0)`,
+    /// which sleeps, and go on in user code when that answers `Resume`.
+    pub const STOP: u32 = 1;
+    /// One that stands still goes on.
+    pub const GO: u32 = 2;
+}
+
 /// Interrupts: the first argument of `intr`.
 pub mod irq {
     /// A device is ready; argument: its unit.

@@ -85,8 +85,8 @@ impl Machine for Wasm {
         }
         made
     }
-    fn lwp_kick(&self, lp: &Lwp) {
-        host::lwp_kick(lp.md.id.load(Relaxed));
+    fn lwp_kick(&self, lp: &Lwp, how: u32) {
+        host::lwp_kick(lp.md.id.load(Relaxed), how);
     }
 
     fn vmspace_create(&self, id: u32, image: u32, limit: u64) -> SysResult<()> {

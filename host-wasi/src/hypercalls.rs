@@ -115,8 +115,8 @@ fn lwps(l: &mut Linker<Cpu>) -> wasmtime::Result<()> {
         m.sched.with(|s| s.create(lwp, vmspace));
         0
     })?;
-    l.func_wrap("host", "lwp_kick", |c: C<'_>, lwp: u32| {
-        machine(&c).sched.with(|s| s.kick(lwp));
+    l.func_wrap("host", "lwp_kick", |c: C<'_>, lwp: u32, how: u32| {
+        machine(&c).sched.with(|s| s.kick(lwp, how));
     })?;
     Ok(())
 }

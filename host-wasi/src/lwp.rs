@@ -24,7 +24,7 @@ use crate::engine::Modules;
 use crate::machine::{Ending, Machine, Times};
 use crate::memory::{Making, Space, making};
 use crate::program::{Answer, Place, ProgramImage};
-use crate::sched::SlotId;
+use crate::sched::{Sched, SlotId};
 use crate::ticker::TICK_NS;
 
 /// A store's data: whose instances these are.
@@ -405,18 +405,22 @@ fn at_epoch_check(mut cx: StoreContextMut<'_, Cpu>) -> wasmtime::Result<UpdateDe
     let (machine, slot) = (cpu.machine.clone(), cpu.slot);
     machine.sched.with(|s| s.slot(slot).preempted = true);
     // With no ticks to go the next check comes back here at once, to see whether to leave.
-    Ok(UpdateDeadline::YieldCustom(0, Box::pin(yield_now(machine, slot))))
+    Ok(UpdateDeadline::YieldCustom(0, Box::pin(pause(machine, slot, Sched::yield_now))))
 }
 
-/// User code has been stopped and is to go on, or to be left.
+/// User code has been stopped and is to go on, to stand still, or to be left.
 fn go_on(cpu: &mut Cpu) -> wasmtime::Result<UpdateDeadline> {
-    cpu.stopped = false;
-    let slot = cpu.slot;
-    let kicked = cpu.machine.sched.with(|s| {
-        let slot = s.slot(slot);
-        slot.preempted = false;
-        std::mem::take(&mut slot.kicked)
+    let (machine, id) = (cpu.machine.clone(), cpu.slot);
+    let (kicked, held) = machine.sched.with(|s| {
+        let slot = s.slot(id);
+        let held = slot.held && !slot.kicked;
+        slot.preempted = held;
+        (std::mem::take(&mut slot.kicked), held)
     });
+    if held {
+        return Ok(UpdateDeadline::YieldCustom(0, Box::pin(pause(machine, id, Sched::hold))));
+    }
+    cpu.stopped = false;
     if kicked { Err(Stop::Kicked.into()) } else { Ok(UpdateDeadline::Continue(1)) }
 }
 
@@ -438,13 +442,14 @@ fn not_now(cpu: &mut Cpu) -> wasmtime::Result<UpdateDeadline> {
     Ok(UpdateDeadline::Continue(if again { 0 } else { 1 }))
 }
 
-async fn yield_now(machine: Arc<Machine>, slot: SlotId) {
+/// Lets others run; `how` says when the lwp runs again.
+async fn pause(machine: Arc<Machine>, slot: SlotId, how: fn(&mut Sched, SlotId)) {
     let mut yielded = false;
     poll_fn(|_| {
         if std::mem::replace(&mut yielded, true) {
             return Poll::Ready(());
         }
-        machine.sched.with(|s| s.yield_now(slot));
+        machine.sched.with(|s| how(s, slot));
         Poll::Pending
     })
     .await;

@@ -11,6 +11,8 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
 
+use abi::trapframe::kick;
+
 /// The index of an lwp's slot.
 pub(crate) type SlotId = u32;
 const NONE: SlotId = SlotId::MAX;
@@ -32,6 +34,8 @@ enum State {
     Parked(u32),
     /// Awaits something of the host's.
     Waiting,
+    /// Stopped in user code.
+    Held,
 }
 
 pub(crate) struct Slot {
@@ -52,6 +56,8 @@ pub(crate) struct Slot {
     pub preempted: bool,
     /// Is to leave user code instead of going on there.
     pub kicked: bool,
+    /// Stands still in user code until it is told to go on.
+    pub held: bool,
 }
 
 /// A word's address is as good as random; three operations will do.
@@ -113,6 +119,7 @@ impl Sched {
             cpu_ns: 0,
             preempted: false,
             kicked: false,
+            held: false,
         };
         let id = match self.free.pop() {
             Some(id) => {
@@ -304,14 +311,26 @@ impl Sched {
         }
     }
 
-    /// Marks an lwp that is stopped in user code; says whether it is.
-    pub fn kick(&mut self, lwp: u32) -> bool {
-        match self.find(lwp) {
-            Some(slot) if slot.preempted => {
-                slot.kicked = true;
-                true
-            }
-            _ => false,
+    /// The running lwp, in user code, stands still from now on.
+    pub fn hold(&mut self, id: SlotId) {
+        self.slots[id as usize].state = State::Held;
+    }
+
+    /// Acts on an lwp that is in user code, which means preempted: this very call runs another.
+    pub fn kick(&mut self, lwp: u32, how: u32) {
+        let Some(&id) = self.by_lwp.get(&lwp) else { return };
+        let slot = &mut self.slots[id as usize];
+        if !slot.preempted {
+            return;
+        }
+        match how {
+            kick::LEAVE => slot.kicked = true,
+            kick::STOP => slot.held = true,
+            _ => slot.held = false,
+        }
+        if slot.state == State::Held && (slot.kicked || !slot.held) {
+            slot.state = State::Ready;
+            self.ready.push_back(id);
         }
     }
 }
@@ -409,8 +428,27 @@ mod tests {
     fn only_a_preempted_lwp_is_kicked() {
         let mut s = Sched::new();
         let id = s.create(7, 0);
-        assert!(!s.kick(7) && !s.kick(8));
+        s.kick(7, kick::LEAVE);
+        s.kick(8, kick::LEAVE);
+        assert!(!s.slot(id).kicked);
         s.slot(id).preempted = true;
-        assert!(s.kick(7));
+        s.kick(7, kick::LEAVE);
+        assert!(s.slot(id).kicked);
+    }
+
+    #[test]
+    fn a_held_lwp_runs_again_when_it_may_go_on_or_must_leave() {
+        for how in [kick::GO, kick::LEAVE] {
+            let mut s = Sched::new();
+            let id = s.create(7, 0);
+            s.begin(0);
+            s.slot(id).preempted = true;
+            s.kick(7, kick::STOP);
+            s.hold(id);
+            s.end(1);
+            assert!(s.slot(id).held && !s.has_ready());
+            s.kick(7, how);
+            assert_eq!(s.begin(2), Some(id));
+        }
     }
 }

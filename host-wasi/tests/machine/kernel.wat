@@ -8,7 +8,7 @@
   (import "host" "park" (func $park (param i32 i32 i64) (result i32)))
   (import "host" "unpark" (func $unpark (param i32 i32) (result i32)))
   (import "host" "lwp_create" (func $lwp_create (param i32 i32) (result i32)))
-  (import "host" "lwp_kick" (func $lwp_kick (param i32)))
+  (import "host" "lwp_kick" (func $lwp_kick (param i32 i32)))
   (import "host" "vmspace_create" (func $vmspace_create (param i32 i32 i64) (result i32)))
   (import "host" "vmspace_destroy" (func $vmspace_destroy (param i32) (result i32)))
   (import "host" "vmspace_ctl" (func $vmspace_ctl (param i32 i32 i64) (result i64)))
@@ -92,7 +92,7 @@
       (then
         (loop $each
           (local.set $n (i32.add (local.get $n) (i32.const 1)))
-          (call $lwp_kick (local.get $n))
+          (call $lwp_kick (local.get $n) (i32.const 0))
           (i32.store offset=16 (call $lwp (local.get $n)) (i32.const 1))
           (br_if $each (i32.lt_u (local.get $n) (i32.const 32)))))))
 
@@ -142,7 +142,7 @@
     (if (i32.eq (local.get $nr) (i32.const 7)) ;; kill(lwp)
       (then
         (i32.store offset=16 (call $lwp (i32.wrap_i64 (local.get $a))) (i32.const 1))
-        (call $lwp_kick (i32.wrap_i64 (local.get $a)))
+        (call $lwp_kick (i32.wrap_i64 (local.get $a)) (i32.const 0))
         (return (i64.const 0))))
     (if (i32.eq (local.get $nr) (i32.const 22)) ;; seteuid: take semaphore
       (then (call $down (i32.add (i32.const 1024) (i32.shl (i32.wrap_i64 (local.get $a)) (i32.const 2))))

@@ -8,7 +8,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering::{Relaxed, SeqCst};
 
-use abi::trapframe::Reason;
+use abi::trapframe::{Reason, kick};
 use abi::types::{clock, rlimit, sig, wait};
 use abi::{Errno, SysResult};
 
@@ -58,7 +58,7 @@ pub fn die(proc: &Proc, status: u32) {
     if let Some(lp) = lp {
         lp.set_flag(lwpflag::KILLED);
         lp.waiter.wake();
-        lp.machine().lwp_kick(&lp);
+        lp.machine().lwp_kick(&lp, kick::LEAVE);
     }
     proc.resume.wake_all();
 }
@@ -73,7 +73,7 @@ fn stop(kernel: &Kernel, proc: &Arc<Proc>, signal: u32) {
         // With the tree held, so that a stop and a continue at once leave state and flag alike.
         if let Some(lp) = &*proc.lwp.lock() {
             lp.set_flag(lwpflag::STOPPED);
-            lp.machine().lwp_kick(lp);
+            lp.machine().lwp_kick(lp, kick::STOP);
         }
         parent_of(&tree, proc)
     };
@@ -92,6 +92,7 @@ fn resume(kernel: &Kernel, proc: &Arc<Proc>) {
         }
         if let Some(lp) = &*proc.lwp.lock() {
             lp.clear_flag(lwpflag::STOPPED);
+            lp.machine().lwp_kick(lp, kick::GO);
         }
         parent_of(&tree, proc)
     };

@@ -49,8 +49,8 @@ pub trait Machine: Send + Sync {
 
     /// Starts an lwp: the machine calls `Kernel::lwp_next` for it. EAGAIN, ENOMEM.
     fn lwp_create(&self, lp: &Arc<Lwp>) -> SysResult<()>;
-    /// Makes it leave user code soon.
-    fn lwp_kick(&self, lp: &Lwp);
+    /// Acts on it if it is in user code: one of `abi::trapframe::kick`.
+    fn lwp_kick(&self, lp: &Lwp, how: u32);
 
     fn vmspace_create(&self, id: u32, image: u32, limit: u64) -> SysResult<()>;
     fn vmspace_destroy(&self, id: u32) -> SysResult<()>;

@@ -255,7 +255,11 @@ impl Machine for FakeMachine {
         Ok(())
     }
 
-    fn lwp_kick(&self, lp: &Lwp) {
+    fn lwp_kick(&self, lp: &Lwp, how: u32) {
+        // A stop is sat out in the kernel, so there is nothing to let go.
+        if how == abi::trapframe::kick::GO {
+            return;
+        }
         let tid = lp.md.id.load(Ordering::Relaxed);
         if let Some(tid) = tid.checked_sub(1) {
             self.world().kicked.insert(tid as Tid);

@@ -39,7 +39,7 @@ const SMALL: usize = 512;
 pub struct Console {
     /// Woken by the interrupt of each unit.
     queues: [Arc<WaitQueue>; UNITS],
-    /// The group that the keyboard's signals go to; 0 before any.
+    /// The group that the keyboard's signals go to: that of pid 1 until somebody chooses another.
     foreground: AtomicI32,
     settings: SpinLock<Termios>,
 }
@@ -48,7 +48,7 @@ impl Default for Console {
     fn default() -> Self {
         Console {
             queues: core::array::from_fn(|_| Arc::new(WaitQueue::new())),
-            foreground: AtomicI32::new(0),
+            foreground: AtomicI32::new(1),
             settings: SpinLock::new(&locks::TTY, Termios::default()),
         }
     }

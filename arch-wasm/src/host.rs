@@ -1,8 +1,12 @@
 //! The imports: one function per row of `abi::hypercall`.
 
 macro_rules! ret {
-    (()) => { () };
-    ($t:tt) => { $t };
+    (()) => {
+        ()
+    };
+    ($t:tt) => {
+        $t
+    };
 }
 macro_rules! imports {
     (@munch {$($done:tt)*}) => {

@@ -32,9 +32,9 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
 
+use abi::SysResult;
 use abi::trapframe::{ACTION_UNWIND, FIRST_VMSPACE, Next, Reason, irq};
 use abi::types::{sig, wait};
-use abi::SysResult;
 use ksync::SpinLock;
 
 use crate::kern::cred::Ucred;
@@ -220,4 +220,3 @@ fn ast(lp: &Lwp, answer: i64) -> i64 {
         kern::sig::stopped(lp);
     }
 }
-

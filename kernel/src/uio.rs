@@ -17,7 +17,10 @@ pub struct Iovec {
 }
 
 enum Space<'a> {
-    User { iovs: &'a [Iovec], skip: usize },
+    User {
+        iovs: &'a [Iovec],
+        skip: usize,
+    },
     /// The kernel's own, to be filled by a read.
     Into(&'a mut [u8]),
     /// The kernel's own, to be taken by a write.

@@ -93,7 +93,14 @@ impl Ucred {
 
     /// Sets all ids, for pid 1 at boot.
     pub fn become_user(&self, uid: u32, gid: u32) {
-        for (a, v) in [(&self.uid, uid), (&self.euid, uid), (&self.suid, uid), (&self.gid, gid), (&self.egid, gid), (&self.sgid, gid)] {
+        for (a, v) in [
+            (&self.uid, uid),
+            (&self.euid, uid),
+            (&self.suid, uid),
+            (&self.gid, gid),
+            (&self.egid, gid),
+            (&self.sgid, gid),
+        ] {
             a.store(v, Relaxed);
         }
     }

@@ -133,9 +133,8 @@ impl Filedesc {
     pub fn exec(&self) {
         let closed: Vec<Slot> = {
             let mut t = self.table.lock();
-            let fds: Vec<i32> = (0..t.slots.len() as i32)
-                .filter(|&fd| t.slot(fd).is_ok_and(|s| s.cloexec || s.preopen))
-                .collect();
+            let fds: Vec<i32> =
+                (0..t.slots.len() as i32).filter(|&fd| t.slot(fd).is_ok_and(|s| s.cloexec || s.preopen)).collect();
             fds.into_iter().filter_map(|fd| t.take(fd).ok()).collect()
         };
         drop(closed);

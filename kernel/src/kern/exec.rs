@@ -170,7 +170,8 @@ fn explain(lp: &Lwp, path: &[u8]) {
     let mut text = [0; 512];
     let n = lp.machine().image_error(&mut text).min(text.len());
     if n > 0 {
-        let (path, why) = (alloc::string::String::from_utf8_lossy(path), alloc::string::String::from_utf8_lossy(&text[..n]));
+        let (path, why) =
+            (alloc::string::String::from_utf8_lossy(path), alloc::string::String::from_utf8_lossy(&text[..n]));
         lp.kernel.log(&alloc::format!("{path}: {why}\n"));
     }
 }

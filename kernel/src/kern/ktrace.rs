@@ -127,7 +127,9 @@ fn show(lp: &Lwp, out: &mut String, kind: Arg, value: u64, next: u64) -> core::f
             let mut text = [0; SHOWN];
             let n = (next as u32 as usize).min(SHOWN);
             match lp.machine().copyin(UAddr(value as u32), &mut text[..n]) {
-                Ok(()) => write!(out, "\"{}\"{}", text[..n].escape_ascii(), if next as u32 as usize > n { "..." } else { "" }),
+                Ok(()) => {
+                    write!(out, "\"{}\"{}", text[..n].escape_ascii(), if next as u32 as usize > n { "..." } else { "" })
+                }
                 Err(_) => write!(out, "0x{:x}", value as u32),
             }
         }

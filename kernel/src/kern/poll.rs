@@ -38,7 +38,11 @@ impl Drop for Registrar {
 
 /// Sleeps until `look` finds something or the deadline passes. `look` is called with a registrar
 /// when the caller is going to sleep: it must pass it to every object it looks at.
-pub fn wait_many<T>(lp: &Lwp, deadline_ns: u64, mut look: impl FnMut(Option<&mut Registrar>) -> Option<T>) -> SysResult<Option<T>> {
+pub fn wait_many<T>(
+    lp: &Lwp,
+    deadline_ns: u64,
+    mut look: impl FnMut(Option<&mut Registrar>) -> Option<T>,
+) -> SysResult<Option<T>> {
     if let Some(v) = look(None) {
         return Ok(Some(v));
     }

@@ -234,9 +234,10 @@ impl Tree {
             // Neither a process nor a group that outlived its leader.
             let pid = self.last_pid;
             let used = self.map.contains_key(&pid)
-                || self.map.values().any(|n| {
-                    n.proc.pgid.load(Ordering::Relaxed) == pid || n.proc.sid.load(Ordering::Relaxed) == pid
-                });
+                || self
+                    .map
+                    .values()
+                    .any(|n| n.proc.pgid.load(Ordering::Relaxed) == pid || n.proc.sid.load(Ordering::Relaxed) == pid);
             if !used {
                 return pid;
             }
@@ -259,7 +260,8 @@ impl Default for Procs {
 impl Proc {
     /// A process that stands in no tree yet.
     pub fn new(kernel: &Kernel, pid: Pid, new: NewProc<'_>) -> Proc {
-        let inherit = |f: fn(&Proc) -> &AtomicI32| AtomicI32::new(new.parent.map_or(pid, |p| f(p).load(Ordering::Relaxed)));
+        let inherit =
+            |f: fn(&Proc) -> &AtomicI32| AtomicI32::new(new.parent.map_or(pid, |p| f(p).load(Ordering::Relaxed)));
         Proc {
             pid,
             ppid: AtomicI32::new(new.parent.map_or(0, |p| p.pid)),
@@ -297,7 +299,8 @@ impl Kernel {
         let parent = new.parent.map(|p| p.pid);
         let pid = tree.free_pid();
         let proc = Arc::new(Proc::new(self, pid, new));
-        let node = Node { proc: proc.clone(), state: State::Running, children: Vec::new(), continued: false, autoreap: false };
+        let node =
+            Node { proc: proc.clone(), state: State::Running, children: Vec::new(), continued: false, autoreap: false };
         tree.map.insert(pid, node);
         tree.peak = tree.peak.max(live + 1);
         if let Some(parent) = parent
@@ -375,9 +378,7 @@ pub fn sys_setpgid(lp: &Lwp, pid: Pid, pgid: Pid) -> SysResult<()> {
 
 /// True when the group has a member in the session.
 pub fn group_in_session(tree: &Tree, pgid: Pid, sid: Pid) -> bool {
-    tree.map.values().any(|n| {
-        n.proc.pgid.load(Ordering::Relaxed) == pgid && n.proc.sid.load(Ordering::Relaxed) == sid
-    })
+    tree.map.values().any(|n| n.proc.pgid.load(Ordering::Relaxed) == pgid && n.proc.sid.load(Ordering::Relaxed) == sid)
 }
 
 /// setsid(2). EPERM for a group leader.

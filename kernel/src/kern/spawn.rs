@@ -211,7 +211,8 @@ pub fn become_init(lp: &Arc<Lwp>) -> Result<(), (Errno, Vec<u8>)> {
 
 /// Applies what concerns the kernel, and collects what concerns the program.
 fn configure<'a>(lp: &Lwp, config: &'a [u8]) -> Result<Wanted<'a>, (Errno, Vec<u8>)> {
-    let mut w = Wanted { program: b"", blob: None, args: Strings::default(), env: Strings::default(), workdir: b"", ids: None };
+    let mut w =
+        Wanted { program: b"", blob: None, args: Strings::default(), env: Strings::default(), workdir: b"", ids: None };
     let mut records = BootConfig(Reader::new(config));
     let bad = |e| (e, b"boot configuration".to_vec());
     while let Some(record) = records.next_record().map_err(bad)? {
@@ -272,4 +273,3 @@ pub fn read_blob(lp: &Lwp, blob: u32) -> SysResult<Vec<u8>> {
         out.extend_from_slice(&buf[..n]);
     }
 }
-

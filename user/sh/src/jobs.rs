@@ -223,10 +223,7 @@ impl Shell {
         let bytes = io::read_to_end(read);
         let _ = io::close(read);
         job.foreground = true;
-        let status = match self.wait_foreground(job) {
-            Ok(s) => s,
-            Err(_) => 130,
-        };
+        let status = self.wait_foreground(job).unwrap_or(130);
         self.status = status;
         self.substituted = Some(status);
         bytes.map(|b| trimmed(&b)).map_err(|e| format!("cannot read a command's output: {e}"))

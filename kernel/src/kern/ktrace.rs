@@ -3,7 +3,7 @@
 use alloc::format;
 use alloc::string::String;
 use core::fmt::Write;
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use abi::Errno;
 use abi::syscalls::{Arg, COUNT, Module, SYSCALLS, Syscall, UAddr, by_number, slots};
@@ -19,6 +19,8 @@ pub struct Trace {
     calls: [AtomicU64; COUNT],
     /// A bit for each call that gets a line.
     traced: [AtomicU64; COUNT / 64],
+    /// The `Reason` that pid 1 died of a fault for; 0 if it didn't. A wait status only has the signal.
+    pub init_fault: AtomicU32,
 }
 
 impl Default for Trace {
@@ -27,6 +29,7 @@ impl Default for Trace {
             on: AtomicBool::new(false),
             calls: [const { AtomicU64::new(0) }; COUNT],
             traced: [const { AtomicU64::new(0) }; COUNT / 64],
+            init_fault: AtomicU32::new(0),
         }
     }
 }
@@ -148,11 +151,18 @@ fn result(nr: u32, answer: i64) -> String {
 /// What the host prints as statistics.
 pub fn report(kernel: &Kernel) -> String {
     let mut out = String::new();
-    for s in SYSCALLS {
-        let n = kernel.trace.calls[s.nr as usize].load(Relaxed);
-        if n > 0 {
+    let count = |s: &Syscall| kernel.trace.calls[s.nr as usize].load(Relaxed);
+    for s in SYSCALLS.iter().filter(|s| count(s) > 0) {
+        // Two modules may have a call of the same name: they are one line, at the first of them.
+        let alike = SYSCALLS.iter().filter(|o| o.name == s.name && count(o) > 0);
+        if alike.clone().next().is_some_and(|first| first.nr == s.nr) {
+            let n: u64 = alike.map(count).sum();
             let _ = writeln!(out, "syscall.{} {n}", s.name);
         }
+    }
+    let fault = kernel.trace.init_fault.load(Relaxed);
+    if fault != 0 {
+        let _ = writeln!(out, "init.fault {fault}");
     }
     let (used, size) = kernel.machine.memory();
     let peak = kernel.procs.tree.lock().peak;

@@ -122,6 +122,9 @@ pub fn stopped(lp: &Lwp) {
 /// A fault of the program: it dies of the signal that Unix has for it. Faults cannot be ignored.
 pub fn fault(lp: &Lwp, reason: Reason) {
     let signal = fault_signal(reason);
+    if lp.proc.pid == 1 {
+        lp.kernel.trace.init_fault.store(reason as u32, Relaxed);
+    }
     exit::exit(lp, wait::signaled(signal));
 }
 

@@ -31,10 +31,10 @@ fn faults_are_signals_and_are_told() {
     }
     let s = Scratch::new("faults");
     for (code, status, says) in [
-        ("unreachable", 132, "Illegal instruction"),
-        ("(drop (i32.load (i32.const -4)))", 139, "Segmentation fault"),
-        ("(drop (i32.div_u (i32.const 1) (local.get $i)))", 136, "Floating point exception"),
-        ("(drop (call $deep (i64.const 0)))", 139, "Segmentation fault"),
+        ("unreachable", 132, "Illegal instruction (unreachable instruction executed)"),
+        ("(drop (i32.load (i32.const -4)))", 139, "Segmentation fault (memory access out of bounds)"),
+        ("(drop (i32.div_u (i32.const 1) (local.get $i)))", 136, "Floating point exception (integer division by zero)"),
+        ("(drop (call $deep (i64.const 0)))", 139, "Segmentation fault (stack overflow)"),
     ] {
         let path = s.program("bad.wasm", code);
         let d = run(&["run", &path]);

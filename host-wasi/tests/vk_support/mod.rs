@@ -8,6 +8,11 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::Duration;
+
+/// Nothing here takes so long, even on a busy machine.
+const LONGEST: Duration = Duration::from_secs(120);
 
 pub struct Done {
     pub status: i32,
@@ -21,8 +26,19 @@ pub fn vk() -> Command {
     c
 }
 
+/// Waits for vk's end. One that hangs is killed, and fails its test instead of stopping all.
 pub fn finish(child: Child) -> Done {
+    let (ended, watch) = std::sync::mpsc::channel::<()>();
+    let pid = child.id() as i32;
+    let watchdog = std::thread::spawn(move || {
+        if watch.recv_timeout(LONGEST) == Err(RecvTimeoutError::Timeout) {
+            // SAFETY: a process of ours; the pid is not used again while this thread, told at once, runs.
+            unsafe { libc::kill(pid, libc::SIGKILL) };
+        }
+    });
     let output = child.wait_with_output().expect("vk ends");
+    drop(ended);
+    watchdog.join().expect("the watchdog ends");
     let text = |b: Vec<u8>| String::from_utf8_lossy(&b).into_owned();
     let signal = output.status.signal();
     assert_eq!(signal, None, "vk itself died: {}", text(output.stderr));

@@ -1,5 +1,6 @@
 //! The end of a run: the exit status, and the line that says why.
 
+use abi::trapframe::Reason;
 use abi::types::{sig, wait};
 use host_wasi::{Outcome, Status};
 use serde_json::{Value, json};
@@ -28,8 +29,11 @@ pub fn message(program: &str, end: &Outcome, quiet: bool, timeout: Option<Durati
             Some(format!("{program}: ended after {} s (--timeout)", timeout.unwrap_or_default().as_secs_f64()))
         }
         Status::Exit(status) => {
-            let signal = wait::term_signal(*status)?;
-            Some(format!("{program}: {}", death(signal)?))
+            let death = death(wait::term_signal(*status)?)?;
+            // What the kernel knows of a fault beyond its signal.
+            let reason = end.stats.counters.get("init.fault").and_then(|&nr| u32::try_from(nr).ok());
+            let reason = reason.map(|nr| format!(" ({})", Reason::from_raw(nr).text()));
+            Some(format!("{program}: {death}{}", reason.unwrap_or_default()))
         }
         Status::Killed => None,
     }
@@ -105,6 +109,10 @@ mod tests {
         let says = |status, quiet| message("x.wasm", &outcome(status), quiet, Some(Duration::from_millis(500)));
         let segv = || Status::Exit(wait::signaled(sig::SEGV));
         assert_eq!(says(segv(), false).as_deref(), Some("x.wasm: Segmentation fault"));
+        let mut fault = outcome(segv());
+        fault.stats.counters = [("init.fault".to_string(), Reason::MemoryBounds as u64)].into();
+        let text = message("x.wasm", &fault, false, None);
+        assert_eq!(text.as_deref(), Some("x.wasm: Segmentation fault (memory access out of bounds)"));
         assert_eq!(says(segv(), true), None);
         assert_eq!(says(Status::Exit(wait::signaled(sig::PIPE)), false), None);
         assert_eq!(says(Status::Exit(wait::exited(3)), false), None);

@@ -259,10 +259,13 @@ impl Builder {
             boot(&machine, &mut interrupts)?;
         }
         let start = interrupts.start();
-        let first = settled(&machine, start)?;
-        if machine.sched.with(|s| s.find(first).is_none()) {
-            machine.count_lwp(FIRST_VMSPACE, 1);
-            machine.sched.with(|s| s.create(first, FIRST_VMSPACE));
+        // A kernel that has nothing to run halts with a status, which is told like any other.
+        if !matches!(machine.ending(), Some(Ending::Halted(_))) {
+            let first = settled(&machine, start)?;
+            if machine.sched.with(|s| s.find(first).is_none()) {
+                machine.count_lwp(FIRST_VMSPACE, 1);
+                machine.sched.with(|s| s.create(first, FIRST_VMSPACE));
+            }
         }
         Times::add(&machine.times.boot, begin);
         let (external, stats) = (machine.external.clone(), self.options.stats);

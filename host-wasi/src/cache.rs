@@ -11,7 +11,7 @@
 //! one that can't be used is written anew.
 
 use std::collections::HashMap;
-use std::fs::{self, DirBuilder};
+use std::fs::{self, DirBuilder, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::ops::Deref;
@@ -19,6 +19,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, ensure};
 use tokio::sync::OnceCell;
@@ -30,6 +31,10 @@ pub(crate) type ContentHash = [u8; 32];
 
 /// Programs kept in memory while nobody uses them.
 const KEEP_UNUSED: usize = 64;
+/// What the directory may hold, in bytes; then those go that were used longest ago.
+const DIR_MAX: u64 = 4 << 30;
+/// A file that is used is marked so at most this often.
+const MARK_EVERY: Duration = Duration::from_secs(3600);
 
 /// A program compiled at build time.
 #[derive(Clone, Debug)]
@@ -151,7 +156,9 @@ impl Cache {
         let path = self.path(hash).context("no cache directory")?;
         // SAFETY: the directory was ours alone when we began (`private`), and we only put there what
         // `compile` made.
-        unsafe { ProgramImage::from_file(&self.engine, &self.stub, &path) }
+        let image = unsafe { ProgramImage::from_file(&self.engine, &self.stub, &path) }?;
+        mark_used(&path);
+        Ok(image)
     }
 
     fn compile(&self, hash: ContentHash, wasm: &[u8]) -> Result<Arc<ProgramImage>, String> {
@@ -163,6 +170,7 @@ impl Cache {
     /// loads it as it is.
     fn keep(&self, hash: ContentHash, code: &[u8]) -> Result<ProgramImage> {
         if let Some(path) = self.path(hash)
+            && make_room(&path, code.len() as u64, DIR_MAX).is_ok()
             && write_aside(&path, code).is_ok()
             && let Ok(image) = self.load_file(hash)
         {
@@ -202,8 +210,43 @@ fn private(dir: &Path) -> Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
     let meta = fs::symlink_metadata(dir)?;
     ensure!(meta.is_dir() && meta.uid() == rustix::process::geteuid().as_raw(), "not our directory");
+    // What others could have written is not to be run.
+    ensure!(meta.mode() & 0o022 == 0, "others can write to it");
     if meta.mode() & 0o077 != 0 {
         fs::set_permissions(dir, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
+    }
+    Ok(())
+}
+
+/// Files are removed by when they were last used, which is their time of modification.
+fn mark_used(path: &Path) {
+    let old = |t: SystemTime| t.elapsed().is_ok_and(|age| age > MARK_EVERY);
+    if fs::metadata(path).and_then(|m| m.modified()).is_ok_and(old) {
+        // A file that can't be marked is only removed earlier.
+        let _ = File::options().append(true).open(path).and_then(|f| f.set_modified(SystemTime::now()));
+    }
+}
+
+/// Removes what was used longest ago, until `more` bytes more are no more than `max`. Who still
+/// uses a removed file has it mapped.
+fn make_room(path: &Path, more: u64, max: u64) -> io::Result<()> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(path.parent().unwrap_or(path))? {
+        let entry = entry?;
+        if let Ok(meta) = entry.metadata()
+            && meta.is_file()
+        {
+            files.push((meta.modified()?, meta.len(), entry.path()));
+        }
+    }
+    let mut all = more + files.iter().map(|f| f.1).sum::<u64>();
+    files.sort();
+    for (_, len, file) in files {
+        if all <= max {
+            break;
+        }
+        fs::remove_file(file)?;
+        all -= len;
     }
     Ok(())
 }
@@ -218,4 +261,40 @@ fn write_aside(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
         let _ = fs::remove_file(&aside);
     }
     done
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_used_longest_ago_makes_room() {
+        let dir = std::env::temp_dir().join(format!("vkernel-room-{}", std::process::id()));
+        private(&dir).unwrap();
+        let now = SystemTime::now();
+        for (name, age) in [("a", 10), ("b", 30), ("c", 20)] {
+            write_aside(&dir.join(name), &[0; 100]).unwrap();
+            let file = File::options().append(true).open(dir.join(name)).unwrap();
+            file.set_modified(now - 24 * MARK_EVERY * age).unwrap();
+        }
+        mark_used(&dir.join("c"));
+        make_room(&dir.join("new"), 50, 350).unwrap();
+        assert_eq!(fs::read_dir(&dir).unwrap().count(), 3);
+        make_room(&dir.join("new"), 50, 160).unwrap();
+        let left: Vec<_> = fs::read_dir(&dir).unwrap().map(|e| e.unwrap().file_name()).collect();
+        assert_eq!(left, ["c"]);
+        fs::remove_dir_all(&dir).unwrap();
+    }
+
+    #[test]
+    fn a_directory_of_others_is_not_used() {
+        let dir = std::env::temp_dir().join(format!("vkernel-private-{}", std::process::id()));
+        private(&dir.join("own")).unwrap();
+        std::os::unix::fs::symlink("own", dir.join("link")).unwrap();
+        assert!(private(&dir.join("link")).is_err());
+        fs::set_permissions(dir.join("own"), std::os::unix::fs::PermissionsExt::from_mode(0o770)).unwrap();
+        assert!(private(&dir.join("own")).is_err());
+        assert!(private(Path::new("/dev/null")).is_err());
+        fs::remove_dir_all(&dir).unwrap();
+    }
 }

@@ -237,7 +237,7 @@ impl Builder {
         self
     }
 
-    /// Boots it and lets it run, as a task of the current tokio runtime.
+    /// Boots it and lets it run, as a task of the current tokio runtime, which must have I/O enabled.
     ///
     /// # Errors
     /// A kernel that doesn't boot. What is wrong with the program is told by the kernel later.

@@ -84,3 +84,43 @@ fn put_back(saved: &Saved) {
     // SAFETY: the mode is one that tcgetattr(3) gave us; tcsetattr(3) is async-signal-safe.
     unsafe { libc::tcsetattr(saved.fd, libc::TCSANOW, &saved.mode) };
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::fd::FromRawFd;
+
+    fn terminal() -> (OwnedFd, OwnedFd) {
+        let (mut master, mut slave) = (-1, -1);
+        let null: *mut u8 = std::ptr::null_mut();
+        // SAFETY: the two numbers are written, the other pointers may be null.
+        let done = unsafe { libc::openpty(&mut master, &mut slave, null.cast(), null.cast(), null.cast()) };
+        assert_eq!(done, 0);
+        // SAFETY: openpty(3) has just opened them, and nobody else has them.
+        unsafe { (OwnedFd::from_raw_fd(master), OwnedFd::from_raw_fd(slave)) }
+    }
+
+    fn is_raw(fd: &OwnedFd) -> bool {
+        let mode = rustix::termios::tcgetattr(fd).unwrap();
+        assert!(mode.output_modes.contains(OutputModes::OPOST));
+        !mode.local_modes.intersects(LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG)
+    }
+
+    #[test]
+    fn the_mode_is_given_back_by_the_last_user_and_by_restore() {
+        let (_master, slave) = terminal();
+        let first = Raw::enter(&slave).unwrap();
+        let second = Raw::enter(&slave).unwrap();
+        drop(first);
+        assert!(is_raw(&slave));
+        restore();
+        assert!(!is_raw(&slave));
+        drop(second);
+        assert!(!is_raw(&slave));
+        let again = Raw::enter(&slave).unwrap();
+        assert!(is_raw(&slave));
+        drop(again);
+        assert!(!is_raw(&slave));
+        assert!(lock().is_none());
+    }
+}

@@ -81,10 +81,10 @@ impl Ucred {
 
     /// exec of a set-user-ID or set-group-ID file; the saved ids follow in any case.
     pub fn exec(&self, owner: &Owner, honour: bool) {
-        if honour && owner.mode & mode::ISUID != 0 {
+        if honour && owner.mode & mode::ISUID != 0 && check_id(owner.uid).is_ok() {
             self.euid.store(owner.uid, Relaxed);
         }
-        if honour && owner.mode & mode::ISGID != 0 {
+        if honour && owner.mode & mode::ISGID != 0 && check_id(owner.gid).is_ok() {
             self.egid.store(owner.gid, Relaxed);
         }
         self.suid.store(self.euid(), Relaxed);
@@ -160,8 +160,14 @@ pub fn sys_getegid(lp: &Lwp) -> SysResult<u32> {
     Ok(lp.proc.cred.egid())
 }
 
+/// Ids have 31 bits: an answer of getuid(2) must not look like an error.
+fn check_id(id: u32) -> SysResult<()> {
+    if id > i32::MAX as u32 { Err(Errno::EINVAL) } else { Ok(()) }
+}
+
 /// setuid(2): root sets all three ids, others the effective one to the real or the saved.
 pub fn sys_setuid(lp: &Lwp, id: u32) -> SysResult<()> {
+    check_id(id)?;
     let c = &lp.proc.cred;
     if c.euid() == 0 {
         c.uid.store(id, Relaxed);
@@ -174,6 +180,7 @@ pub fn sys_setuid(lp: &Lwp, id: u32) -> SysResult<()> {
 }
 
 pub fn sys_setgid(lp: &Lwp, id: u32) -> SysResult<()> {
+    check_id(id)?;
     let c = &lp.proc.cred;
     if c.euid() == 0 {
         c.gid.store(id, Relaxed);
@@ -186,6 +193,7 @@ pub fn sys_setgid(lp: &Lwp, id: u32) -> SysResult<()> {
 }
 
 pub fn sys_seteuid(lp: &Lwp, id: u32) -> SysResult<()> {
+    check_id(id)?;
     let c = &lp.proc.cred;
     if c.euid() != 0 && id != c.uid() && id != c.suid() {
         return Err(Errno::EPERM);
@@ -195,6 +203,7 @@ pub fn sys_seteuid(lp: &Lwp, id: u32) -> SysResult<()> {
 }
 
 pub fn sys_setegid(lp: &Lwp, id: u32) -> SysResult<()> {
+    check_id(id)?;
     let c = &lp.proc.cred;
     if c.euid() != 0 && id != c.gid() && id != c.sgid.load(Relaxed) {
         return Err(Errno::EPERM);

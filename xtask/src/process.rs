@@ -6,9 +6,11 @@ use std::process::{Command, Stdio};
 /// The error is for a person to read.
 pub type Outcome<T = ()> = Result<T, String>;
 
-/// The project's directory.
+/// The project's directory: `cargo run` says where it found us, which may not be where we were built.
 pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_path_buf).unwrap_or_default()
+    let here = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+    let here = here.unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    here.parent().map(Path::to_path_buf).unwrap_or_default()
 }
 
 /// Everything that is built.

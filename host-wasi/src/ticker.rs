@@ -8,7 +8,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use wasmtime::Engine;
@@ -24,7 +24,8 @@ const LINGER: u32 = 10;
 
 struct Alarm {
     at_ns: u64,
-    whom: Arc<External>,
+    /// It may have ended by then.
+    whom: Weak<External>,
 }
 
 /// Earlier alarms are greater, for the heap.
@@ -52,7 +53,19 @@ struct State {
     asleep: bool,
     /// When the thread means to look again.
     next_look_ns: u64,
+    /// So many alarms are worth a look for those that nobody waits for.
+    next_cleaning: usize,
     ending: bool,
+}
+
+impl State {
+    /// Alarms of vkernels that have ended, when there may be many.
+    fn forget_the_dead(&mut self) {
+        if self.alarms.len() >= self.next_cleaning.max(64) {
+            self.alarms.retain(|a| a.whom.strong_count() > 0);
+            self.next_cleaning = 2 * self.alarms.len();
+        }
+    }
 }
 
 struct Shared {
@@ -99,7 +112,8 @@ impl Ticker {
     /// Wakes `whom` at that time. Once; an alarm can't be taken back, but one too many does no harm.
     pub fn alarm(&self, at_ns: u64, whom: &Arc<External>) {
         let mut state = self.shared.lock();
-        state.alarms.push(Alarm { at_ns, whom: whom.clone() });
+        state.forget_the_dead();
+        state.alarms.push(Alarm { at_ns, whom: Arc::downgrade(whom) });
         if at_ns < state.next_look_ns {
             self.shared.changed.notify_one();
         }
@@ -184,7 +198,7 @@ impl Shared {
 fn take_due(state: &mut State, now: u64) -> Vec<Arc<External>> {
     let mut due = Vec::new();
     while state.alarms.peek().is_some_and(|a| a.at_ns <= now) {
-        due.extend(state.alarms.pop().map(|a| a.whom));
+        due.extend(state.alarms.pop().and_then(|a| a.whom.upgrade()));
     }
     due
 }
@@ -205,7 +219,10 @@ mod tests {
             std::thread::sleep(Duration::from_micros(200));
         }
         assert!(monotonic_ns() >= woken + 2_000_000);
-        assert!(!ticker.shared.lock().ending);
+        for _ in 0..1000 {
+            ticker.alarm(u64::MAX, &Arc::default());
+        }
+        assert!(ticker.shared.lock().alarms.len() <= 64);
 
         let running = ticker.run();
         std::thread::sleep(Duration::from_millis(100));

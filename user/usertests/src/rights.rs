@@ -142,6 +142,10 @@ fn owners_as_user(_: &[&str]) -> i32 {
 }
 
 fn ids() {
+    // An id that reads as an error number, or as none at all.
+    assert_eq!(proc::setuid(u32::MAX), Err(Errno::EINVAL));
+    #[cfg(target_family = "wasm")]
+    assert_eq!(proc::setgid(0x8000_0000), Err(Errno::EINVAL));
     passes("ids_as_user", &[]);
 }
 fn ids_as_user(_: &[&str]) -> i32 {

@@ -73,7 +73,7 @@ pub fn text(rows: &[Row]) -> String {
     let mut out = String::new();
     for (i, line) in lines.iter().enumerate() {
         for (column, cell) in line.iter().enumerate() {
-            let (w, left) = (widths[column], column < 2 || column > 5);
+            let (w, left) = (widths[column], !(2..=5).contains(&column));
             _ = if left { write!(out, "| {cell:<w$} ") } else { write!(out, "| {cell:>w$} ") };
         }
         out.push_str("|\n");

@@ -35,10 +35,10 @@ static BREAK: AtomicUsize = AtomicUsize::new(0);
 /// Bytes of memory that may be used; all of it to begin with.
 static LIMIT: AtomicUsize = AtomicUsize::new(usize::MAX);
 
-/// More than the small allocations of any one system call.
+/// More than the small allocations of any one system call, and a table or two.
 const RESERVE: usize = 1 << 20;
-/// Requests from this size on may fail.
-const LARGE: usize = 4 << 10;
+/// Requests from this size on may fail. Paths on their way are smaller, and lists of all processes.
+const LARGE: usize = 64 << 10;
 
 fn heap_base() -> usize {
     // Only its address means anything.

@@ -124,9 +124,7 @@ impl Kernel {
 
     /// The lwp of pid 1.
     pub fn first_lwp(&self) -> Option<Arc<Lwp>> {
-        let proc = self.proc_find(1).ok()?;
-        let lp = proc.lwp.lock().clone();
-        lp
+        self.proc_find(1).ok().and_then(|init| init.lwp.lock().clone())
     }
 
     /// What an lwp does next, now that it is out of user code for this reason. May sleep. `detail`

@@ -63,6 +63,7 @@ macro_rules! dispatch {
     ($($nr:literal $module:ident $name:ident($($arg:ident: $ty:ident),*) = $($body:ident)::+;)*) => {
         /// Carries out one system call.
         #[inline]
+        #[allow(clippy::too_many_arguments)] // the registers
         pub fn dispatch(lp: &Lwp, nr: u32, a0: u64, a1: u64, a2: u64, a3: u64, a4: u64, a5: u64) -> i64 {
             match nr {
                 $($nr => {

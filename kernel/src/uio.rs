@@ -8,6 +8,7 @@ use abi::syscalls::UAddr;
 use abi::{Errno, SysResult};
 
 use crate::kern::proc::Lwp;
+use crate::machdep::Machine;
 
 /// A piece of user memory that somebody claims to own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,6 +47,12 @@ impl<'a> Uio<'a> {
             resid = resid.checked_add(v.len).filter(|&n| n <= i32::MAX as usize).ok_or(Errno::EINVAL)?;
         }
         Ok(Uio { lp, space: Space::User { iovs, skip: 0 }, resid, offset })
+    }
+
+    /// The machine that the asker runs on.
+    #[inline]
+    pub fn machine(&self) -> &dyn Machine {
+        self.lp.machine()
     }
 
     /// A read into a buffer of the kernel's.

@@ -40,7 +40,15 @@ struct Table {
 }
 
 impl Table {
-    /// The lowest free slot from `from`, below `limit`. EMFILE.
+    /// Makes room for a slot at `at`. ENOMEM: the table of a process may become large.
+    fn reach(&mut self, at: usize) -> SysResult<()> {
+        if at >= self.slots.len() {
+            self.slots.try_reserve(at + 1 - self.slots.len()).map_err(|_| Errno::ENOMEM)?;
+            self.slots.resize(at + 1, None);
+        }
+        Ok(())
+    }
+    /// The lowest free slot from `from`, below `limit`. EMFILE, ENOMEM.
     fn find_free(&mut self, from: usize, limit: usize) -> SysResult<usize> {
         let mut at = from.max(self.low);
         while self.slots.get(at).is_some_and(Option::is_some) {
@@ -49,9 +57,7 @@ impl Table {
         if at >= limit {
             return Err(Errno::EMFILE);
         }
-        if at >= self.slots.len() {
-            self.slots.resize(at + 1, None);
-        }
+        self.reach(at)?;
         Ok(at)
     }
     fn put(&mut self, at: usize, slot: Slot) {
@@ -104,9 +110,7 @@ impl Filedesc {
             return Err(Errno::EBADF);
         }
         let mut t = self.table.lock();
-        if at >= t.slots.len() {
-            t.slots.resize(at + 1, None);
-        }
+        t.reach(at)?;
         let old = t.slots[at].take();
         t.put(at, slot);
         Ok(old)
@@ -122,22 +126,30 @@ impl Filedesc {
         self.table.lock().slot_mut(fd).map(f)
     }
 
-    /// A child's table; exec's rule is not applied yet.
-    pub fn copy(&self) -> Filedesc {
+    /// A child's table; exec's rule is not applied yet. ENOMEM.
+    pub fn copy(&self) -> SysResult<Filedesc> {
         let t = self.table.lock();
-        let slots = t.slots.clone();
-        Filedesc { table: SpinLock::new(&locks::FILEDESC, Table { slots, low: t.low }) }
+        let mut slots = Vec::new();
+        slots.try_reserve_exact(t.slots.len()).map_err(|_| Errno::ENOMEM)?;
+        slots.extend_from_slice(&t.slots);
+        Ok(Filedesc { table: SpinLock::new(&locks::FILEDESC, Table { slots, low: t.low }) })
     }
 
     /// Closes what exec closes.
     pub fn exec(&self) {
-        let closed: Vec<Slot> = {
-            let mut t = self.table.lock();
-            let fds: Vec<i32> =
-                (0..t.slots.len() as i32).filter(|&fd| t.slot(fd).is_ok_and(|s| s.cloexec || s.preopen)).collect();
-            fds.into_iter().filter_map(|fd| t.take(fd).ok()).collect()
-        };
-        drop(closed);
+        // One at a time: there may be many, and no memory for a list of them.
+        let mut from = 0;
+        loop {
+            let closed = {
+                let mut t = self.table.lock();
+                let goes = |s: &Option<Slot>| s.as_ref().is_some_and(|s| s.cloexec || s.preopen);
+                let rest = t.slots.get(from..).unwrap_or(&[]);
+                let Some(n) = rest.iter().position(goes) else { return };
+                from += n;
+                t.take(from as i32)
+            };
+            drop(closed);
+        }
     }
 
     /// Closes all.
@@ -146,10 +158,14 @@ impl Filedesc {
         drop(all);
     }
 
-    /// The numbers in use.
-    pub fn numbers(&self) -> Vec<i32> {
-        let t = self.table.lock();
-        (0..t.slots.len() as i32).filter(|&fd| t.slot(fd).is_ok()).collect()
+    /// The numbers in use, each as it is come to.
+    pub fn numbers(&self) -> impl Iterator<Item = i32> {
+        let mut from = 0;
+        core::iter::from_fn(move || {
+            let t = self.table.lock();
+            from += t.slots.get(from..)?.iter().position(Option::is_some)? + 1;
+            Some(from as i32 - 1)
+        })
     }
 
     /// True when a preopened descriptor stands above `fd`.

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 
 use abi::syscalls::UAddr;
 use abi::trapframe::{Next, Reason};
-use abi::types::{access, mnt, mode, o, rlimit, spawn as sp, vmctl, wait};
+use abi::types::{access, limits, mnt, mode, o, rlimit, spawn as sp, vmctl, wait};
 use abi::wire::Reader;
 use abi::{Errno, SysResult};
 use core::sync::atomic::Ordering::SeqCst;
@@ -44,7 +44,10 @@ pub struct Loaded {
 }
 
 /// Finds and prepares a program. EACCES, ENOENT, ENOEXEC, ELOOP...
-pub fn load(lp: &Lwp, path: &[u8], args: Strings, env: Strings) -> SysResult<Loaded> {
+pub fn load(lp: &Lwp, path: &[u8], args: Arc<Strings>, env: Arc<Strings>) -> SysResult<Loaded> {
+    if path.len() >= limits::PATH_MAX {
+        return Err(Errno::ENAMETOOLONG);
+    }
     let mut args = args;
     let mut path = path.to_vec();
     for _ in 0..SCRIPT_DEPTH {
@@ -52,7 +55,7 @@ pub fn load(lp: &Lwp, path: &[u8], args: Strings, env: Strings) -> SysResult<Loa
         match image_of(lp, &vp, &path)? {
             Content::Image(image) => {
                 let comm = path.rsplit(|&b| b == b'/').next().unwrap_or(&path).to_vec();
-                let program = Program { image: Some(image), comm, args: Arc::new(args), env: Arc::new(env) };
+                let program = Program { image: Some(image), comm, args, env };
                 let nosuid = vp.head().mount.flags & mnt::NOSUID != 0;
                 return Ok(Loaded { program, owner: (!nosuid).then(|| vp.owner()) });
             }
@@ -67,7 +70,7 @@ pub fn load(lp: &Lwp, path: &[u8], args: Strings, env: Strings) -> SysResult<Loa
                 for a in args.iter().skip(1) {
                     new.push(a)?;
                 }
-                args = new;
+                args = Arc::new(new);
                 path = interpreter.to_vec();
             }
         }
@@ -218,13 +221,17 @@ pub fn commit(lp: &Lwp, loaded: Loaded) {
 }
 
 /// Looks for a name without a slash in the PATH of the new environment, as execvp(3).
-pub fn search(lp: &Lwp, name: &[u8], args: Strings, env: Strings) -> SysResult<Loaded> {
+pub fn search(lp: &Lwp, name: &[u8], args: Arc<Strings>, env: Arc<Strings>) -> SysResult<Loaded> {
     if name.contains(&b'/') || name.is_empty() {
         return load(lp, name, args, env);
     }
-    let dirs = env.iter().find_map(|e| e.strip_prefix(b"PATH=")).unwrap_or(b"/bin:/usr/bin").to_vec();
+    let vars = env.clone();
+    let dirs = vars.iter().find_map(|e| e.strip_prefix(b"PATH=")).unwrap_or(b"/bin:/usr/bin");
     let mut denied = false;
     for dir in dirs.split(|&b| b == b':') {
+        if dir.len() + name.len() >= limits::PATH_MAX {
+            continue;
+        }
         let mut path = Vec::with_capacity(dir.len() + name.len() + 1);
         path.extend_from_slice(if dir.is_empty() { b"." } else { dir });
         path.push(b'/');

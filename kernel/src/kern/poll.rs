@@ -14,16 +14,22 @@ use crate::kern::synch::{FOREVER, WaitQueue, Waiter};
 pub struct Registrar {
     waiter: Arc<Waiter>,
     queues: Vec<Arc<WaitQueue>>,
+    /// There was no memory to stand in one more.
+    short: bool,
 }
 
 impl Registrar {
     pub fn new(lp: &Lwp) -> Registrar {
         lp.waiter.reset();
-        Registrar { waiter: lp.waiter.clone(), queues: Vec::new() }
+        Registrar { waiter: lp.waiter.clone(), queues: Vec::new(), short: false }
     }
     /// For `Vnode::poll`: this queue will be woken when the events may have come.
     pub fn add(&mut self, queue: &Arc<WaitQueue>) {
-        queue.enter(&self.waiter);
+        // Tens of thousands, if somebody wants it so.
+        if self.queues.try_reserve(1).is_err() || queue.try_enter(&self.waiter).is_err() {
+            self.short = true;
+            return;
+        }
         self.queues.push(queue.clone());
     }
 }
@@ -53,6 +59,9 @@ pub fn wait_many<T>(
         let mut reg = Registrar::new(lp);
         if let Some(v) = look(Some(&mut reg)) {
             return Ok(Some(v));
+        }
+        if reg.short {
+            return Err(Errno::ENOMEM);
         }
         let slept = lp.sleep(deadline_ns);
         drop(reg);
@@ -91,6 +100,7 @@ pub fn sys_poll(lp: &Lwp, fds: UAddr, count: u32, timeout_ms: i32) -> SysResult<
     let table = match small.get_mut(..count * POLLFD) {
         Some(t) => t,
         None => {
+            large.try_reserve_exact(count * POLLFD).map_err(|_| Errno::ENOMEM)?;
             large.resize(count * POLLFD, 0);
             &mut large[..]
         }

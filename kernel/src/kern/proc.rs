@@ -106,7 +106,7 @@ pub struct Strings {
 }
 
 impl Strings {
-    /// EINVAL for a NUL inside, E2BIG past ARG_MAX.
+    /// EINVAL for a NUL inside, E2BIG past ARG_MAX, ENOMEM.
     pub fn push(&mut self, s: &[u8]) -> SysResult<()> {
         if s.contains(&0) {
             return Err(Errno::EINVAL);
@@ -114,6 +114,7 @@ impl Strings {
         if self.buf.len() + s.len() + 1 > limits::ARG_MAX {
             return Err(Errno::E2BIG);
         }
+        self.buf.try_reserve(s.len() + 1).map_err(|_| Errno::ENOMEM)?;
         self.buf.extend_from_slice(s);
         self.buf.push(0);
         self.count += 1;

@@ -37,12 +37,12 @@ pub fn copy_request(lp: &Lwp, from: UAddr, len: u32) -> SysResult<Vec<u8>> {
 }
 
 /// A counted list of strings.
-pub fn strings(r: &mut Reader<'_>) -> SysResult<Strings> {
+pub fn strings(r: &mut Reader<'_>) -> SysResult<Arc<Strings>> {
     let mut s = Strings::default();
     for _ in 0..r.u32()? {
         s.push(r.string()?)?;
     }
-    Ok(s)
+    Ok(Arc::new(s))
 }
 
 /// Starts a program in a new process; answers its pid.
@@ -67,7 +67,7 @@ fn new_child(lp: &Lwp) -> SysResult<Arc<Proc>> {
     let dirs = p.dirs.lock().clone();
     lp.kernel.proc_create(NewProc {
         parent: Some(p),
-        files: p.files.copy(),
+        files: p.files.copy()?,
         cred: p.cred.copy(),
         dirs,
         vmspace: lp.kernel.next_id() as u32,
@@ -192,7 +192,8 @@ struct Wanted<'a> {
 pub fn become_init(lp: &Arc<Lwp>) -> Result<(), (Errno, Vec<u8>)> {
     let config = read_blob(lp, BLOB_CONFIG).map_err(|e| (e, b"boot configuration".to_vec()))?;
     let wanted = configure(lp, &config)?;
-    let named = |e| (e, wanted.program.to_vec());
+    let name = wanted.program;
+    let named = |e| (e, name.to_vec());
     open_stdio(lp).map_err(|e| (e, b"/dev/console".to_vec()))?;
     if !wanted.workdir.is_empty() {
         let at = At { start: Start::Cwd, path: wanted.workdir, follow: true, beneath: false };
@@ -201,10 +202,10 @@ pub fn become_init(lp: &Arc<Lwp>) -> Result<(), (Errno, Vec<u8>)> {
     if let Some((uid, gid)) = wanted.ids {
         lp.proc.cred.become_user(uid, gid);
     }
-    let Wanted { args, env, program, blob, .. } = &wanted;
+    let Wanted { args, env, program, blob, .. } = wanted;
     let loaded = match blob {
-        Some(blob) => load_blob(lp, *blob, program, args.clone(), env.clone()),
-        None => exec::search(lp, program, args.clone(), env.clone()),
+        Some(blob) => load_blob(lp, blob, program, Arc::new(args), Arc::new(env)),
+        None => exec::search(lp, program, Arc::new(args), Arc::new(env)),
     };
     loaded.and_then(|l| become_program(lp, l)).map_err(named)
 }
@@ -254,10 +255,10 @@ fn open_stdio(lp: &Lwp) -> SysResult<()> {
 }
 
 /// A program that the host gave by itself, not as a file of the image.
-fn load_blob(lp: &Lwp, blob: u32, name: &[u8], args: Strings, env: Strings) -> SysResult<Loaded> {
+fn load_blob(lp: &Lwp, blob: u32, name: &[u8], args: Arc<Strings>, env: Arc<Strings>) -> SysResult<Loaded> {
     let image = exec::image_from_blob(lp, blob, name)?;
     let comm = name.rsplit(|&b| b == b'/').next().unwrap_or(name).to_vec();
-    Ok(Loaded { program: Program { image: Some(image), comm, args: Arc::new(args), env: Arc::new(env) }, owner: None })
+    Ok(Loaded { program: Program { image: Some(image), comm, args, env }, owner: None })
 }
 
 /// All of a blob.

@@ -90,7 +90,18 @@ impl WaitQueue {
 
     /// Puts a waiter at the end. It must look at what it waits for once more after this.
     pub fn enter(&self, w: &Arc<Waiter>) {
+        self.push(&mut self.list.lock(), w);
+    }
+
+    /// As `enter`, for one who may stand in the same queue any number of times. ENOMEM.
+    pub fn try_enter(&self, w: &Arc<Waiter>) -> SysResult<()> {
         let mut list = self.list.lock();
+        list.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+        self.push(&mut list, w);
+        Ok(())
+    }
+
+    fn push(&self, list: &mut Vec<Arc<Waiter>>, w: &Arc<Waiter>) {
         list.push(w.clone());
         self.count.store(list.len() as u32, Ordering::SeqCst);
     }

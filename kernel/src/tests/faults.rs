@@ -9,7 +9,7 @@ use abi::{Errno, SysResult};
 use crate::machdep::fake::{Fake, Request, Sys, Vk};
 
 /// Errors are this script's business: each step goes on whatever the one before answered.
-fn script(sys: &Sys) {
+pub(super) fn script(sys: &Sys) {
     files(sys, "/tmp/a");
     files(sys, "/host/a");
     let _ = children(sys);
@@ -91,7 +91,7 @@ fn clean(sys: &Sys) {
     }
 }
 
-fn machine(seed: u64) -> Fake {
+pub(super) fn machine(seed: u64) -> Fake {
     Fake::seeded(seed)
         .switch_one_in(8)
         .dir("host")
@@ -117,7 +117,7 @@ fn stock(vk: &Vk) -> (Statvfs, usize, usize) {
 }
 
 /// Runs the script once without faults, so that the images of `/bin` are there, and once with.
-fn run_with(vk: &Vk, arm: impl FnOnce(&Vk)) {
+pub(super) fn run_with(vk: &Vk, arm: impl FnOnce(&Vk)) {
     vk.input(0, b"input of many words for all");
     let quiet = vk.lwp(script);
     vk.join(quiet);

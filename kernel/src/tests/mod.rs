@@ -11,6 +11,7 @@ mod pipes;
 mod polling;
 mod process;
 mod sched;
+mod shortage;
 mod signals;
 mod stdio;
 

@@ -204,7 +204,7 @@ impl<'l, 'a> Walk<'l, 'a> {
             kind: Kind::Root,
         };
         if absolute && at.beneath {
-            walk.to_root()?;
+            walk.enter_root()?;
         }
         Ok(walk)
     }
@@ -223,7 +223,7 @@ impl<'l, 'a> Walk<'l, 'a> {
     }
 
     /// To the process's root directory: an absolute path or link.
-    fn to_root(&mut self) -> SysResult<()> {
+    fn enter_root(&mut self) -> SysResult<()> {
         if !self.free()? {
             return Err(Errno::ENOTCAPABLE);
         }
@@ -269,7 +269,7 @@ impl<'l, 'a> Walk<'l, 'a> {
         self.text = Text::Spliced(text);
         self.pos = 0;
         if absolute {
-            self.to_root()?;
+            self.enter_root()?;
         }
         Ok(None)
     }

@@ -41,6 +41,12 @@ impl Ring {
         self.head = if self.len == 0 { 0 } else { self.wrap(self.head + n) };
     }
 
+    /// Needs no more memory for so many bytes.
+    #[inline]
+    pub fn fits(&self, want: usize) -> bool {
+        self.len + want.min(self.room()) <= self.buf.len()
+    }
+
     /// Where the next bytes go, in one piece. Empty when there is no room, or no memory.
     #[inline]
     pub fn space(&mut self, want: usize) -> &mut [u8] {

@@ -17,6 +17,8 @@ mod place;
 pub mod poll;
 pub mod rights;
 pub mod sock;
+#[cfg(test)]
+mod tests;
 pub mod types;
 pub mod unstable;
 

@@ -80,6 +80,10 @@ pub struct Faults {
     pub one_in: u64,
     /// The errors given.
     pub given: u64,
+    /// Objects that were to be made so far.
+    pub admissions: u64,
+    /// Those of them that find the kernel's memory short, counted from 1.
+    pub short: core::ops::Range<u64>,
 }
 
 /// All that isn't the scheduler's.
@@ -437,6 +441,12 @@ impl Machine for FakeMachine {
 
     fn memory(&self) -> (u64, u64) {
         (1 << 20, 64 << 20)
+    }
+
+    fn admit(&self) -> SysResult<()> {
+        let f = &mut self.world().faults;
+        f.admissions += 1;
+        if f.short.contains(&f.admissions) { Err(Errno::ENOMEM) } else { Ok(()) }
     }
 
     fn halt(&self, status: u32) {

@@ -257,6 +257,18 @@ impl Vk {
         w.faults.nth = Some(w.faults.calls + n);
     }
 
+    /// The n-th object to be made from now on finds the kernel's memory short, and so do `more` after it.
+    pub fn fail_nth_admission(&self, n: u64, more: u64) {
+        let mut w = self.machine.world();
+        let at = w.faults.admissions + n;
+        w.faults.short = at..at.saturating_add(more).saturating_add(1);
+    }
+
+    /// Objects that were to be made so far.
+    pub fn admissions(&self) -> u64 {
+        self.machine.world().faults.admissions
+    }
+
     /// One in `n` of the host calls that can fail does.
     pub fn fail_hypercalls(&self, n: u64) {
         self.machine.world().faults.one_in = n;
@@ -272,6 +284,7 @@ impl Vk {
         let mut w = self.machine.world();
         w.faults.nth = None;
         w.faults.one_in = 0;
+        w.faults.short = 0..0;
     }
 
     /// For messages.

@@ -23,7 +23,7 @@ use crate::vfs::vnode::{Dirent, Head, Owner, Vnode, VnodeRef};
 /// A new instance.
 pub fn make(kernel: &Kernel, flags: u32) -> Arc<Mount> {
     let mount = Mount::new(kernel, "procfs", flags, false);
-    mount.set_root(Node::new(&mount, What::Root));
+    mount.set_root(Node::vnode(&mount, What::Root));
     mount
 }
 
@@ -87,11 +87,11 @@ struct Node {
 }
 
 impl Node {
-    fn new(mount: &Arc<Mount>, what: What) -> VnodeRef {
+    fn vnode(mount: &Arc<Mount>, what: What) -> VnodeRef {
         Arc::new(Node { head: Head::new(mount.clone()), what })
     }
     fn other(&self, what: What) -> SysResult<VnodeRef> {
-        Ok(Node::new(&self.head.mount, what))
+        Ok(Node::vnode(&self.head.mount, what))
     }
 
     fn stat(&self) -> Stat {
@@ -207,7 +207,7 @@ impl Vnode for Node {
             }
             What::FdDir(p) => {
                 self.check_private(lp)?;
-                let _ = p.files.numbers().into_iter().all(|fd| {
+                let _ = p.files.numbers().all(|fd| {
                     let name = alloc::format!("{fd}");
                     put(1 + fd as u64, name.as_bytes(), What::Fd(p.clone(), fd))
                 });

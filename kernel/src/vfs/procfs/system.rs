@@ -100,7 +100,7 @@ fn objects(lp: &Lwp) -> Vec<u8> {
     let kernel = &lp.kernel;
     let (procs, descriptors) = {
         let tree = kernel.procs.tree.lock();
-        (tree.map.len(), tree.map.values().map(|n| n.proc.files.numbers().len()).sum::<usize>())
+        (tree.map.len(), tree.map.values().map(|n| n.proc.files.numbers().count()).sum::<usize>())
     };
     // Each vnode holds its mount, each lwp the kernel.
     let nowhere = kernel.mounts.anonymous(kernel);

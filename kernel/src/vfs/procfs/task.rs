@@ -105,7 +105,7 @@ fn status(lp: &Lwp, p: &Arc<Proc>) -> SysResult<Vec<u8>> {
     let _ = writeln!(out, "Tgid:\t{0}\nNgid:\t0\nPid:\t{0}\nPPid:\t{1}\nTracerPid:\t0", p.pid, p.ppid.load(Relaxed));
     let _ = writeln!(out, "Uid:\t{}\t{}\t{}\t{}", c.uid(), c.euid(), c.suid(), c.euid());
     let _ = writeln!(out, "Gid:\t{0}\t{1}\t{1}\t{1}", c.gid(), c.egid());
-    let _ = writeln!(out, "FDSize:\t{}", p.files.numbers().len());
+    let _ = writeln!(out, "FDSize:\t{}", p.files.numbers().count());
     for (name, bytes) in [("VmPeak", peak), ("VmSize", size), ("VmHWM", peak), ("VmRSS", size)] {
         let _ = writeln!(out, "{name}:\t{:8} kB", bytes / 1024);
     }
@@ -122,12 +122,20 @@ fn statm(lp: &Lwp, p: &Arc<Proc>) -> SysResult<Vec<u8>> {
 /// The arguments, each with a NUL. A zombie has none.
 fn cmdline(_lp: &Lwp, p: &Arc<Proc>) -> SysResult<Vec<u8>> {
     let args = p.program.lock().args.clone();
-    Ok(args.buf.clone())
+    copy(&args.buf)
 }
 
 fn environ(_lp: &Lwp, p: &Arc<Proc>) -> SysResult<Vec<u8>> {
     let env = p.program.lock().env.clone();
-    Ok(env.buf.clone())
+    copy(&env.buf)
+}
+
+/// It may be large: ENOMEM.
+fn copy(bytes: &[u8]) -> SysResult<Vec<u8>> {
+    let mut out = Vec::new();
+    out.try_reserve_exact(bytes.len()).map_err(|_| Errno::ENOMEM)?;
+    out.extend_from_slice(bytes);
+    Ok(out)
 }
 
 fn comm(_lp: &Lwp, p: &Arc<Proc>) -> SysResult<Vec<u8>> {

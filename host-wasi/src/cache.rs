@@ -100,7 +100,7 @@ impl Cache {
             if let Some(image) = cache.load(hash) {
                 return Ok(image);
             }
-            let work = move || cache.compile(hash, &*bytes().map_err(unreadable)?);
+            let work = move || cache.compile(hash, &bytes().map_err(unreadable)?);
             tokio::task::spawn_blocking(work).await.map_err(|_| "the compiler crashed on it".to_string())?
         });
         image.await.cloned()
@@ -118,7 +118,7 @@ impl Cache {
         }
         let image = match self.load(hash) {
             Some(image) => image,
-            None => self.compile(hash, &*bytes().map_err(unreadable)?)?,
+            None => self.compile(hash, &bytes().map_err(unreadable)?)?,
         };
         // Another may have been first; either will do.
         let _ = entry.image.set(image.clone());

@@ -73,12 +73,7 @@ struct Open {
 impl Devices {
     /// Opens the streams; `Inherit` is duplicated from this process's.
     pub fn new(streams: [Stdio; STREAMS]) -> io::Result<Devices> {
-        let mut unit = 0;
-        let mut units = Vec::with_capacity(STREAMS);
-        for stream in streams {
-            units.push(Unit::new(stream, unit)?);
-            unit += 1;
-        }
+        let units = (0..).zip(streams).map(|(unit, stream)| Unit::new(stream, unit)).collect::<io::Result<Vec<_>>>()?;
         let Ok(units) = units.try_into() else { unreachable!("as many as there were") };
         Ok(Devices { units })
     }

@@ -5,8 +5,7 @@
 //! # use host_wasi::{Host, HostConfig, KernelImage, bootimage::BootImage, config::Program};
 //! # async fn example(kernel: &[u8]) -> anyhow::Result<()> {
 //! let host = Host::new(HostConfig::new(KernelImage::Wasm(kernel)))?;
-//! let image = BootImage::open("base.tar".as_ref())?;
-//! let vkernel = host.vkernel(Program::Path(b"sh".to_vec())).image(image).boot().await?;
+//! let vkernel = host.vkernel(Program::Path(b"sh".to_vec())).image(BootImage::open("base.tar".as_ref())?).boot().await?;
 //! println!("{:?}", vkernel.wait().await.status);
 //! # Ok(())
 //! # }

@@ -438,7 +438,7 @@ fn not_now(cpu: &mut Cpu) -> wasmtime::Result<UpdateDeadline> {
     // A program that hardly does anything but long calls must not look like a kernel that hangs.
     let seconds = now.saturating_sub(cpu.in_kernel_since) / 1_000_000_000;
     let others = seconds > 0 || cpu.machine.sched.with(|s| s.has_ready()) || cpu.machine.external.pending();
-    let again = others && cpu.in_kernel % (IMPATIENT << seconds.min(14)) != 0;
+    let again = others && !cpu.in_kernel.is_multiple_of(IMPATIENT << seconds.min(14));
     Ok(UpdateDeadline::Continue(if again { 0 } else { 1 }))
 }
 

@@ -215,10 +215,15 @@ mod tests {
     use super::*;
     use wasmtime::StackCreator;
 
-    fn byte(m: &Mapping, at: usize) -> &mut u8 {
+    fn get(m: &Mapping, at: usize) -> u8 {
         assert!(at < m.accessible);
-        // SAFETY: accessible, and the test uses one byte at a time.
-        unsafe { &mut *m.base().add(at) }
+        // SAFETY: accessible, and only this thread uses it.
+        unsafe { m.base().add(at).read() }
+    }
+    fn set(m: &Mapping, at: usize, byte: u8) {
+        assert!(at < m.accessible);
+        // SAFETY: as for `get`.
+        unsafe { m.base().add(at).write(byte) }
     }
 
     #[test]
@@ -226,16 +231,16 @@ mod tests {
         let pool = Pool::default();
         let mut m = pool.take(1 << 16).unwrap();
         m.set_accessible(3 << 16).unwrap();
-        *byte(&m, 5) = 1;
-        *byte(&m, (3 << 16) - 1) = 2;
+        set(&m, 5, 1);
+        set(&m, (3 << 16) - 1, 2);
         let base = m.base();
         pool.put(m);
         let m = pool.take(1 << 16).unwrap();
         assert_eq!((m.base(), m.accessible), (base, 1 << 16));
-        assert_eq!(*byte(&m, 5), 0);
+        assert_eq!(get(&m, 5), 0);
         pool.put(m);
         let m = pool.take(3 << 16).unwrap();
-        assert_eq!(*byte(&m, (3 << 16) - 1), 0);
+        assert_eq!(get(&m, (3 << 16) - 1), 0);
     }
 
     #[test]
@@ -245,8 +250,8 @@ mod tests {
         let mut m = Mapping::reserve(1 << 16).unwrap();
         m.set_accessible(1 << 16).unwrap();
         m.map_image(&fd, 8192).unwrap();
-        *byte(&m, 0) = 9;
-        assert_eq!((*byte(&m, 0), *byte(&m, 8191), *byte(&m, 8192)), (9, 7, 0));
+        set(&m, 0, 9);
+        assert_eq!((get(&m, 0), get(&m, 8191), get(&m, 8192)), (9, 7, 0));
         let mut first = [0; 1];
         rustix::io::pread(&fd, &mut first, 0).unwrap();
         assert_eq!(first, [7]);

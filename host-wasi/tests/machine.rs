@@ -346,14 +346,14 @@ async fn a_precompiled_kernel_and_a_cache_on_disk() {
     assert_eq!(code_and_reason(&outcome), (6, 2));
     assert_eq!(std::fs::read(&file).unwrap().len(), whole.len(), "a cut file was made again");
     std::fs::remove_dir_all(&dir).unwrap();
-    assert!(KernelImage::Precompiled(&compiled[..100]).is_refused());
+    assert!(KernelImage::Precompiled(&compiled[..100]).refused_cleanly());
 }
 
 trait Refused {
-    fn is_refused(self) -> bool;
+    fn refused_cleanly(self) -> bool;
 }
 impl Refused for KernelImage<'_> {
-    fn is_refused(self) -> bool {
+    fn refused_cleanly(self) -> bool {
         Host::new(HostConfig { kernel: self, cache_dir: None }).is_err()
     }
 }

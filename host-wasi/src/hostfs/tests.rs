@@ -464,15 +464,19 @@ fn a_directory_swapped_for_a_link_is_never_left() {
     let (mut tries, mut inside, mut refused) = (0u32, 0u32, 0u32);
     std::thread::scope(|s| {
         s.spawn(|| {
-            for i in 0..10_000 {
+            for i in 0u32.. {
                 renameat_with(CWD, &d, CWD, &l, RenameFlags::EXCHANGE).unwrap();
-                if i % 64 == 0 {
+                if i.is_multiple_of(64) {
                     std::thread::yield_now();
                 }
+                if i >= 10_000 && over.load(Relaxed) {
+                    break;
+                }
             }
-            over.store(true, Relaxed);
         });
-        while !over.load(Relaxed) || tries < 1000 {
+        // Until both were met, however the two are scheduled; a minute without is a failure.
+        let begin = std::time::Instant::now();
+        while (tries < 3000 || inside == 0 || refused == 0) && begin.elapsed().as_secs() < 60 {
             tries += 1;
             match w.open(RW, o::DIRECTORY, "d") {
                 Ok(dir) => {
@@ -492,6 +496,7 @@ fn a_directory_swapped_for_a_link_is_never_left() {
             let _ = w.two_names(op::LINK, RW, RW, "d", "hard");
             let _ = w.on_name(op::UNLINK, RW, "hard");
         }
+        over.store(true, Relaxed);
     });
     assert!(inside > 0 && refused > 0, "both were met: {inside} {refused}");
     assert_only_the_secret(&w.path("outside"));

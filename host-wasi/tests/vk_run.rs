@@ -56,7 +56,7 @@ fn what_cannot_be_run_is_126_and_says_why() {
         r#"(module (import "env" "strange" (func)) (memory (export "memory") 1) (func (export "_start")))"#,
     );
     for (name, bytes, says) in [
-        ("text.wasm", b"hello, world\n".to_vec(), ""),
+        ("text.wasm", b"hello, world\n".to_vec(), "not a WebAssembly module"),
         ("empty.wasm", Vec::new(), ""),
         ("cut.wasm", whole[..whole.len() - 5].to_vec(), ""),
         ("import.wasm", strange.expect("a module"), "strange"),
@@ -64,6 +64,7 @@ fn what_cannot_be_run_is_126_and_says_why() {
         let d = run(&["run", &s.write(name, bytes)]);
         assert_eq!(d.status, 126, "{name}: {}", d.err);
         assert!(d.err.starts_with("vk: ") && d.err.contains(name) && d.err.contains(says), "{name}: {}", d.err);
+        assert_eq!(d.err.lines().count(), 1, "{}", d.err);
     }
 }
 

@@ -1,6 +1,6 @@
-//! The kernel's own messages on their way to standard error.
+//! What is said on standard error: vk's messages, and the kernel's on their way there.
 //!
-//! They come through a pipe, line by line, and leave with `vk: ` in front, as vk's messages do; the
+//! The kernel's come through a pipe, line by line, and leave with `vk: ` in front, as vk's messages do; the
 //! one about a program that isn't there also gets a word on what to do.
 
 use crate::plan::Plan;
@@ -15,6 +15,8 @@ pub struct Console {
     /// The name of the program, when it is looked for in the image.
     wanted: Option<String>,
     line: Vec<u8>,
+    /// The message before this one.
+    last: Vec<u8>,
 }
 
 /// A line longer than this is passed on in pieces.
@@ -26,7 +28,10 @@ impl Console {
         let (read, write) = io::pipe()?;
         let (read, write): (OwnedFd, OwnedFd) = (read.into(), write.into());
         let wanted = plan.host_program.is_none().then(|| plan.name.clone());
-        Ok((Console { from: pipe::Receiver::from_owned_fd(read)?, wanted, line: Vec::new() }, Stdio::Fd(write)))
+        Ok((
+            Console { from: pipe::Receiver::from_owned_fd(read)?, wanted, line: Vec::new(), last: Vec::new() },
+            Stdio::Fd(write),
+        ))
     }
 
     /// Passes messages on until the future is ready, and then what is left of them.
@@ -74,11 +79,17 @@ impl Console {
 
     fn flush(&mut self) {
         let line = std::mem::take(&mut self.line);
-        if !line.is_empty() {
+        if !line.is_empty() && !told(&self.last, &line) {
             // Standard error may be closed; there is nobody to tell.
             let _ = io::stderr().write_all(&dressed(&line, self.wanted.as_deref()));
         }
+        self.last = line;
     }
+}
+
+/// Is this only the error number of what the message before it told in words?
+fn told(last: &[u8], line: &[u8]) -> bool {
+    line.strip_suffix(b"Exec format error\n").is_some_and(|subject| subject.len() > 2 && last.starts_with(subject))
 }
 
 /// The line as vk says it.
@@ -92,6 +103,16 @@ fn dressed(line: &[u8], wanted: Option<&str>) -> Vec<u8> {
         b""
     };
     [b"vk: ", text, hint, b"\n"].concat()
+}
+
+/// A message of vk's.
+pub fn say(text: &str) {
+    print(&format!("vk: {text}"));
+}
+
+/// A line on standard error. It may be closed: there is nobody to tell.
+pub fn print(line: &str) {
+    let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
 }
 
 /// A size for a person.
@@ -110,6 +131,8 @@ mod tests {
         assert_eq!(says(b"ls: No such file or directory\n", None), "vk: ls: No such file or directory\n");
         let hint = says(b"lss: No such file or directory\n", Some("lss"));
         assert!(hint.starts_with("vk: lss: no such program in the image (vk run ls /bin"), "{hint}");
+        assert!(told(b"x.wasm: not a WebAssembly module\n", b"x.wasm: Exec format error\n"));
+        assert!(!told(b"y.wasm: damaged\n", b"x.wasm: Exec format error\n"));
         assert_eq!(says(b"other: No such file or directory", Some("lss")), "vk: other: No such file or directory\n");
     }
 }

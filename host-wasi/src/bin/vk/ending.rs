@@ -69,7 +69,7 @@ pub fn stats(end: &Outcome, status: u8) -> Value {
     for (name, value) in &s.counters {
         match name.strip_prefix("syscall.") {
             Some(call) => calls.insert(call.into(), json!(value)),
-            None => others.insert(name.clone(), json!(value)),
+            None => others.insert(name.strip_prefix("kernel.").unwrap_or(name).into(), json!(value)),
         };
     }
     json!({

@@ -36,7 +36,7 @@ fn parse() -> Result<Cli, u8> {
         }
         _ => {
             let text = e.render().to_string();
-            eprint!("vk: {}", text.strip_prefix("error: ").unwrap_or(&text));
+            console::say(text.strip_prefix("error: ").unwrap_or(&text).trim_end());
             USAGE
         }
     })
@@ -46,7 +46,7 @@ fn work(cli: &Cli) -> u8 {
     restore_terminal_on_panic();
     let done = artifacts_and_plan(cli).and_then(|(artifacts, plan)| run::run(cli.options(), artifacts, plan));
     done.unwrap_or_else(|Failure { status, message }| {
-        eprintln!("vk: {message}");
+        console::say(&message);
         status
     })
 }

@@ -151,7 +151,16 @@ fn host_program(run: &Run) -> Result<Option<Vec<u8>>, Failure> {
         }
         _ => Failure::new(CANNOT_RUN, format!("{}: {}", show(name), plain(&e))),
     };
-    std::fs::read(name).map(Some).map_err(wrong)
+    let program = std::fs::read(name).map_err(wrong)?;
+    if program.starts_with(b"#!") {
+        // Its interpreter opens it by its path, which means nothing to the guest.
+        let text = format!(
+            "{0}: is a script; share its directory and name the interpreter: vk run --dir . sh {0}",
+            show(name)
+        );
+        return Err(Failure::new(CANNOT_RUN, text));
+    }
+    Ok(Some(program))
 }
 
 fn bad_image(path: &Path, e: &ImageError) -> Failure {

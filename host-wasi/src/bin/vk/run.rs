@@ -31,7 +31,7 @@ pub fn run(options: &Options, artifacts: &'static Artifacts, plan: Plan) -> Resu
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| broken(&e))?;
     let name = plan.name.clone();
     let quiet = options.quiet;
-    let (end, by_signal) = runtime.block_on(async {
+    let done = runtime.block_on(async {
         announce(&host, &plan, quiet);
         let (console, stream) = Console::new(&plan).map_err(|e| broken(&e))?;
         let mut builder = builder(&host, options, plan).console(stream);
@@ -41,18 +41,20 @@ pub fn run(options: &Options, artifacts: &'static Artifacts, plan: Plan) -> Resu
         // Before the boot, so that none is missed.
         let mut signals = Signals::new().map_err(|e| broken(&e))?;
         let vkernel = builder.boot().await.map_err(|e| Failure::new(CANNOT_RUN, format!("can't boot: {e:#}")))?;
-        let end = console.while_waiting(wait(vkernel, &mut signals)).await;
-        Ok(end)
-    })?;
+        Ok(console.while_waiting(wait(vkernel, &mut signals)).await)
+    });
+    // A compilation that nobody waits for any more must not keep us.
+    runtime.shutdown_background();
+    let (end, by_signal) = done?;
     host_wasi::terminal::restore();
     let status = by_signal.map_or_else(|| ending::status(&end.status), |signal| (128 + signal) as u8);
     if by_signal.is_none()
         && let Some(text) = ending::message(&name, &end, quiet, options.timeout)
     {
-        eprintln!("vk: {text}");
+        console::say(&text);
     }
     if options.stats {
-        eprintln!("{}", ending::stats(&end, status));
+        console::print(&ending::stats(&end, status).to_string());
     }
     Ok(status)
 }
@@ -93,7 +95,7 @@ fn announce(host: &Host, plan: &Plan, quiet: bool) {
         return;
     }
     if plan.image.hash(blob).is_ok_and(|hash| !host.has_compiled(&hash)) {
-        eprintln!("vk: compiling {}, {} ... (kept for the next time)", plan.name, console::megabytes(size));
+        console::say(&format!("compiling {}, {} ... (kept for the next time)", plan.name, console::megabytes(size)));
     }
 }
 

@@ -75,6 +75,10 @@ fn a_program_that_is_not_there_says_what_to_do() {
     assert_eq!(failure(Path::new("/"), &["run", "/nowhere/x"]).0, 127);
     assert_eq!(failure(Path::new("/"), &["run", "/tmp/"]).0, 126);
     assert_eq!(failure(Path::new("/"), &["run", ""]).0, 127);
+    let s = Scratch::new("script");
+    std::fs::write(s.0.join("x.sh"), "#!/bin/sh\n").unwrap();
+    let (status, text) = failure(&s.0, &["run", s.0.join("x.sh").to_str().unwrap()]);
+    assert!(status == 126 && text.contains("is a script; share its directory"), "{text}");
 }
 
 #[test]

@@ -95,7 +95,8 @@ fn duplicates_share() {
 fn list_fds(_: &[&str]) -> i32 {
     let list: Vec<String> = open_fds().iter().map(i32::to_string).collect();
     // The program's own preopened directory is not inherited: it doesn't count.
-    let list: Vec<String> = list.into_iter().filter(|fd| fd.parse().is_ok_and(|n: i32| !(3..20).contains(&n))).collect();
+    let list: Vec<String> =
+        list.into_iter().filter(|fd| fd.parse().is_ok_and(|n: i32| !(3..20).contains(&n))).collect();
     print!("{}", list.join(" "));
     0
 }

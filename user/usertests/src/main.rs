@@ -33,6 +33,8 @@ mod rawcall;
 mod wasi;
 #[cfg(target_family = "wasm")]
 mod wasi_paths;
+#[cfg(target_family = "wasm")]
+mod wasi_poll;
 
 use harness::Test;
 
@@ -53,6 +55,8 @@ fn tables() -> Vec<&'static [Test]> {
         wasi::TESTS,
         #[cfg(target_family = "wasm")]
         wasi_paths::TESTS,
+        #[cfg(target_family = "wasm")]
+        wasi_poll::TESTS,
         #[cfg(target_family = "wasm")]
         badptr::TESTS,
         #[cfg(target_family = "wasm")]

@@ -1,4 +1,4 @@
-//! The calls of WASI where they are not POSIX's: preopens, rights, structures, `poll_oneoff`. The sources are the
+//! The calls of WASI where they are not POSIX's: preopens, rights, structures. The sources are the
 //! witx files of preview 0 and 1, and what wasi-libc does with the answers.
 
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use crate::rawcall::{call, decode, prestat, wasi};
 
 crate::tests! { wasi:
     preopens, fdstat, rights_shrink, rights_at_open, filestat, directory_cookies, directory_buffers, seek_and_tell, renumber,
-    times, advise_and_allocate, poll_clocks, poll_descriptors, poll_errors, poll_nothing_left_over, random, sockets,
+    times, advise_and_allocate, random, sockets,
     unstable, clocks, arguments,
 }
 
@@ -25,8 +25,8 @@ const PATH_OPEN: u64 = 1 << 13;
 const PATH_UNLINK_FILE: u64 = 1 << 26;
 
 /// A call that is given `out` bytes to fill besides its other arguments, of which `OUT` stands for them.
-const OUT: u64 = u64::MAX - 1;
-fn get<const N: usize>(name: &str, args: &[u64]) -> Result<[u8; N], Errno> {
+pub const OUT: u64 = u64::MAX - 1;
+pub fn get<const N: usize>(name: &str, args: &[u64]) -> Result<[u8; N], Errno> {
     let mut out = [0xee; N];
     let args: Vec<u64> = args.iter().map(|&a| if a == OUT { out.as_mut_ptr() as u64 } else { a }).collect();
     // SAFETY: the kernel writes within `out`; the other pointers are to what is read.
@@ -36,10 +36,10 @@ fn plain(name: &str, args: &[u64]) -> Result<(), Errno> {
     // SAFETY: no `Out` pointers among these.
     unsafe { wasi(name, args) }
 }
-fn u64_at(b: &[u8], at: usize) -> u64 {
+pub fn u64_at(b: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(b[at..at + 8].try_into().expect("8 bytes"))
 }
-fn u32_at(b: &[u8], at: usize) -> u32 {
+pub fn u32_at(b: &[u8], at: usize) -> u32 {
     u32::from_le_bytes(b[at..at + 4].try_into().expect("4 bytes"))
 }
 pub fn root() -> u64 {
@@ -334,106 +334,6 @@ fn advise_and_allocate() {
     assert_eq!(plain("fd_allocate", &[w as u64, 0, 10]), Err(Errno::ESPIPE));
     assert_eq!(plain("fd_advise", &[w as u64, 0, 10, 0]), Err(Errno::ESPIPE));
     assert_eq!(plain("fd_advise", &[999, 0, 10, 0]), Err(Errno::EBADF));
-}
-
-/// A subscription of preview 1.
-fn clock(userdata: u64, id: u32, timeout_ns: u64, absolute: bool) -> [u8; 48] {
-    let mut s = [0; 48];
-    s[..8].copy_from_slice(&userdata.to_le_bytes());
-    s[16..20].copy_from_slice(&id.to_le_bytes());
-    s[24..32].copy_from_slice(&timeout_ns.to_le_bytes());
-    s[40] = absolute as u8;
-    s
-}
-fn ready(userdata: u64, write: bool, fd: i32) -> [u8; 48] {
-    let mut s = [0; 48];
-    s[..8].copy_from_slice(&userdata.to_le_bytes());
-    s[8] = 1 + write as u8;
-    s[16..20].copy_from_slice(&fd.to_le_bytes());
-    s
-}
-
-/// An event: userdata, errno, type, bytes, flags.
-type Event = (u64, u16, u8, u64, u16);
-
-fn poll(subs: &[[u8; 48]]) -> Result<Vec<Event>, Errno> {
-    let subs = subs.concat();
-    let n = subs.len() / 48;
-    let mut events = vec![0xeeu8; n * 32];
-    let count = get::<4>("poll_oneoff", &[subs.as_ptr() as u64, events.as_mut_ptr() as u64, n as u64, OUT])?;
-    let count = u32_at(&count, 0) as usize;
-    assert!(events[count * 32..].iter().all(|&b| b == 0xee), "written past the events");
-    let event = |e: &[u8]| {
-        assert_eq!((&e[11..16], &e[26..32]), (&[0; 5][..], &[0; 6][..]), "padding");
-        let u16_at = |at: usize| u16::from_le_bytes([e[at], e[at + 1]]);
-        (u64_at(e, 0), u16_at(8), e[10], u64_at(e, 16), u16_at(24))
-    };
-    Ok(events[..count * 32].chunks(32).map(event).collect())
-}
-
-fn poll_clocks() {
-    const MS: u64 = 1_000_000;
-    let start = Instant::now();
-    assert_eq!(poll(&[clock(7, 1, 20 * MS, false)]), Ok(vec![(7, 0, 0, 0, 0)]));
-    assert!(start.elapsed() >= Duration::from_millis(20));
-    // The first of several.
-    let start = Instant::now();
-    let got = poll(&[clock(1, 0, 60_000 * MS, false), clock(2, 1, 10 * MS, false), clock(3, 0, 60_000 * MS, false)]);
-    assert_eq!(got, Ok(vec![(2, 0, 0, 0, 0)]));
-    assert!(start.elapsed() >= Duration::from_millis(10) && start.elapsed() < Duration::from_secs(30));
-    // Absolute times, one of them past.
-    let now = vkernel_sys::sys::clock_gettime(0).unwrap();
-    let start = Instant::now();
-    assert_eq!(poll(&[clock(4, 0, now + 20 * MS, true)]), Ok(vec![(4, 0, 0, 0, 0)]));
-    assert!(start.elapsed() >= Duration::from_millis(18));
-    assert_eq!(poll(&[clock(5, 0, 1, true), clock(6, 1, 0, false)]).map(|e| e.len()), Ok(2));
-    assert_eq!(poll(&[clock(8, 2, MS, false)]), Ok(vec![(8, Errno::ENOTSUP as u16, 0, 0, 0)]));
-    assert_eq!(poll(&[clock(9, 77, MS, false)]), Ok(vec![(9, Errno::EINVAL as u16, 0, 0, 0)]));
-}
-
-fn poll_descriptors() {
-    write_file(b"f", b"0123456789");
-    let f = io::open(b"f", o::RDWR, 0).unwrap();
-    io::lseek(f, 4, seek::SET).unwrap();
-    assert_eq!(poll(&[ready(1, false, f)]), Ok(vec![(1, 0, 1, 6, 0)]));
-    let (r, w) = io::pipe2(0).unwrap();
-    let hour = clock(9, 1, 3_600_000_000_000, false);
-    assert_eq!(poll(&[ready(1, false, r), ready(2, true, w), hour]).map(|e| (e[0].0, e.len())), Ok((2, 1)));
-    // Nothing to read until the time is over.
-    assert_eq!(poll(&[ready(1, false, r), clock(3, 1, 5_000_000, false)]), Ok(vec![(3, 0, 0, 0, 0)]));
-    io::write_all(w, b"x").unwrap();
-    assert_eq!(poll(&[ready(1, false, r), hour]).map(|e| (e[0].0, e[0].2, e.len())), Ok((1, 1, 1)));
-    io::close(w).unwrap();
-    io::read(r, &mut [0; 1]).unwrap();
-    assert_eq!(poll(&[ready(1, false, r), hour]), Ok(vec![(1, 0, 1, 0, 1)]), "the hang-up");
-    // Two who wait for the same.
-    assert_eq!(poll(&[ready(1, false, f), ready(2, false, f), ready(3, true, f)]).map(|e| e.len()), Ok(3));
-}
-
-fn poll_errors() {
-    assert_eq!(poll(&[]), Err(Errno::EINVAL));
-    let mut unknown = clock(1, 0, 0, false);
-    unknown[8] = 3;
-    assert_eq!(poll(&[unknown]), Err(Errno::EINVAL));
-    let hour = clock(9, 1, 3_600_000_000_000, false);
-    let bad = Errno::EBADF as u16;
-    // Nobody sleeps over an error.
-    assert_eq!(poll(&[hour, ready(5, false, 999), ready(6, true, -1)]), Ok(vec![(5, bad, 1, 0, 0), (6, bad, 2, 0, 0)]));
-    let too_many = vec![ready(1, true, 1); 70_000];
-    assert_eq!(poll(&too_many).map(|e| e.len()), Err(Errno::EINVAL));
-}
-
-/// More than fit on the kernel's stack, at the same address in and out.
-fn poll_nothing_left_over() {
-    let null = io::open(b"/dev/null", o::RDWR, 0).unwrap();
-    let subs: Vec<[u8; 48]> = (0..100).map(|i| ready(i, i % 2 == 0, null)).collect();
-    let events = poll(&subs).unwrap();
-    assert_eq!(events.len(), 100);
-    assert!(events.iter().enumerate().all(|(i, e)| e.0 == i as u64 && e.1 == 0));
-    let mut both = subs.concat();
-    let at = both.as_mut_ptr() as u64;
-    assert_eq!(get::<4>("poll_oneoff", &[at, at, 100, OUT]).map(|n| u32_at(&n, 0)), Ok(100));
-    assert_eq!(u64_at(std::hint::black_box(&both), 99 * 32), 99);
 }
 
 fn random() {

@@ -15,12 +15,10 @@ mod names {
         "base32",
         "base64",
         "basename",
-        "cat",
         "cksum",
         "comm",
         "cut",
         "date",
-        "dd",
         "dirname",
         "echo",
         "expand",
@@ -33,7 +31,6 @@ mod names {
         "link",
         "ln",
         "md5sum",
-        "mkdir",
         "mktemp",
         "mv",
         "nl",
@@ -64,7 +61,6 @@ mod names {
         "tr",
         "truncate",
         "tsort",
-        "uname",
         "unexpand",
         "uniq",
         "unlink",
@@ -73,9 +69,9 @@ mod names {
     ];
     /// Our own, with the native calls.
     pub const TOOLS: &[&str] = &[
-        "chgrp", "chmod", "chown", "clear", "cp", "df", "du", "env", "free", "hostname", "id", "kill", "ls", "mknod",
-        "mount", "ps", "reset", "stat", "sync", "time", "timeout", "touch", "tty", "umount", "uptime", "which",
-        "whoami",
+        "cat", "chgrp", "chmod", "chown", "clear", "cp", "dd", "df", "du", "env", "free", "hostname", "id", "kill",
+        "ls", "mkdir", "mknod", "mount", "ps", "reset", "stat", "sync", "time", "timeout", "touch", "tty", "umount",
+        "uname", "uptime", "which", "whoami",
     ];
 }
 

@@ -103,6 +103,50 @@ fn change(text: &str, old: u32, dir: bool, umask: u32) -> Option<u32> {
     Some(m)
 }
 
+pub fn mkdir(args: &[Vec<u8>]) -> Result<i32, Failure> {
+    const USAGE: &str = "mkdir [-pv] [-m MODE] DIRECTORY...";
+    let o = Options::parse(args, "pvm:", USAGE, false)?;
+    if o.operands.is_empty() {
+        return Err(Failure::usage(format!("wants directories\nusage: {USAGE}")));
+    }
+    let umask = proc::umask(0);
+    proc::umask(umask);
+    let bits = match o.value(b'm').map(|m| String::from_utf8_lossy(m).into_owned()) {
+        // A symbolic mode starts from all permissions (POSIX `mkdir`).
+        Some(m) => Some(change(&m, 0o777, true, umask).ok_or_else(|| Failure::usage(format!("{m}: not a mode")))?),
+        None => None,
+    };
+    Ok(each("mkdir", &o.operands, false, &|p| {
+        if o.has(b'p') {
+            parents(p)?;
+            if fs::stat(p).is_ok_and(|s| s.mode & mode::IFMT == mode::IFDIR) {
+                return Ok(());
+            }
+        }
+        fs::mkdir(p, 0o777)?;
+        if let Some(m) = bits {
+            fs::chmod(p, m, 0)?;
+        }
+        if o.has(b'v') {
+            crate::say!("created {}", String::from_utf8_lossy(p));
+        }
+        Ok(())
+    }))
+}
+
+/// What stands above a directory that is to be made.
+fn parents(path: &[u8]) -> SysResult<()> {
+    for (i, _) in path.iter().enumerate().filter(|(i, b)| **b == b'/' && *i > 0) {
+        match fs::mkdir(&path[..i], 0o777) {
+            Ok(()) | Err(Errno::EEXIST) => {}
+            // The file system may not let us write where the directory is already.
+            Err(e) if fs::stat(&path[..i]).is_err() => return Err(e),
+            Err(_) => {}
+        }
+    }
+    Ok(())
+}
+
 pub fn chown(args: &[Vec<u8>]) -> Result<i32, Failure> {
     let o = Options::parse(args, "Rh", "chown [-Rh] [OWNER][:GROUP] FILE...", false)?;
     let Some((text, paths)) = o.operands.split_first().filter(|(_, p)| !p.is_empty()) else {

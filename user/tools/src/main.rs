@@ -8,6 +8,7 @@ mod options;
 mod procs;
 mod show;
 mod space;
+mod stream;
 mod system;
 
 use options::Failure;
@@ -23,11 +24,13 @@ macro_rules! commands {
 }
 
 commands! {
+    "cat" => stream::cat,
     "chgrp" => attrs::chgrp,
     "chmod" => attrs::chmod,
     "chown" => attrs::chown,
     "clear" => system::clear,
     "cp" => copy::cp,
+    "dd" => stream::dd,
     "df" => space::df,
     "du" => space::du,
     "env" => system::env,
@@ -36,6 +39,7 @@ commands! {
     "id" => system::id,
     "kill" => procs::kill,
     "ls" => list::ls,
+    "mkdir" => attrs::mkdir,
     "mknod" => attrs::mknod,
     "mount" => system::mount,
     "ps" => procs::ps,
@@ -47,6 +51,7 @@ commands! {
     "touch" => attrs::touch,
     "tty" => system::tty,
     "umount" => system::umount,
+    "uname" => system::uname,
     "uptime" => system::uptime,
     "which" => system::which,
     "whoami" => system::whoami,

@@ -91,6 +91,22 @@ pub fn hostname(args: &[Vec<u8>]) -> Result<i32, Failure> {
     Ok(0)
 }
 
+pub fn uname(args: &[Vec<u8>]) -> Result<i32, Failure> {
+    let o = Options::parse(args, "asnrvmo", "uname [-asnrvmo]", false)?;
+    let names = sys::uname().map_err(|e| Failure::new(e.to_string()))?;
+    let all = o.has(b'a');
+    let any = "asnrvmo".bytes().any(|f| o.has(f));
+    let fields = [(b's', 0), (b'n', 1), (b'r', 2), (b'v', 3), (b'm', 4)];
+    let asked = |f: u8| all || o.has(f) || (f == b's' && !any);
+    let mut shown: Vec<&str> =
+        fields.iter().filter(|f| asked(f.0)).filter_map(|f| names.get(f.1)).map(|s| s.as_str()).collect();
+    if o.has(b'o') {
+        shown.push("vkernel");
+    }
+    say!("{}", shown.join(" "));
+    Ok(0)
+}
+
 fn proc_text(path: &str) -> Result<String, Failure> {
     let bytes = io::read_file(path.as_bytes()).map_err(|e| Failure::with(path.as_bytes(), e))?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())

@@ -141,6 +141,8 @@ macro_rules! syscalls {
             11 vkernel setsid() = kern::proc::sys_setsid;
             12 vkernel sched_yield() = kern::time::sys_sched_yield;
             13 vkernel sigaction(signal: Sig, disposition: Uint) = kern::sig::sys_sigaction;
+            14 vkernel sigprocmask(how: Uint, set: In, old: Out) = kern::sig::sys_sigprocmask;
+            15 vkernel sigtimedwait(set: In, timeout_ns: U64) = kern::sig::sys_sigtimedwait;
 
             // Credentials.
             16 vkernel getuid() = kern::cred::sys_getuid;

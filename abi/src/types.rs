@@ -147,6 +147,11 @@ pub mod sig {
     /// One more than the last.
     pub const COUNT: u32 = 32;
 
+    /// `sigprocmask(2)`: how. Sets are 64 bits, `1 << signal`.
+    pub const BLOCK: u32 = 0;
+    pub const UNBLOCK: u32 = 1;
+    pub const SETMASK: u32 = 2;
+
     static NAMES: [&str; 32] = [
         "0", "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE", "ALRM",
         "TERM", "16", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH",

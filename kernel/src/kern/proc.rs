@@ -158,6 +158,11 @@ pub struct Proc {
     pub started_ns: u64,
     /// Signals that are ignored, a bit each (`1 << signal`); the others have their default action.
     pub ignored: AtomicU32,
+    /// Signals that are held back, and those of them that have come.
+    pub blocked: AtomicU32,
+    pub pending: AtomicU32,
+    /// For `sigtimedwait`: a blocked signal has come.
+    pub signal_event: WaitQueue,
     /// 0, or 1 + the wait status it dies with. The first to set it wins.
     pub dying: AtomicU64,
     /// CPU time of its waited-for children, user and system, ns.
@@ -275,6 +280,9 @@ impl Proc {
             vmspace: new.vmspace,
             started_ns: kernel.machine.clock(abi::types::clock::MONOTONIC, 0),
             ignored: AtomicU32::new(new.parent.map_or(0, |p| p.ignored.load(Ordering::Relaxed))),
+            blocked: AtomicU32::new(new.parent.map_or(0, |p| p.blocked.load(Ordering::Relaxed))),
+            pending: AtomicU32::new(0),
+            signal_event: WaitQueue::new(),
             dying: AtomicU64::new(0),
             child_utime_ns: AtomicU64::new(0),
             raw_tty: AtomicU32::new(0),

@@ -8,6 +8,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering::{Relaxed, SeqCst};
 
+use abi::syscalls::UAddr;
 use abi::trapframe::{Reason, kick};
 use abi::types::{clock, rlimit, sig, wait};
 use abi::{Errno, SysResult};
@@ -40,6 +41,29 @@ const UNMASKABLE: u32 = 1 << sig::KILL | 1 << sig::STOP;
 
 /// Sends a signal to one process. Never sleeps.
 pub fn psignal(kernel: &Kernel, proc: &Arc<Proc>, signal: u32) {
+    if hold_back(proc, signal) {
+        return;
+    }
+    deliver(kernel, proc, signal);
+}
+
+/// Leaves a blocked signal pending. SIGCONT continues even when it is blocked.
+fn hold_back(proc: &Proc, signal: u32) -> bool {
+    let bit = 1 << signal;
+    let blocked = || proc.blocked.load(SeqCst) & !UNMASKABLE & bit != 0 && signal != sig::CONT;
+    if !blocked() {
+        return false;
+    }
+    proc.pending.fetch_or(bit, SeqCst);
+    // Unblocked in this moment: whoever takes it back delivers it.
+    if !blocked() && proc.pending.fetch_and(!bit, SeqCst) & bit != 0 {
+        return false;
+    }
+    proc.signal_event.wake_all();
+    true
+}
+
+fn deliver(kernel: &Kernel, proc: &Arc<Proc>, signal: u32) {
     // SIGCONT continues even when it is ignored.
     let ignored = proc.ignored.load(Relaxed) & !UNMASKABLE & 1 << signal != 0;
     match default_action(signal) {
@@ -197,6 +221,56 @@ pub fn sys_sigaction(lp: &Lwp, signal: u32, disposition: u32) -> SysResult<u32> 
         _ => return Err(Errno::ENOTSUP),
     };
     Ok((old & bit != 0) as u32)
+}
+
+/// A set of signals of a program: 64 bits.
+fn copy_set(lp: &Lwp, from: UAddr) -> SysResult<u32> {
+    let mut b = [0; 8];
+    lp.machine().copyin(from, &mut b)?;
+    Ok(u64::from_le_bytes(b) as u32)
+}
+
+/// sigprocmask(2): `set` and `old` may be null. What is unblocked and pending is delivered at once.
+pub fn sys_sigprocmask(lp: &Lwp, how: u32, set: UAddr, old: UAddr) -> SysResult<()> {
+    let proc = &lp.proc;
+    let before = proc.blocked.load(SeqCst);
+    let after = match (set, how) {
+        (UAddr::NULL, _) => before,
+        (set, sig::BLOCK) => before | copy_set(lp, set)?,
+        (set, sig::UNBLOCK) => before & !copy_set(lp, set)?,
+        (set, sig::SETMASK) => copy_set(lp, set)?,
+        _ => return Err(Errno::EINVAL),
+    };
+    if old != UAddr::NULL {
+        lp.machine().put64(old, before as u64)?;
+    }
+    proc.blocked.store(after & !UNMASKABLE, SeqCst);
+    let mut due = proc.pending.fetch_and(after, SeqCst) & !after;
+    while due != 0 {
+        let signal = due.trailing_zeros();
+        due &= due - 1;
+        deliver(&lp.kernel, proc, signal);
+    }
+    Ok(())
+}
+
+/// sigtimedwait(2): takes a pending signal of the set, which the caller has blocked, waiting so long
+/// for one. EAGAIN.
+pub fn sys_sigtimedwait(lp: &Lwp, set: UAddr, timeout_ns: u64) -> SysResult<u32> {
+    let set = copy_set(lp, set)?;
+    let take = || {
+        let ready = lp.proc.pending.load(SeqCst) & set;
+        let bit = ready & ready.wrapping_neg();
+        (bit != 0 && lp.proc.pending.fetch_and(!bit, SeqCst) & bit != 0).then(|| bit.trailing_zeros())
+    };
+    if timeout_ns == 0 {
+        return take().ok_or(Errno::EAGAIN);
+    }
+    let now = lp.machine().clock(clock::MONOTONIC, 0);
+    match lp.proc.signal_event.wait(lp, now.saturating_add(timeout_ns), take) {
+        Err(Errno::ETIMEDOUT) => Err(Errno::EAGAIN),
+        other => other,
+    }
 }
 
 /// A signal from the console's user: to the foreground group.

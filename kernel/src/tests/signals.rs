@@ -268,3 +268,53 @@ fn a_group_that_kills_itself_is_gone() {
         });
     });
 }
+
+/// `sigprocmask` with a set of one.
+fn mask(sys: &Sys, how: u32, signal: u32) -> Result<u64, Errno> {
+    let (set, old) = (sys.alloc(8), sys.alloc(8));
+    sys.poke(set, &(1u64 << signal).to_le_bytes());
+    sys.call("sigprocmask", &[how as u64, set.0 as u64, old.0 as u64])?;
+    Ok(sys.peek32(old) as u64)
+}
+
+fn take(sys: &Sys, signal: u32, timeout_ns: u64) -> Result<i64, Errno> {
+    let set = sys.alloc(8);
+    sys.poke(set, &(1u64 << signal).to_le_bytes());
+    sys.call("sigtimedwait", &[set.0 as u64, timeout_ns])
+}
+
+#[test]
+fn a_blocked_signal_waits_until_it_is_taken_or_let_through() {
+    seeds(0..60, |seed| {
+        let vk = resters(seed)
+            .program("holder", |sys| {
+                assert_eq!(take(sys, sig::USR1, 0), Err(Errno::EAGAIN));
+                // Once from the parent, taken; then to itself, let through.
+                assert_eq!(take(sys, sig::TERM, u64::MAX / 2), Ok(sig::TERM as i64));
+                sys.kill(sys.getpid(), sig::TERM).expect("kill");
+                assert_eq!(mask(sys, sig::UNBLOCK, sig::TERM), Ok(1 << sig::TERM));
+                0
+            })
+            .boot();
+        let end = vk.init(|sys| {
+            // The child inherits the mask, so the signal can't come too early for it.
+            mask(sys, sig::BLOCK, sig::TERM)?;
+            let pid = start(sys, "holder");
+            sys.kill(pid, sig::TERM)?;
+            sys.waitpid(pid)
+        });
+        assert_eq!(end, Ok(wait::signaled(sig::TERM)));
+    });
+}
+
+#[test]
+fn kill_and_stop_cannot_be_blocked() {
+    let vk = resters(1).boot();
+    let end = vk.init(|sys| {
+        mask(sys, sig::BLOCK, sig::KILL)?;
+        let pid = start(sys, "sleep");
+        sys.kill(pid, sig::KILL)?;
+        sys.waitpid(pid)
+    });
+    assert_eq!(end, Ok(wait::signaled(sig::KILL)));
+}

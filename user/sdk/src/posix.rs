@@ -153,6 +153,25 @@ pub unsafe fn sigaction(signal: u32, disposition: u32) -> i32 {
     let r = unsafe { libc::signal(signal as i32, to) };
     if r == libc::SIG_ERR { last() } else { 0 }
 }
+/// A set of the kernel's as one of the C library's.
+unsafe fn sigset(set: Ptr) -> libc::sigset_t {
+    let bits = unsafe { set.cast::<u64>().read_unaligned() };
+    let mut out = unsafe { std::mem::zeroed() };
+    unsafe { libc::sigemptyset(&mut out) };
+    for s in (1..32).filter(|s| bits & 1 << s != 0) {
+        unsafe { libc::sigaddset(&mut out, s) };
+    }
+    out
+}
+pub unsafe fn sigprocmask(how: u32, set: Ptr, _old: MutPtr) -> i32 {
+    let how = [libc::SIG_BLOCK, libc::SIG_UNBLOCK, libc::SIG_SETMASK][how as usize];
+    answer(unsafe { libc::sigprocmask(how, &sigset(set), std::ptr::null_mut()) } as i64)
+}
+pub unsafe fn sigtimedwait(set: Ptr, timeout_ns: u64) -> i32 {
+    let t =
+        libc::timespec { tv_sec: (timeout_ns / 1_000_000_000) as i64, tv_nsec: (timeout_ns % 1_000_000_000) as i64 };
+    answer(unsafe { libc::sigtimedwait(&sigset(set), std::ptr::null_mut(), &t) } as i64)
+}
 pub unsafe fn clock_gettime(clock: u32, time: MutPtr) -> i32 {
     let mut t = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     let r = unsafe { libc::clock_gettime(clock as i32, &mut t) };

@@ -107,6 +107,25 @@ pub fn sigaction(signal: u32, disposition: Disposition) -> SysResult<()> {
     done(unsafe { raw::sigaction(signal, disposition as u32) })
 }
 
+/// Holds these signals back (`sigprocmask(2)` with SIG_BLOCK); [`sigtake`] asks for them.
+pub fn sigblock(signals: &[u32]) -> SysResult<()> {
+    let set = sigset(signals);
+    // SAFETY: a set of eight bytes, and no place for the old one.
+    done(unsafe { raw::sigprocmask(abi::types::sig::BLOCK, set.as_ptr().cast(), std::ptr::null_mut()) })
+}
+
+/// Takes one of these blocked signals if it has come; does not wait.
+pub fn sigtake(signals: &[u32]) -> Option<u32> {
+    let set = sigset(signals);
+    // SAFETY: a set of eight bytes.
+    let signal = unsafe { raw::sigtimedwait(set.as_ptr().cast(), 0) };
+    u32::try_from(signal).ok().filter(|&s| s != 0)
+}
+
+fn sigset(signals: &[u32]) -> [u8; 8] {
+    signals.iter().fold(0u64, |set, s| set | 1 << s).to_le_bytes()
+}
+
 /// `waitpid(2)`: the process and its status word (`abi::types::wait`), or nothing with `NOHANG`.
 pub fn waitpid(pid: i32, options: u32) -> SysResult<Option<(i32, u32)>> {
     let mut status = 0u32;

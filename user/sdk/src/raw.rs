@@ -46,6 +46,8 @@ imports! {
     fn setsid() -> i32;
     fn sched_yield() -> i32;
     fn sigaction(signal: u32, disposition: u32) -> i32;
+    fn sigprocmask(how: u32, set: Ptr, old: MutPtr) -> i32;
+    fn sigtimedwait(set: Ptr, timeout_ns: u64) -> i32;
     fn getuid() -> i32;
     fn geteuid() -> i32;
     fn getgid() -> i32;

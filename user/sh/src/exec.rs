@@ -8,7 +8,7 @@ use crate::pattern;
 use crate::shell::{Run, Shell, Unwind};
 use crate::text::{quote, to_bytes};
 use std::rc::Rc;
-use vkernel_sys::{Errno, access, fs, io, mode};
+use vkernel_sys::{Errno, access, fs, io, mode, proc, sig};
 
 /// Functions in functions: each level costs stack.
 const MAX_DEPTH: usize = 120;
@@ -16,9 +16,20 @@ const MAX_DEPTH: usize = 120;
 impl Shell {
     pub fn run_list(&mut self, list: &List) -> Run {
         for item in &list.0 {
+            self.interrupted()?;
             self.status = if item.background { self.background(&item.and_or) } else { self.and_or(&item.and_or)? };
         }
         Ok(self.status)
+    }
+
+    /// The interrupt key ends what a shell at a terminal is doing by itself.
+    fn interrupted(&mut self) -> Result<(), Unwind> {
+        if self.tty.is_some() && proc::sigtake(&[sig::INT]).is_some() {
+            let _ = io::write_all(2, b"\n");
+            self.status = 130;
+            return Err(Unwind::Error(130));
+        }
+        Ok(())
     }
 
     fn and_or(&mut self, a: &AndOr) -> Run {

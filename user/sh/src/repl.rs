@@ -59,7 +59,9 @@ pub fn run(sh: &mut Shell, interactive: bool, login: bool) -> Run {
 /// from the keyboard.
 fn take_terminal(sh: &mut Shell) {
     let Ok(fd) = io::dup_cloexec(0, 10) else { return };
-    for s in [sig::INT, sig::QUIT, sig::TSTP, sig::TTIN, sig::TTOU] {
+    // Held back, not ignored: a loop of builtins must see it. See `Shell::interrupted`.
+    let _ = proc::sigblock(&[sig::INT]);
+    for s in [sig::QUIT, sig::TSTP, sig::TTIN, sig::TTOU] {
         // A kernel without one of them cannot send it either.
         let _ = proc::sigaction(s, proc::Disposition::Ignore);
     }
@@ -153,6 +155,10 @@ fn lines(sh: &mut Shell) -> Run {
             Ok(l) => l,
             Err(e) => return Err(sh.fatal(&format!("cannot read standard input: {e}"))),
         };
+        // Pressed while the line was typed: the terminal has thrown that away.
+        if sh.tty.is_some() {
+            proc::sigtake(&[sig::INT]);
+        }
         let end = line.is_empty();
         if sh.option('v') {
             let _ = io::write_all(2, &line);

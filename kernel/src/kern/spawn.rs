@@ -203,6 +203,7 @@ pub fn become_init(lp: &Arc<Lwp>) -> Result<(), (Errno, Vec<u8>)> {
     }
     if let Some((uid, gid)) = wanted.ids {
         lp.proc.cred.become_user(uid, gid);
+        vfs::hostfs::set_owner(&lp.kernel, uid, gid);
     }
     let Wanted { args, env, program, blob, .. } = wanted;
     let loaded = match blob {

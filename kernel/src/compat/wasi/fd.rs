@@ -221,7 +221,7 @@ pub fn fd_readdir(lp: &Lwp, fd: i32, buf: UAddr, len: u32, cookie: u64, used: UA
     if !file.vnode.is_dir() {
         return Err(Errno::ENOTDIR);
     }
-    let mut out = Entries { lp, buf, room: len as usize, used: 0, failed: None };
+    let mut out = Entries::new(lp, buf, len as usize);
     let dot = |name, ino, cookie| Dirent { ino, kind: (mode::IFDIR >> 12) as u8, cookie, name };
     let mut go_on = true;
     if cookie < 1 {
@@ -236,36 +236,60 @@ pub fn fd_readdir(lp: &Lwp, fd: i32, buf: UAddr, len: u32, cookie: u64, used: UA
             out.put(&Dirent { cookie: e.cookie.wrapping_add(DOTS), ..*e })
         })?;
     }
+    out.flush();
     match out.failed {
         Some(e) => Err(e),
         None => lp.machine().put32(used, out.used as u32),
     }
 }
 
-/// The program's buffer as it fills up.
+/// The program's buffer as it fills up. Entries are gathered, so that user memory is not called for each.
 struct Entries<'a> {
     lp: &'a Lwp,
     buf: UAddr,
+    /// Of the buffer, and how much of it is used; the piece is the end of that.
     room: usize,
     used: usize,
+    piece: [u8; PIECE],
+    gathered: usize,
     failed: Option<Errno>,
 }
 
-impl Entries<'_> {
+const PIECE: usize = 1024;
+/// `dirent`.
+const HEADER: usize = 24;
+
+impl<'a> Entries<'a> {
+    fn new(lp: &'a Lwp, buf: UAddr, room: usize) -> Entries<'a> {
+        Entries { lp, buf, room, used: 0, piece: [0; PIECE], gathered: 0, failed: None }
+    }
+
     /// Adds an entry, cut off where the buffer ends: a full buffer tells the program to come again.
     /// False when no more go in.
     fn put(&mut self, e: &Dirent<'_>) -> bool {
-        const HEADER: usize = 24;
-        let mut raw = [0; HEADER + abi::types::limits::NAME_MAX];
-        let mut w = Writer::new(&mut raw);
-        w.u64(e.cookie).u64(e.ino).u32(e.name.len() as u32).u8(types::dirent_type(e.kind)).pad(3).bytes(e.name);
-        let len = w.len();
-        let n = len.min(self.room - self.used);
-        match self.lp.machine().copyout(&raw[..n], self.buf.offset(self.used)) {
-            Ok(()) => self.used += n,
-            Err(e) => self.failed = Some(e),
+        let len = HEADER + e.name.len();
+        if len > PIECE {
+            // No name is that long; a file system that says so is not believed.
+            self.failed = Some(Errno::EIO);
+            return false;
         }
+        if self.gathered + len > PIECE {
+            self.flush();
+        }
+        let mut w = Writer::new(&mut self.piece[self.gathered..]);
+        w.u64(e.cookie).u64(e.ino).u32(e.name.len() as u32).u8(types::dirent_type(e.kind)).pad(3).bytes(e.name);
+        let n = len.min(self.room - self.used);
+        self.gathered += n;
+        self.used += n;
         self.failed.is_none() && self.used < self.room
+    }
+
+    fn flush(&mut self) {
+        let at = self.buf.offset(self.used - self.gathered);
+        if let Err(e) = self.lp.machine().copyout(&self.piece[..self.gathered], at) {
+            self.failed = Some(e);
+        }
+        self.gathered = 0;
     }
 }
 

@@ -80,6 +80,7 @@ impl Room {
         let base = self.0.as_ptr() as u64;
         match s.name {
             "poll" => args[2] = args[2].min(1),
+            "sigtimedwait" => args[1] = args[1].min(1_000_000),
             // A clock with no time to wait.
             "poll_oneoff" => {
                 if let Some(first) =

@@ -9,9 +9,9 @@ use crate::harness::{output_of, role, wait_for};
 
 crate::tests! { waits:
     killed, kill_errors, nohang, which_child, groups, stop_and_continue, stopped_is_killed, orphans, ignored_children,
-    ignored_signals, sleep_is_cut_short, sessions, spinners_share,
+    ignored_signals, held_back, held_back_and_let_go, sleep_is_cut_short, sessions, spinners_share,
 }
-crate::roles! { parent_of_orphan, report_parent, raise, count_up, spin, print_ids }
+crate::roles! { parent_of_orphan, report_parent, raise, hold_and_let_go, count_up, spin, print_ids }
 
 /// A child that lives until the descriptor answered with it is closed.
 fn child() -> (i32, i32) {
@@ -197,6 +197,45 @@ fn ignored_signals() {
     assert_eq!(proc::sigaction(sig::STOP, proc::Disposition::Ignore), Err(Errno::EINVAL));
     assert_eq!(proc::sigaction(0, proc::Disposition::Ignore), Err(Errno::EINVAL));
     assert_eq!(proc::sigaction(77, proc::Disposition::Ignore), Err(Errno::EINVAL));
+}
+
+/// A blocked signal waits; who asks for it takes it, once.
+fn held_back() {
+    let me = proc::getpid() as i32;
+    proc::sigblock(&[sig::TERM, sig::USR1]).unwrap();
+    assert_eq!(proc::sigtake(&[sig::TERM, sig::USR1]), None);
+    for _ in 0..3 {
+        proc::kill(me, sig::USR1).unwrap();
+    }
+    proc::kill(me, sig::TERM).unwrap();
+    assert_eq!(proc::sigtake(&[sig::USR1]), Some(sig::USR1));
+    assert_eq!(proc::sigtake(&[sig::USR1]), None, "they do not queue");
+    assert_eq!(proc::sigtake(&[sig::TERM]), Some(sig::TERM));
+    // One that nobody can hold back.
+    proc::sigblock(&[sig::KILL, sig::STOP]).unwrap();
+    let (pid, w) = child();
+    proc::kill(pid, sig::KILL).unwrap();
+    assert_eq!(wait_for(pid), wait::signaled(sig::KILL));
+    io::close(w).unwrap();
+}
+
+fn hold_and_let_go(_: &[&str]) -> i32 {
+    proc::sigblock(&[sig::USR2]).unwrap();
+    proc::kill(proc::getpid() as i32, sig::USR2).unwrap();
+    io::write_all(1, b"alive").unwrap();
+    let none = [0u8; 8];
+    let set = abi::types::sig::SETMASK;
+    // SAFETY: a set of eight bytes; the old one is not asked for.
+    unsafe { vkernel_sys::raw::sigprocmask(set, none.as_ptr(), std::ptr::null_mut()) };
+    9
+}
+
+fn held_back_and_let_go() {
+    let (r, w) = io::pipe2(o::CLOEXEC).unwrap();
+    let pid = role("hold_and_let_go", &[]).dup2(w, 1).spawn().unwrap();
+    io::close(w).unwrap();
+    assert_eq!(io::read_to_end(r).unwrap(), b"alive");
+    assert_eq!(wait_for(pid), wait::signaled(sig::USR2));
 }
 
 fn sleep_is_cut_short() {

@@ -66,9 +66,9 @@ pub fn userland() -> Outcome<PathBuf> {
     user_packages(&IMAGE_PACKAGES)
 }
 
-/// The tests that run inside.
+/// The tests that run inside, and the fuzzer.
 pub fn usertests() -> Outcome<PathBuf> {
-    user_packages(&["usertests"]).map(|dir| dir.join("usertests.wasm"))
+    user_packages(&["usertests", "fuzz"]).map(|dir| dir.join("usertests.wasm"))
 }
 
 fn user_packages(packages: &[&str]) -> Outcome<PathBuf> {

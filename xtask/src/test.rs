@@ -27,6 +27,7 @@ pub fn run(args: &[String]) -> Outcome {
     report.step("build: userland", || build::userland().map(|_| ()));
     report.step("build: image, vk", || build::everything().map(|_| ()));
     report.step("unit tests: loader, xtask", || quiet(cargo(&["test", "--release", "-p", "loader", "-p", "xtask"])));
+    report.step("build: test programs", || build::usertests().map(|_| ()));
     report.step("tests of the host and of vk", || {
         let mut c = cargo(&["test", "--release", "-p", "host-wasi"]);
         // A vk without a kernel would pass by skipping what it can't do.

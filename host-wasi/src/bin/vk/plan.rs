@@ -17,6 +17,9 @@ pub const CANNOT_RUN: u8 = 126;
 /// The program isn't there.
 pub const NOT_FOUND: u8 = 127;
 
+/// With less a kernel is of no use.
+const KERNEL_MEMORY_MIN: u64 = 4 << 20;
+
 /// The directories of programs, in the guest.
 const PATH: &[u8] = b"/bin:/usr/bin:/sbin";
 
@@ -117,6 +120,8 @@ fn limits(options: &Options, boot: &mut BootOptions) {
     boot.limits.extend(options.files.map(|n| (rlimit::NOFILE, n.into())));
     boot.max_procs = options.procs;
     boot.tmpfs_size = options.total_memory;
+    // The kernel's own counts for itself: what programs have it keep is theirs, too.
+    boot.kernel_memory = options.total_memory.map(|n| n.max(KERNEL_MEMORY_MIN));
 }
 
 fn arguments(run: &Run) -> Vec<Vec<u8>> {

@@ -142,3 +142,11 @@ fn an_image_that_is_none() {
     let (status, text) = failure(&s.0, &["--image", "/nowhere"]);
     assert_eq!((status, &*text), (125, "--image /nowhere: No such file or directory"));
 }
+
+#[test]
+fn the_total_holds_for_the_kernel_too() {
+    let memory = |args: &[&str]| made(Path::new("/"), args).boot.kernel_memory;
+    assert_eq!(memory(&["run", "ls"]), None);
+    assert_eq!(memory(&["run", "--total-memory", "64m", "ls"]), Some(64 << 20));
+    assert_eq!(memory(&["run", "--total-memory", "1m", "ls"]), Some(KERNEL_MEMORY_MIN));
+}

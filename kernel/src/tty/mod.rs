@@ -303,7 +303,11 @@ impl Vnode for Terminal {
         }
         Ok(())
     }
+    /// A character device without a position is a terminal to WASI's libraries; nothing else may seem one.
     fn seekable(&self) -> bool {
+        self.kind == devctl::KIND_NULL
+    }
+    fn positioned(&self) -> bool {
         false
     }
     fn fsync(&self, _lp: &Lwp, _data_only: bool) -> SysResult<()> {

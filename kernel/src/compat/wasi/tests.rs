@@ -141,6 +141,26 @@ fn a_poller_can_be_killed() {
     }
 }
 
+#[test]
+fn only_a_terminal_looks_like_one() {
+    use abi::types::devctl;
+    const CHARACTER_DEVICE: u8 = 2;
+    for (kind, terminal) in
+        [(devctl::KIND_TTY, true), (devctl::KIND_NULL, false), (devctl::KIND_PIPE, false), (devctl::KIND_FILE, false)]
+    {
+        let vk = Fake::seeded(10).unit(devctl::STDIN, kind).boot();
+        let asked = vk.lwp(|sys| {
+            let out = sys.alloc(24);
+            sys.wasi("fd_fdstat_get", &[0, out.0 as u64])?;
+            Ok::<_, Errno>((sys.peek(out, 1)[0], sys.peek64(out.offset(8))))
+        });
+        let (filetype, rights) = vk.join(asked).expect("fd_fdstat_get");
+        // isatty(3) of wasi-libc.
+        let positionless = rights & (super::rights::FD_SEEK | super::rights::FD_TELL) == 0;
+        assert_eq!(filetype == CHARACTER_DEVICE && positionless, terminal, "kind {kind}");
+    }
+}
+
 /// The descriptor that is preopened, and those below it that a library must skip.
 fn preopens(sys: &Sys) -> (Vec<i32>, Option<i32>) {
     let out = sys.alloc(8);

@@ -59,19 +59,19 @@ impl Trace {
 
 /// A system call with somebody looking.
 #[cold]
+#[inline(never)]
 pub fn traced(lp: &Lwp, nr: u32, regs: [u64; 6]) -> i64 {
     let trace = &lp.kernel.trace;
     if let Some(n) = trace.calls.get(nr as usize) {
         n.fetch_add(1, Relaxed);
     }
-    let [a0, a1, a2, a3, a4, a5] = regs;
     if !trace.wants(nr) {
-        return crate::sysent::dispatch(lp, nr, a0, a1, a2, a3, a4, a5);
+        return crate::sysent::dispatch_traced(lp, nr, regs);
     }
     // Arguments are shown as they were at the call: the kernel may overwrite what they point at.
     let call = describe(lp, nr, &regs);
     let began = lp.machine().clock(clock::MONOTONIC, 0);
-    let answer = crate::sysent::dispatch(lp, nr, a0, a1, a2, a3, a4, a5);
+    let answer = crate::sysent::dispatch_traced(lp, nr, regs);
     let took = lp.machine().clock(clock::MONOTONIC, 0) - began;
     let line = format!("{} {call} = {} <{}.{:03} us>\n", lp.proc.pid, result(nr, answer), took / 1000, took % 1000);
     let mut rest = line.as_bytes();

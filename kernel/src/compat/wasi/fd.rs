@@ -30,14 +30,14 @@ fn offset(off: i64) -> SysResult<u64> {
     u64::try_from(off).map_err(|_| Errno::EINVAL)
 }
 
-#[inline]
+#[inline(always)]
 fn read(lp: &Lwp, file: &File, iovs: UAddr, n: u32, at: Option<u64>, nread: UAddr) -> SysResult<()> {
     file.check_readable()?;
     let done = iov::with(lp, iovs, n, |v| kern_rw(lp, file, Rw::Read, v, at))?;
     lp.machine().put32(nread, done as u32)
 }
 
-#[inline]
+#[inline(always)]
 fn write(lp: &Lwp, file: &File, iovs: UAddr, n: u32, at: Option<u64>, nwritten: UAddr) -> SysResult<()> {
     file.check_writable()?;
     let done = iov::with(lp, iovs, n, |v| kern_rw(lp, file, Rw::Write, v, at))?;

@@ -1,4 +1,5 @@
-//! Scatter/gather lists of a program: copied in once, without an allocation for up to 16 pieces.
+//! Scatter/gather lists of a program: copied in once, without an allocation for up to 16 pieces,
+//! and without an array for the one piece that nearly all calls have.
 
 use alloc::vec::Vec;
 
@@ -16,18 +17,24 @@ const SIZE: usize = 8;
 #[inline]
 pub fn with<T>(lp: &Lwp, at: UAddr, n: u32, f: impl FnOnce(&[Iovec]) -> SysResult<T>) -> SysResult<T> {
     match n as usize {
-        n @ 0..=2 => few::<2, T>(lp, at, n, f),
-        n @ 3..=16 => few::<16, T>(lp, at, n, f),
+        1 => {
+            let mut raw = [0; SIZE];
+            lp.machine().copyin(at, &mut raw)?;
+            f(&[decode(&raw)])
+        }
+        n if n <= FEW => few(lp, at, n, f),
         n if n <= limits::IOV_MAX => many(lp, at, n, f),
         _ => Err(Errno::EINVAL),
     }
 }
 
-#[inline]
-fn few<const N: usize, T>(lp: &Lwp, at: UAddr, n: usize, f: impl FnOnce(&[Iovec]) -> SysResult<T>) -> SysResult<T> {
-    let mut raw = [[0; SIZE]; N];
-    let mut iovs = [Iovec::default(); N];
-    let n = n.min(N);
+const FEW: usize = 16;
+
+#[inline(never)]
+fn few<T>(lp: &Lwp, at: UAddr, n: usize, f: impl FnOnce(&[Iovec]) -> SysResult<T>) -> SysResult<T> {
+    let mut raw = [[0; SIZE]; FEW];
+    let mut iovs = [Iovec::default(); FEW];
+    let n = n.min(FEW);
     lp.machine().copyin(at, raw[..n].as_flattened_mut())?;
     for (iov, raw) in iovs.iter_mut().zip(&raw[..n]) {
         *iov = decode(raw);
@@ -36,6 +43,7 @@ fn few<const N: usize, T>(lp: &Lwp, at: UAddr, n: usize, f: impl FnOnce(&[Iovec]
 }
 
 #[cold]
+#[inline(never)]
 fn many<T>(lp: &Lwp, at: UAddr, n: usize, f: impl FnOnce(&[Iovec]) -> SysResult<T>) -> SysResult<T> {
     let mut raw = super::types::zeroed(n * SIZE)?;
     lp.machine().copyin(at, &mut raw)?;

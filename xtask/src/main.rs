@@ -6,6 +6,7 @@
 mod bench;
 mod build;
 mod check;
+mod golden;
 mod image;
 mod process;
 mod programs;
@@ -27,7 +28,8 @@ usage: cargo xtask VERB
   build             the kernel, the userland, the image and vk
   image             the kernel, the userland and the image: target/artifacts
   sizes             what everything weighs
-  check             formatting, clippy, the kernel's imports and portability, the golden files
+  check [--bless]   formatting, clippy, the kernel's imports and portability, the tables against
+                    their golden files; --bless: write those anew
   fmt               format all of it
 ";
 
@@ -43,6 +45,7 @@ fn verb(name: &str, args: &[String]) -> Outcome {
         "usertests" => test::usertests(args),
         "bench" => bench::run(args),
         "sizes" => sizes::run(),
+        "check" if args == ["--bless"] => golden::bless(),
         "check" => check::run(),
         "fmt" => check::format(false),
         _ => Err(format!("{name}: no such verb\n{USAGE}")),

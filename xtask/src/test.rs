@@ -16,20 +16,23 @@ pub fn run(args: &[String]) -> Outcome {
     };
     build::ensure_targets()?;
     let mut report = Report::default();
-    report
-        .step("unit tests: abi, locks, kernel", || quiet(cargo(&["test", "-p", "abi", "-p", "ksync", "-p", "kernel"])));
+    report.step("unit tests: abi, locks, kernel", || {
+        quiet(cargo(&["test", "--quiet", "-p", "abi", "-p", "ksync", "-p", "kernel"]))
+    });
     report.step("unit tests: SDK, shell, tools", || {
-        let mut c = cargo(&["test", "-p", "vkernel-sys", "-p", "sh", "-p", "tools", "--target-dir"]);
+        let mut c = cargo(&["test", "--quiet", "-p", "vkernel-sys", "-p", "sh", "-p", "tools", "--target-dir"]);
         c.arg(target()).current_dir(root().join("user"));
         quiet(c)
     });
     report.step("build: kernel", || build::kernel().map(|_| ()));
     report.step("build: userland", || build::userland().map(|_| ()));
     report.step("build: image, vk", || build::everything().map(|_| ()));
-    report.step("unit tests: loader, xtask", || quiet(cargo(&["test", "--release", "-p", "loader", "-p", "xtask"])));
+    report.step("unit tests: loader, xtask", || {
+        quiet(cargo(&["test", "--quiet", "--release", "-p", "loader", "-p", "xtask"]))
+    });
     report.step("build: test programs", || build::usertests().map(|_| ()));
     report.step("tests of the host and of vk", || {
-        let mut c = cargo(&["test", "--release", "-p", "host-wasi"]);
+        let mut c = cargo(&["test", "--quiet", "--release", "-p", "host-wasi"]);
         // A vk without a kernel would pass by skipping what it can't do.
         c.env("VK_TEST_ALL", "1");
         quiet(c)

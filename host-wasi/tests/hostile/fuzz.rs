@@ -32,8 +32,12 @@ async fn run(default: u64, starve: bool) {
     for seed in seeds {
         let said = Arc::new(Mutex::new(Vec::new()));
         let Some(builder) = fuzzer(seed, 2 + seed as u32 % 5, starve) else { return };
-        let status = super::status(builder.console(Stdio::Capture(said.clone()))).await;
-        assert_eq!(status, Ok(0), "FUZZ_SEED={seed}: the console says: {}", super::text(&said));
+        // What it says last; before that stands what wild writes brought.
+        let words = Arc::new(Mutex::new(Vec::new()));
+        let builder = builder.console(Stdio::Capture(said.clone())).stderr(Stdio::Capture(words.clone()));
+        let status = super::status(builder).await;
+        let last = super::text(&words).rsplit("fuzz: ").next().map(str::to_string);
+        assert_eq!(status, Ok(0), "FUZZ_SEED={seed}: {last:?}; the console says: {}", super::text(&said));
     }
 }
 

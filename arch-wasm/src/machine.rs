@@ -7,7 +7,7 @@ use abi::errno::decode;
 use abi::syscalls::UAddr;
 use abi::{Errno, SysResult};
 use kernel::kern::proc::Lwp;
-use kernel::machdep::{Machine, Parked};
+use kernel::machdep::{Direct, Machine, Parked};
 
 use crate::{heap, host, uaccess};
 
@@ -30,30 +30,26 @@ fn len(b: &[u8]) -> u32 {
 fn done(r: i32) -> SysResult<()> {
     decode(r).map(|_| ())
 }
+/// What a move of user memory answers.
+fn moved(answer: u32) -> SysResult<()> {
+    if answer == 0 { Ok(()) } else { Err(Errno::EFAULT) }
+}
 /// A count that the host claims to have moved.
 fn count(r: i32, max: usize) -> SysResult<usize> {
     decode(r).map(|n| (n as usize).min(max))
 }
 
 impl Machine for Wasm {
-    #[inline]
     fn copyin(&self, src: UAddr, dst: &mut [u8]) -> SysResult<()> {
-        uaccess::copyin(src, dst)
+        moved((uaccess::direct().copyin)(dst.as_mut_ptr(), src.0, dst.len()))
     }
-    #[inline]
     fn copyout(&self, src: &[u8], dst: UAddr) -> SysResult<()> {
-        uaccess::copyout(src, dst)
+        moved((uaccess::direct().copyout)(dst.0, src.as_ptr(), src.len()))
     }
-    #[inline]
-    fn put32(&self, dst: UAddr, v: u32) -> SysResult<()> {
-        uaccess::put32(dst, v)
-    }
-    #[inline]
-    fn put64(&self, dst: UAddr, v: u64) -> SysResult<()> {
-        uaccess::put64(dst, v)
+    fn direct(&self) -> Option<Direct> {
+        Some(uaccess::direct())
     }
 
-    #[inline]
     fn clock(&self, id: u32, lwp: u32) -> u64 {
         host::clock(id, lwp)
     }

@@ -1,57 +1,34 @@
-//! Calls to the uaccess module, which stands in the kernel's function table from a slot on that
-//! is the same in every instance (the functions behind it are each lwp's own).
+//! The uaccess module, which stands in the kernel's function table from a slot on that is the same
+//! in every instance (the functions behind it are each lwp's own). The kernel calls it directly.
 
-use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use abi::syscalls::UAddr;
-use abi::{Errno, SysResult};
+use kernel::machdep::Direct;
 
-static SLOTS: AtomicU32 = AtomicU32::new(0);
+use crate::host;
 
+static SLOTS: AtomicUsize = AtomicUsize::new(0);
+
+/// The slot of the first. The host tells before anything else.
 pub fn set_slots(first: u32) {
-    SLOTS.store(first, Relaxed);
+    SLOTS.store(first as usize, Relaxed);
 }
 
-type Copy = extern "C" fn(u32, u32, u32) -> u32;
-type Put32 = extern "C" fn(u32, u32) -> u32;
-type Put64 = extern "C" fn(u32, u64) -> u32;
-
-/// The table slot of a function of `abi::trapframe::UACCESS`.
-#[inline(always)]
-fn slot(n: u32) -> usize {
-    (SLOTS.load(Relaxed) + n) as usize
-}
-
-#[inline(always)]
-fn result(r: u32) -> SysResult<()> {
-    if r == 0 { Ok(()) } else { Err(Errno::EFAULT) }
-}
-
-#[inline(always)]
-pub fn copyin(src: UAddr, dst: &mut [u8]) -> SysResult<()> {
-    // SAFETY: a function pointer is a table slot on wasm; the host has put `copyin` there, with
-    // this type, which writes only to the `dst.len()` bytes of `dst`.
-    let f = unsafe { core::mem::transmute::<usize, Copy>(slot(0)) };
-    result(f(dst.as_mut_ptr() as u32, src.0, dst.len() as u32))
-}
-
-#[inline(always)]
-pub fn copyout(src: &[u8], dst: UAddr) -> SysResult<()> {
-    // SAFETY: as for `copyin`; it only reads `src`.
-    let f = unsafe { core::mem::transmute::<usize, Copy>(slot(1)) };
-    result(f(dst.0, src.as_ptr() as u32, src.len() as u32))
-}
-
-#[inline(always)]
-pub fn put32(dst: UAddr, v: u32) -> SysResult<()> {
-    // SAFETY: as for `copyin`; it touches user memory only.
-    let f = unsafe { core::mem::transmute::<usize, Put32>(slot(2)) };
-    result(f(dst.0, v))
-}
-
-#[inline(always)]
-pub fn put64(dst: UAddr, v: u64) -> SysResult<()> {
-    // SAFETY: as for `put32`.
-    let f = unsafe { core::mem::transmute::<usize, Put64>(slot(3)) };
-    result(f(dst.0, v))
+/// The functions, in the order of `abi::trapframe::UACCESS`.
+pub fn direct() -> Direct {
+    let slot = SLOTS.load(Relaxed);
+    // SAFETY: a function pointer is a table slot on wasm, and none is 0: the host gives room behind
+    // the linker's own, which begin at 1. It has put functions of these types there, which touch of
+    // the kernel's memory only what they are told to, and check where they touch user memory. A
+    // call of a slot with a function of another type traps.
+    unsafe {
+        use core::mem::transmute;
+        Direct {
+            copyin: transmute::<usize, extern "C" fn(*mut u8, u32, usize) -> u32>(slot),
+            copyout: transmute::<usize, extern "C" fn(u32, *const u8, usize) -> u32>(slot + 1),
+            put32: transmute::<usize, extern "C" fn(u32, u32) -> u32>(slot + 2),
+            put64: transmute::<usize, extern "C" fn(u32, u64) -> u32>(slot + 3),
+            clock: host::clock,
+        }
+    }
 }

@@ -40,13 +40,13 @@ use ksync::SpinLock;
 use crate::kern::cred::Ucred;
 use crate::kern::descrip::Filedesc;
 use crate::kern::proc::{Lwp, NewProc, Proc, Procs, Program, lwpflag};
-use crate::machdep::Machine;
+use crate::machdep::{Machine, MachineRef};
 use crate::vfs::mount::Mounts;
 use crate::vfs::vnode::VnodeRef;
 
 /// One kernel: all its state hangs here.
 pub struct Kernel {
-    pub machine: Arc<dyn Machine>,
+    pub machine: MachineRef,
     pub procs: Procs,
     pub mounts: Mounts,
     /// The root directory, from `boot` on.
@@ -65,7 +65,7 @@ pub struct Kernel {
 impl Kernel {
     pub fn new(machine: Arc<dyn Machine>) -> Arc<Kernel> {
         Arc::new(Kernel {
-            machine,
+            machine: MachineRef::new(machine),
             procs: Procs::default(),
             mounts: Mounts::new(),
             root: SpinLock::new(&locks::MOUNTS, None),

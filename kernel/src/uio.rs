@@ -8,7 +8,7 @@ use abi::syscalls::UAddr;
 use abi::{Errno, SysResult};
 
 use crate::kern::proc::Lwp;
-use crate::machdep::Machine;
+use crate::machdep::MachineRef;
 
 /// A piece of user memory that somebody claims to own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,7 +51,7 @@ impl<'a> Uio<'a> {
 
     /// The machine that the asker runs on.
     #[inline]
-    pub fn machine(&self) -> &dyn Machine {
+    pub fn machine(&self) -> &MachineRef {
         self.lp.machine()
     }
 

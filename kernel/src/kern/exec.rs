@@ -15,7 +15,7 @@ use core::sync::atomic::Ordering::SeqCst;
 
 use crate::kern::exit;
 use crate::kern::proc::{Lwp, Program, Strings, lwpflag};
-use crate::machdep::Machine;
+use crate::machdep::MachineRef;
 use crate::uio::Uio;
 use crate::vfs::lookup::{At, Start, namei};
 use crate::vfs::vnode::VnodeRef;
@@ -23,7 +23,7 @@ use crate::vfs::vnode::VnodeRef;
 /// A compiled program at the host. Closed when nobody refers to it any more.
 pub struct Image {
     pub id: u32,
-    machine: Arc<dyn Machine>,
+    machine: MachineRef,
 }
 
 impl Drop for Image {

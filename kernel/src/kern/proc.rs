@@ -21,7 +21,7 @@ use crate::kern::exec::Image;
 use crate::kern::resource::Limits;
 use crate::kern::synch::{WaitQueue, Waiter};
 use crate::locks;
-use crate::machdep::Machine;
+use crate::machdep::MachineRef;
 use crate::vfs::file::File;
 use crate::vfs::vnode::VnodeRef;
 
@@ -73,8 +73,8 @@ impl Lwp {
     }
 
     #[inline]
-    pub fn machine(&self) -> &dyn Machine {
-        &*self.kernel.machine
+    pub fn machine(&self) -> &MachineRef {
+        &self.kernel.machine
     }
 
     /// True when a sleep must end with EINTR.

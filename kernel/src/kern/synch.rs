@@ -12,7 +12,7 @@ use ksync::SpinLock;
 
 use crate::kern::proc::Lwp;
 use crate::locks;
-use crate::machdep::{Machine, Parked};
+use crate::machdep::{MachineRef, Parked};
 
 /// No deadline.
 pub const FOREVER: u64 = u64::MAX;
@@ -20,11 +20,11 @@ pub const FOREVER: u64 = u64::MAX;
 /// What an lwp sleeps on: 0 asleep or about to be, 1 woken.
 pub struct Waiter {
     word: AtomicU32,
-    machine: Arc<dyn Machine>,
+    machine: MachineRef,
 }
 
 impl Waiter {
-    pub fn new(machine: Arc<dyn Machine>) -> Arc<Waiter> {
+    pub fn new(machine: MachineRef) -> Arc<Waiter> {
         Arc::new(Waiter { word: AtomicU32::new(0), machine })
     }
 

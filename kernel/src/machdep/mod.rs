@@ -3,8 +3,11 @@
 //! Two machines exist: the wasm port (crate `arch-wasm`, which passes these on to the host as
 //! hypercalls and to the uaccess module), and [`fake`], on which the native tests run.
 
+mod direct;
 #[cfg(any(test, feature = "fake"))]
 pub mod fake;
+
+pub use direct::{Direct, MachineRef};
 
 use alloc::sync::Arc;
 use core::sync::atomic::AtomicU32;
@@ -31,12 +34,9 @@ pub trait Machine: Send + Sync {
     fn copyin(&self, src: UAddr, dst: &mut [u8]) -> SysResult<()>;
     /// Copies to the memory of the calling lwp's process. EFAULT, with nothing or something copied.
     fn copyout(&self, src: &[u8], dst: UAddr) -> SysResult<()>;
-    /// Stores one little-endian word.
-    fn put32(&self, dst: UAddr, v: u32) -> SysResult<()> {
-        self.copyout(&v.to_le_bytes(), dst)
-    }
-    fn put64(&self, dst: UAddr, v: u64) -> SysResult<()> {
-        self.copyout(&v.to_le_bytes(), dst)
+    /// The functions behind these and `clock`, for a machine that has them.
+    fn direct(&self) -> Option<Direct> {
+        None
     }
 
     /// Nanoseconds of an `abi::types::clock`; the CPU clocks of the lwp whose `md.id` is given.

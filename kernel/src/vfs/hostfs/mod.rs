@@ -25,13 +25,13 @@ use ksync::{SleepLock, SpinLock};
 use crate::Kernel;
 use crate::kern::proc::Lwp;
 use crate::locks;
-use crate::machdep::Machine;
+use crate::machdep::MachineRef;
 use crate::vfs::mount::Mount;
 use node::Node;
 
 /// One shared directory, mounted.
 pub struct Hostfs {
-    machine: Arc<dyn Machine>,
+    machine: MachineRef,
     /// The host's device of the root: files of another one get other inode numbers.
     dev: u64,
     uid: AtomicU32,
@@ -73,7 +73,7 @@ impl Hostfs {
 pub fn make(lp: &Lwp, export: u32, flags: u32) -> SysResult<Arc<Mount>> {
     let machine = lp.kernel.machine.clone();
     let attr = rpc::small(
-        &*machine,
+        &machine,
         |w| {
             w.u32(op::GETATTR).u32(export);
         },

@@ -8,7 +8,7 @@ use abi::{Errno, SysResult, hostfs::op};
 
 use super::Hostfs;
 use crate::kern::proc::Lwp;
-use crate::machdep::Machine;
+use crate::machdep::MachineRef;
 
 /// Room for a message with two names and for an answer with attributes.
 const SMALL: usize = 640;
@@ -26,7 +26,7 @@ fn answer<'a>(buf: &'a [u8]) -> SysResult<Reader<'a>> {
 
 /// A request and an answer that both fit on the stack.
 pub fn small<T>(
-    machine: &dyn Machine,
+    machine: &MachineRef,
     build: impl FnOnce(&mut Writer<'_>),
     parse: impl FnOnce(&mut Reader<'_>) -> SysResult<T>,
 ) -> SysResult<T> {
@@ -42,7 +42,7 @@ pub fn small<T>(
     parse(&mut r).map_err(|e| if e == Errno::EINVAL { Errno::EIO } else { e })
 }
 
-fn close(machine: &dyn Machine, handle: u32) -> SysResult<()> {
+fn close(machine: &MachineRef, handle: u32) -> SysResult<()> {
     small(
         machine,
         |w| {
@@ -55,7 +55,7 @@ fn close(machine: &dyn Machine, handle: u32) -> SysResult<()> {
 impl Hostfs {
     /// A handle is not needed any more. Should the host fail now it is told again at the next chance.
     pub fn close(&self, handle: u32) {
-        if close(&*self.machine, handle).is_err() {
+        if close(&self.machine, handle).is_err() {
             self.unclosed.lock().push(handle);
         }
     }
@@ -70,7 +70,7 @@ impl Hostfs {
         for handle in left {
             self.close(handle);
         }
-        small(&*self.machine, build, parse)
+        small(&self.machine, build, parse)
     }
 
     /// A request whose data, or whose answer's data, may be up to `data` bytes. `build` writes the

@@ -11,14 +11,14 @@ use abi::{Errno, SysResult};
 use super::data::Blob;
 use super::names;
 use super::node::Node;
-use crate::machdep::Machine;
+use crate::machdep::MachineRef;
 use crate::vfs::vnode::{Create, SetAttr, Vnode, VnodeRef};
 
 /// How much of the index is asked for at once.
 const PIECE: usize = 64 << 10;
 
 /// Reads the whole index. An image that has none is empty.
-pub fn read_index(machine: &dyn Machine) -> SysResult<Vec<u8>> {
+pub fn read_index(machine: &MachineRef) -> SysResult<Vec<u8>> {
     let mut index = Vec::new();
     loop {
         let at = index.len();

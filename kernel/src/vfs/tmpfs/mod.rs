@@ -22,7 +22,7 @@ use ksync::SpinLock;
 
 use crate::Kernel;
 use crate::locks;
-use crate::machdep::Machine;
+use crate::machdep::MachineRef;
 use crate::vfs::mount::Mount;
 use crate::vfs::vnode::VnodeRef;
 use data::{Budget, PAGE};
@@ -33,7 +33,7 @@ const RESERVE_PART: u64 = 8;
 
 /// One instance.
 pub struct Tmpfs {
-    machine: Arc<dyn Machine>,
+    machine: MachineRef,
     /// In pages.
     pub limit: AtomicU64,
     pub used: AtomicU64,

@@ -1,6 +1,6 @@
 //! An lwp: the loop around user code, and how user code is left.
 //!
-//! `machine.md` section 4. The future made by [`life`] is the lwp: it owns a store with the lwp's
+//! The future made by [`life`] is the lwp: it owns a store with the lwp's
 //! kernel instance and, while a program runs, its stub, the program and the uaccess module. It is
 //! polled by the vkernel's task only. After an exec the next program gets a fresh store, because
 //! instances live as long as their store.
@@ -428,8 +428,10 @@ fn go_on(cpu: &mut Cpu) -> wasmtime::Result<UpdateDeadline> {
 /// is stopped when the kernel is done, but not forever: a check costs something.
 fn not_now(cpu: &mut Cpu) -> wasmtime::Result<UpdateDeadline> {
     let now = monotonic_ns();
-    if cpu.in_kernel == 0 {
-        cpu.in_kernel_since = now;
+    // A kernel that has slept since the last look, for a compiler say, does not hang.
+    let resumed = cpu.machine.sched.with(|s| s.running_since());
+    if cpu.in_kernel == 0 || cpu.in_kernel_since < resumed {
+        (cpu.in_kernel, cpu.in_kernel_since) = (0, now);
     }
     cpu.in_kernel += 1;
     if now.saturating_sub(cpu.in_kernel_since) > HUNG_NS + TICK_NS {

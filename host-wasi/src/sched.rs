@@ -190,6 +190,11 @@ impl Sched {
         self.slots[id as usize].cpu_ns + current
     }
 
+    /// Since when the running lwp has run without a sleep.
+    pub fn running_since(&self) -> u64 {
+        self.running.map_or(0, |r| r.1)
+    }
+
     /// The running lwp goes to the end of the queue.
     pub fn yield_now(&mut self, id: SlotId) {
         self.slots[id as usize].state = State::Ready;

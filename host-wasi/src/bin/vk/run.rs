@@ -33,13 +33,14 @@ pub fn run(options: &Options, artifacts: &'static Artifacts, plan: Plan) -> Resu
     let quiet = options.quiet;
     let done = runtime.block_on(async {
         announce(&host, &plan, quiet);
+        let interactive = plan.boot.init;
         let (console, stream) = Console::new(&plan).map_err(|e| broken(&e))?;
         let mut builder = builder(&host, options, plan).console(stream);
         if let Some(file) = trace {
             builder = builder.trace_to(file.into());
         }
         // Before the boot, so that none is missed.
-        let mut signals = Signals::new().map_err(|e| broken(&e))?;
+        let mut signals = Signals::new(interactive).map_err(|e| broken(&e))?;
         let vkernel = builder.boot().await.map_err(|e| Failure::new(CANNOT_RUN, format!("can't boot: {e:#}")))?;
         Ok(console.while_waiting(wait(vkernel, &mut signals)).await)
     });
@@ -103,6 +104,9 @@ fn announce(host: &Host, plan: &Plan, quiet: bool) {
 struct Signals {
     interrupt: Signal,
     quit: Signal,
+    /// Ctrl-Z, where somebody inside can bring a stopped program back: under init's shell. Else it
+    /// stops vk itself, as any program.
+    stop: Option<Signal>,
     winch: Signal,
     terminate: Signal,
     hangup: Signal,
@@ -117,10 +121,11 @@ enum Told {
 }
 
 impl Signals {
-    fn new() -> io::Result<Signals> {
+    fn new(interactive: bool) -> io::Result<Signals> {
         Ok(Signals {
             interrupt: signal(SignalKind::interrupt())?,
             quit: signal(SignalKind::quit())?,
+            stop: interactive.then(|| signal(SignalKind::from_raw(libc::SIGTSTP))).transpose()?,
             winch: signal(SignalKind::window_change())?,
             terminate: signal(SignalKind::terminate())?,
             hangup: signal(SignalKind::hangup())?,
@@ -131,6 +136,7 @@ impl Signals {
         tokio::select! {
             _ = self.interrupt.recv() => Told::Pass(sig::INT),
             _ = self.quit.recv() => Told::Pass(sig::QUIT),
+            Some(_) = async { self.stop.as_mut()?.recv().await } => Told::Pass(sig::TSTP),
             _ = self.winch.recv() => Told::Winch,
             _ = self.terminate.recv() => Told::End(sig::TERM),
             _ = self.hangup.recv() => Told::End(sig::HUP),

@@ -77,11 +77,18 @@ pub fn sys_setrlimit(lp: &Lwp, which: u32, from: UAddr) -> SysResult<()> {
     if soft > hard || which == rlimit::NOFILE && hard > NOFILE_MAX {
         return Err(if soft > hard { Errno::EINVAL } else { Errno::EPERM });
     }
+    let memory = which == rlimit::AS || which == rlimit::DATA;
     if hard > h.load(Relaxed) {
+        // How much memory a process may have was said from outside: not even root here has more.
+        if memory {
+            return Err(Errno::EPERM);
+        }
         lp.proc.cred.check_root()?;
     }
-    if which == rlimit::AS || which == rlimit::DATA {
-        lp.machine().vmspace_ctl(lp.proc.vmspace, vmctl::SET_LIMIT, soft)?;
+    if memory {
+        // One limit serves both: the lower, as `exec::memory_limit` has it.
+        let other = if which == rlimit::AS { rlimit::DATA } else { rlimit::AS };
+        lp.machine().vmspace_ctl(lp.proc.vmspace, vmctl::SET_LIMIT, soft.min(l.soft(other)))?;
     }
     s.store(soft, Relaxed);
     h.store(hard, Relaxed);

@@ -200,3 +200,19 @@ fn a_hundred_thousand_opens_leave_nothing() {
     });
     vk.join(h);
 }
+
+/// RLIMIT_AS and RLIMIT_DATA share the host's one limit: raising one must not lift the other.
+#[test]
+fn a_limit_on_memory_cannot_be_lifted_by_the_other_one() {
+    let vk = Fake::seeded(1).boot();
+    let h = vk.lwp(|sys| {
+        let (low, high) = (1 << 20, 2 << 20);
+        sys.setrlimit(rlimit::AS, low, low).expect("setrlimit");
+        sys.setrlimit(rlimit::DATA, rlimit::INFINITY, rlimit::INFINITY).expect("setrlimit");
+        assert!(!sys.try_grow(high as usize));
+        assert_eq!(sys.setrlimit(rlimit::AS, high, high), Err(Errno::EPERM), "not even root");
+        assert!(!sys.try_grow(high as usize));
+        assert!(sys.try_grow(low as usize));
+    });
+    vk.join(h);
+}

@@ -107,6 +107,10 @@ fn what_gives_memory_back_goes_on() {
         assert_eq!(sys.write(w, b" still"), Ok(6));
         assert_eq!(sys.read(r, 100), Ok(b"there still".to_vec()));
         assert_eq!(sys.write(w2, b"new"), Err(Errno::ENOMEM));
+        // One that would have to grow keeps nobody waiting for what does not come.
+        assert_eq!(sys.write(w, b"last"), Ok(4));
+        assert_eq!(sys.write(w, &[0; 4096]), Err(Errno::ENOMEM));
+        assert_eq!(sys.read(r, 100), Ok(b"last".to_vec()));
         assert_eq!(sys.waitpid(child), Ok(wait::exited(7)));
         assert_eq!(sys.rename("/tmp/f", "/tmp/g", 0), Ok(()));
         assert_eq!(sys.unlink("/tmp/g"), Ok(()));

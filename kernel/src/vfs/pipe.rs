@@ -201,7 +201,8 @@ fn drain(ring: &mut Ring, uio: &mut Uio<'_>) -> SysResult<()> {
     Ok(())
 }
 
-/// Into the ring, as much as has room. ENOMEM when the ring can't grow to take even a byte.
+/// Into the ring, as much as has room. ENOMEM when it can't grow: a writer that waited for room would
+/// find some at once, again and again.
 #[inline]
 fn fill(ring: &mut Ring, uio: &mut Uio<'_>) -> SysResult<()> {
     while uio.resid > 0 && ring.room() > 0 {
@@ -209,7 +210,7 @@ fn fill(ring: &mut Ring, uio: &mut Uio<'_>) -> SysResult<()> {
         // Memory that is short is left to those who cannot do without.
         let space = if ring.fits(before) || uio.machine().admit().is_ok() { ring.space(before) } else { &mut [] };
         if space.is_empty() {
-            return if ring.is_empty() { Err(Errno::ENOMEM) } else { Ok(()) };
+            return Err(Errno::ENOMEM);
         }
         let done = uio.copy_in(space);
         ring.commit(before - uio.resid);

@@ -283,7 +283,7 @@ impl Data {
             }
             at = if !in_hole {
                 nr * CHUNK as u64 + filled as u64
-            } else if self.blob.is_some() {
+            } else if self.blob.is_some_and(|b| (nr + 1) * (CHUNK as u64) < b.size) {
                 (nr + 1) * CHUNK as u64
             } else {
                 // Far over the hole of a sparse file in one step.
@@ -358,6 +358,17 @@ mod tests {
         assert_eq!(d.seek(size, size, false), Err(Errno::ENXIO));
         d.cut(0, &b);
         assert_eq!(b.0.get(), 1000);
+    }
+
+    #[test]
+    fn far_behind_a_blob_there_is_one_hole() {
+        let (mut d, b) = (Data::from_blob(Blob { nr: 2, size: 100_000 }), budget());
+        let size = 1 << 62;
+        assert_eq!(d.seek(0, size, true), Ok(100_000));
+        // A step for each chunk would take years.
+        assert_eq!(d.seek(100_000, size, false), Err(Errno::ENXIO));
+        fill(&mut d, 1 << 61, 1, 7, &b);
+        assert_eq!(d.seek(100_000, size, false), Ok(1 << 61));
     }
 
     #[test]

@@ -56,7 +56,7 @@ pub fn start(machine: &Arc<FakeMachine>, lp: &Arc<Lwp>) -> Tid {
     tid
 }
 
-/// `machine.md` section 4: the one loop.
+/// The one loop around user code.
 fn main(machine: Arc<FakeMachine>, lp: Arc<Lwp>, me: Tid) {
     VMSPACE.with(|v| v.set(lp.proc.vmspace));
     let kernel = lp.kernel.clone();

@@ -125,7 +125,7 @@ async fn a_directory_that_turns_into_a_link_on_the_way_leads_nowhere() {
             rustix::fs::renameat_with(cwd, place.join("d"), cwd, place.join("link"), exchange).expect("an exchange");
             swaps += 1;
             // Each is the directory for a moment, now long, now short.
-            if swaps % 7 == 0 {
+            if swaps.is_multiple_of(7) {
                 std::thread::yield_now();
             }
         }

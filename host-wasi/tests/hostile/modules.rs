@@ -195,7 +195,7 @@ async fn oversized_modules_run_or_are_refused() {
         ("data out of bounds", format!("(memory 1) (data (i32.const 65530) \"0123456789\") {START}"), &[126, 137, 139]),
         (
             "elements out of bounds",
-            format!("(table 1 funcref) (elem (i32.const 1) $s) (func $s (export \"_start\"))"),
+            "(table 1 funcref) (elem (i32.const 1) $s) (func $s (export \"_start\"))".to_string(),
             &[126, 137, 139],
         ),
         ("a start function that traps", format!("(func $s unreachable) (start $s) {START}"), &[132]),

@@ -3,7 +3,8 @@
 //!     fuzz SEED COUNT PROCS [starve]      COUNT calls in all, by PROCS processes at a time
 //!
 //! As pid 1 of a vkernel of its own, installed as `/bin/fuzz`. What becomes of the processes doesn't
-//! matter. `starve` uses the kernel's memory up and leaves them a little, now more, now less. Ends with 0 when the system works afterwards, says so when not.
+//! matter. `starve` uses the kernel's memory up and leaves them a little, now more, now less. Ends with
+//! 0 when the system works afterwards, and says so when not.
 
 #[cfg(target_family = "wasm")]
 mod call;

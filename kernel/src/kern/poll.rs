@@ -25,12 +25,16 @@ impl Registrar {
     }
     /// For `Vnode::poll`: this queue will be woken when the events may have come.
     pub fn add(&mut self, queue: &Arc<WaitQueue>) {
-        // Tens of thousands, if somebody wants it so.
-        if self.queues.try_reserve(1).is_err() || queue.try_enter(&self.waiter).is_err() {
+        // Tens of thousands, if somebody wants it so; but of one and the same queue only one.
+        if self.queues.try_reserve(1).is_err() {
             self.short = true;
             return;
         }
-        self.queues.push(queue.clone());
+        match queue.try_enter(&self.waiter) {
+            Ok(true) => self.queues.push(queue.clone()),
+            Ok(false) => {}
+            Err(_) => self.short = true,
+        }
     }
 }
 
@@ -78,7 +82,7 @@ pub fn wait_many<T>(
 /// `struct pollfd`: i32 fd, u16 events, u16 revents.
 const POLLFD: usize = 8;
 
-/// What one descriptor of a poll answers; None for a negative one, which is left out.
+/// What one descriptor of a poll answers; 0 for a negative one, which is left out.
 fn poll_one(lp: &Lwp, fd: i32, events: u16, reg: Option<&mut Registrar>) -> u16 {
     if fd < 0 {
         return 0;
@@ -124,4 +128,25 @@ pub fn sys_poll(lp: &Lwp, fds: UAddr, count: u32, timeout_ms: i32) -> SysResult<
     })?;
     lp.machine().copyout(table, fds)?;
     Ok(ready.unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machdep::fake::Fake;
+
+    #[test]
+    fn who_comes_to_a_queue_twice_stands_in_it_once() {
+        let vk = Fake::seeded(1).boot();
+        vk.init(|sys| {
+            let (a, b) = (Arc::new(WaitQueue::new()), Arc::new(WaitQueue::new()));
+            let mut reg = Registrar::new(&sys.lp);
+            for queue in [&a, &a, &b, &b, &a] {
+                reg.add(queue);
+            }
+            assert_eq!((reg.queues.len(), reg.short), (2, false));
+            drop(reg);
+            assert_eq!((a.waiting(), b.waiting()), (0, 0));
+        });
+    }
 }

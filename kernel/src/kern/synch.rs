@@ -93,17 +93,26 @@ impl WaitQueue {
         self.push(&mut self.list.lock(), w);
     }
 
-    /// As `enter`, for one who may stand in the same queue any number of times. ENOMEM.
-    pub fn try_enter(&self, w: &Arc<Waiter>) -> SysResult<()> {
+    /// As `enter`, for one who may come to the same queue any number of times. False when it
+    /// was the last to enter: it stands there already. ENOMEM.
+    pub fn try_enter(&self, w: &Arc<Waiter>) -> SysResult<bool> {
         let mut list = self.list.lock();
+        if list.last().is_some_and(|last| Arc::ptr_eq(last, w)) {
+            return Ok(false);
+        }
         list.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
         self.push(&mut list, w);
-        Ok(())
+        Ok(true)
     }
 
     fn push(&self, list: &mut Vec<Arc<Waiter>>, w: &Arc<Waiter>) {
         list.push(w.clone());
         self.count.store(list.len() as u32, Ordering::SeqCst);
+    }
+
+    #[cfg(test)]
+    pub fn waiting(&self) -> usize {
+        self.list.lock().len()
     }
 
     /// Takes a waiter out, if it is still there.

@@ -76,13 +76,16 @@ pub fn kern_chmod(lp: &Lwp, vp: &VnodeRef, bits: u32) -> SysResult<()> {
 /// the groups it is in. Set-id bits of a program do not survive it.
 pub fn kern_chown(lp: &Lwp, vp: &VnodeRef, uid: Option<u32>, gid: Option<u32>) -> SysResult<()> {
     check_rw(&**vp)?;
+    if uid.is_none() && gid.is_none() {
+        // Anyone may ask for nothing, and nothing is what happens: set-id bits stay as well.
+        return Ok(());
+    }
     let owner = vp.owner();
     let cred = &lp.proc.cred;
     if cred.euid() != 0 {
         let same_user = uid.is_none_or(|u| u == owner.uid);
         let own_group = gid.is_none_or(|g| g == owner.gid || cred.in_group(g));
-        let asks = uid.is_some() || gid.is_some();
-        if asks && (cred.euid() != owner.uid || !same_user || !own_group) {
+        if cred.euid() != owner.uid || !same_user || !own_group {
             return Err(Errno::EPERM);
         }
     }

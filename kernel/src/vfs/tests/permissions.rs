@@ -141,3 +141,17 @@ fn nothing_is_written_to_a_read_only_mount() {
     })
     .expect("read-only");
 }
+
+/// Else anybody could take the set-user-ID bit off a program of root's.
+#[test]
+fn who_gives_a_file_to_nobody_changes_nothing() {
+    run(|sys| {
+        sys.put_file("/tmp/su", b"x", 0o644)?;
+        sys.chmod("/tmp/su", 0o4755)?;
+        sys.setuid(7)?;
+        sys.chown("/tmp/su", u32::MAX, u32::MAX)?;
+        assert_eq!(sys.stat("/tmp/su", 0)?.mode & mode::PERM, 0o4755);
+        Ok::<(), Errno>(())
+    })
+    .expect("chown");
+}

@@ -106,24 +106,29 @@ impl Ucred {
     }
 
     pub fn in_group(&self, gid: u32) -> bool {
-        self.egid() == gid || self.groups.lock().contains(&gid)
+        self.member(self.egid(), gid)
+    }
+
+    /// In a group, with this id as the first of one's own.
+    fn member(&self, own: u32, gid: u32) -> bool {
+        own == gid || self.groups.lock().contains(&gid)
     }
 
     /// POSIX 4.5, file access permissions: `want` in bits of `types::access`. EACCES.
     #[inline]
     pub fn access(&self, file: &Owner, want: u32) -> SysResult<()> {
-        if self.euid() == 0 { root_access(file, want) } else { self.access_as(self.euid(), file, want) }
+        if self.euid() == 0 { root_access(file, want) } else { self.access_as(self.euid(), self.egid(), file, want) }
     }
 
     /// With the real ids, for access(2).
     pub fn access_real(&self, file: &Owner, want: u32) -> SysResult<()> {
-        if self.uid() == 0 { root_access(file, want) } else { self.access_as(self.uid(), file, want) }
+        if self.uid() == 0 { root_access(file, want) } else { self.access_as(self.uid(), self.gid(), file, want) }
     }
 
-    fn access_as(&self, uid: u32, file: &Owner, want: u32) -> SysResult<()> {
+    fn access_as(&self, uid: u32, gid: u32, file: &Owner, want: u32) -> SysResult<()> {
         let granted = if uid == file.uid {
             file.mode >> 6
-        } else if self.in_group(file.gid) {
+        } else if self.member(gid, file.gid) {
             file.mode >> 3
         } else {
             file.mode

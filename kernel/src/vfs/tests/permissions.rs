@@ -155,3 +155,25 @@ fn who_gives_a_file_to_nobody_changes_nothing() {
     })
     .expect("chown");
 }
+
+#[test]
+fn access_asks_with_the_real_group() {
+    run(|sys| {
+        sys.put_file("/tmp/f", b"x", 0o640)?;
+        sys.chown("/tmp/f", 0, 30)?;
+        sys.call("setegid", &[30])?;
+        sys.call("seteuid", &[7])?;
+        // As of a set-group-ID program: it may read, who started it may not.
+        assert!(sys.open("/tmp/f", 0, 0).is_ok());
+        sys.call("seteuid", &[0])?;
+        sys.call("setegid", &[5])?;
+        sys.call("setgid", &[5])?;
+        sys.call("setegid", &[30])?;
+        sys.setuid(7)?;
+        assert!(sys.open("/tmp/f", 0, 0).is_ok());
+        assert_eq!(call_path(sys, "faccessat", "/tmp/f", &[4, 0]), Err(Errno::EACCES));
+        assert_eq!(call_path(sys, "faccessat", "/tmp/f", &[4, 0x200]), Ok(()));
+        Ok::<(), Errno>(())
+    })
+    .expect("access");
+}

@@ -2,7 +2,7 @@
 //!
 //! A host that gives all lwps of a vkernel one mapping as the kernel's memory cannot hand one
 //! memory object to stores of different lwps. So it instantiates this module in every store, with
-//! a memory creator that answers with the same mapping each time. `machine.md` section 3.
+//! a memory creator that answers with the same mapping each time.
 
 use wasm_encoder::{ExportKind, ExportSection, MemorySection, MemoryType, Module};
 

@@ -27,6 +27,10 @@ pub fn artifacts() -> PathBuf {
 pub fn cargo(args: &[&str]) -> Command {
     let mut c = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     c.args(args).current_dir(root());
+    if std::env::var_os("CARGO_TARGET_DIR").is_some() {
+        // The host's build script only knows the usual place.
+        c.env("VK_ARTIFACTS", root().join(artifacts()));
+    }
     // Flags and directories that cargo set for building this program itself.
     for name in ["CARGO_MANIFEST_DIR", "CARGO_PKG_NAME", "CARGO_PKG_VERSION", "RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS"] {
         c.env_remove(name);

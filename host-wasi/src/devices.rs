@@ -2,14 +2,16 @@
 //!
 //! Units 0 to 2 are standard input, output and error, unit 3 takes the lines of the trace. Nothing
 //! here blocks the vkernel's task: a descriptor is polled before it is used, because `O_NONBLOCK`
-//! belongs to the open file, which we share with the shell that started us. What is not ready is
-//! watched by the executor's reactor, and the kernel gets an interrupt when it is.
+//! belongs to the open file, which we share with the shell that started us. A terminal says that it
+//! can be written to when it has room for one byte, so it is opened anew, for us alone, and there
+//! the flag is set. What is not ready is watched by the executor's reactor, and the kernel gets an
+//! interrupt when it is.
 //!
 //! The terminal's mode is the process's business, not a vkernel's: see `terminal.rs`.
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
@@ -31,7 +33,7 @@ pub enum Stdio {
     Null,
     /// These bytes, then end of file.
     Bytes(Vec<u8>),
-    /// Collects what is written.
+    /// Collects what is written, however much it is: not for a program that isn't trusted.
     Capture(Arc<Mutex<Vec<u8>>>),
     /// An open file.
     Fd(OwnedFd),
@@ -173,7 +175,9 @@ impl Unit {
                 }
             }
         };
-        Ok(Unit::Open(Open { kind: kind(&fd)?, fd, watch: None, wanted: 0, raw: None }))
+        let kind = kind(&fd)?;
+        let own = if kind == devctl::KIND_TTY { reopen(&fd).ok() } else { None };
+        Ok(Unit::Open(Open { kind, fd: own.unwrap_or(fd), watch: None, wanted: 0, raw: None }))
     }
 
     fn write(&mut self, buf: &[u8]) -> Result<usize, Errno> {
@@ -251,6 +255,10 @@ impl Open {
             let piece = &buf[done..buf.len().min(done + PIPE_BUF)];
             match rustix::io::write(&self.fd, piece) {
                 Ok(n) => done += n,
+                Err(rustix::io::Errno::AGAIN) => {
+                    self.want(poll::OUT);
+                    break;
+                }
                 Err(_) if done > 0 => break,
                 Err(e) => return Err(errno(e)),
             }
@@ -311,6 +319,15 @@ impl Open {
         }
         Ok(0)
     }
+}
+
+/// The same terminal as an open file of our own that never blocks. It fails for somebody else's
+/// terminal, as after su(1): then the one that we were given has to do.
+fn reopen(fd: &OwnedFd) -> io::Result<OwnedFd> {
+    use rustix::fs::{Mode, OFlags};
+    let access = rustix::fs::fcntl_getfl(fd)? & OFlags::RWMODE;
+    let flags = access | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    Ok(rustix::fs::open(format!("/proc/self/fd/{}", fd.as_raw_fd()), flags, Mode::empty())?)
 }
 
 fn kind(fd: &OwnedFd) -> io::Result<u32> {
@@ -403,6 +420,19 @@ mod tests {
         }
         drop(w);
         assert_eq!(d.read(0, &mut buf), Ok(0));
+    }
+
+    #[tokio::test]
+    async fn a_terminal_that_nobody_reads_does_not_block() {
+        let (far, near) = crate::terminal::tests::terminal();
+        let given = near.try_clone().unwrap();
+        let mut d = Devices::new([Stdio::Null, Stdio::Fd(given), Stdio::Null, Stdio::Null, Stdio::Null]).unwrap();
+        let big = vec![b'x'; 1 << 20];
+        while d.write(1, &big) != Err(Errno::EAGAIN) {}
+        // Whoever shares it with us must not find it changed.
+        assert!(!rustix::fs::fcntl_getfl(&near).unwrap().contains(rustix::fs::OFlags::NONBLOCK));
+        drop(far);
+        assert_eq!(d.write(1, b"x"), Err(Errno::EIO));
     }
 
     #[tokio::test]

@@ -86,11 +86,12 @@ fn put_back(saved: &Saved) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use std::os::fd::FromRawFd;
 
-    fn terminal() -> (OwnedFd, OwnedFd) {
+    /// Its far end and its near end.
+    pub(crate) fn terminal() -> (OwnedFd, OwnedFd) {
         let (mut master, mut slave) = (-1, -1);
         let null: *mut u8 = std::ptr::null_mut();
         // SAFETY: the two numbers are written, the other pointers may be null.

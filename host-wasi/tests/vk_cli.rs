@@ -40,6 +40,7 @@ fn mistakes_in_arguments_are_125_with_a_message_and_a_usage_line() {
         &["run", "--timeout", "soon", "ls"],
         &["run", "--procs", "0", "ls"],
         &["run", "--files", "-3", "ls"],
+        &["run", "--files", "2", "ls"],
         &["run", "--workdir", "here", "ls"],
         &["run", "--dir", "", "ls"],
         &["run", "--dir", ".::relative", "ls"],
@@ -105,4 +106,7 @@ fn a_program_that_is_not_there_is_127_and_one_that_is_no_file_126() {
     let d = run(&["run", "/tmp/"]);
     assert_eq!(d.status, 126);
     assert!(d.err.contains("/tmp/: is a directory"), "{}", d.err);
+    let d = run(&["run", "/dev/zero"]);
+    assert_eq!(d.status, 126);
+    assert!(d.err.contains("/dev/zero: is larger than"), "{}", d.err);
 }

@@ -100,23 +100,25 @@ pub struct Options {
     pub env: Vec<Variable>,
 
     /// Memory that one process may have, such as 64m or 2g
-    #[arg(long, value_name = "SIZE", value_parser = size, help_heading = "Limits")]
+    #[arg(long, value_name = "SIZE", value_parser = size, allow_negative_numbers = true, help_heading = "Limits")]
     pub memory: Option<u64>,
 
     /// Memory that all processes together may have; files in memory may have as much again
-    #[arg(long, value_name = "SIZE", value_parser = size, help_heading = "Limits")]
+    #[arg(long, value_name = "SIZE", value_parser = size, allow_negative_numbers = true, help_heading = "Limits")]
     pub total_memory: Option<u64>,
 
     /// Processes at a time
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Limits")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), allow_negative_numbers = true,
+          help_heading = "Limits")]
     pub procs: Option<u32>,
 
-    /// Open files per process
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Limits")]
+    /// Open files per process, the three standard streams included
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(3..), allow_negative_numbers = true,
+          help_heading = "Limits")]
     pub files: Option<u32>,
 
     /// End everything after this time and exit with 124; fractions are fine
-    #[arg(long, value_name = "SECONDS", value_parser = seconds, help_heading = "Limits")]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, allow_negative_numbers = true, help_heading = "Limits")]
     pub timeout: Option<Duration>,
 
     /// Print a line per system call (only of these, if named) to standard error

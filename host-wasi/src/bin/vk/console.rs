@@ -95,9 +95,14 @@ fn told(last: &[u8], line: &[u8]) -> bool {
 /// The line as vk says it.
 fn dressed(line: &[u8], wanted: Option<&str>) -> Vec<u8> {
     let text = line.strip_suffix(b"\n").unwrap_or(line);
+    // The text may quote what a program says of itself: it must not steer the terminal.
+    let plain: Vec<u8> = text.iter().map(|&b| if b.is_ascii_control() && b != b'\t' { b'?' } else { b }).collect();
+    let text = &plain[..];
     let missing = wanted.is_some_and(|name| text == format!("{name}: No such file or directory").as_bytes());
     let text: &[u8] = if missing { &text[..text.len() - b"No such file or directory".len()] } else { text };
-    let hint: &[u8] = if missing {
+    let hint: &[u8] = if text.ends_with(b": Out of memory") {
+        b" (give it more with --memory or --total-memory)"
+    } else if missing {
         b"no such program in the image (vk run ls /bin lists them; a program of yours is given by its path)"
     } else {
         b""
@@ -131,6 +136,8 @@ mod tests {
         assert_eq!(says(b"ls: No such file or directory\n", None), "vk: ls: No such file or directory\n");
         let hint = says(b"lss: No such file or directory\n", Some("lss"));
         assert!(hint.starts_with("vk: lss: no such program in the image (vk run ls /bin"), "{hint}");
+        assert_eq!(says(b"x\x1b[31m\r: no\n", None), "vk: x?[31m?: no\n");
+        assert!(says(b"x: Out of memory\n", None).ends_with("--total-memory)\n"));
         assert!(told(b"x.wasm: not a WebAssembly module\n", b"x.wasm: Exec format error\n"));
         assert!(!told(b"y.wasm: damaged\n", b"x.wasm: Exec format error\n"));
         assert_eq!(says(b"other: No such file or directory", Some("lss")), "vk: other: No such file or directory\n");

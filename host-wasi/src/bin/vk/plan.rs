@@ -6,7 +6,7 @@ use crate::args::{Cli, Command, Options, Run, Share, Variable};
 use host_wasi::bootimage::{BootImage, ImageError};
 use host_wasi::config::{BootOptions, Program};
 use std::ffi::{OsStr, OsString};
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Read};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
@@ -19,6 +19,9 @@ pub const NOT_FOUND: u8 = 127;
 
 /// With less a kernel is of no use.
 const KERNEL_MEMORY_MIN: u64 = 4 << 20;
+
+/// The kernel takes no larger ones either.
+const PROGRAM_MAX: u64 = 512 << 20;
 
 /// The directories of programs, in the guest.
 const PATH: &[u8] = b"/bin:/usr/bin:/sbin";
@@ -156,7 +159,13 @@ fn host_program(run: &Run) -> Result<Option<Vec<u8>>, Failure> {
         }
         _ => Failure::new(CANNOT_RUN, format!("{}: {}", show(name), plain(&e))),
     };
-    let program = std::fs::read(name).map_err(wrong)?;
+    // A pipe will do; /dev/zero has no end.
+    let mut program = Vec::new();
+    let file = std::fs::File::open(name).map_err(wrong)?;
+    file.take(PROGRAM_MAX + 1).read_to_end(&mut program).map_err(wrong)?;
+    if program.len() as u64 > PROGRAM_MAX {
+        return Err(Failure::new(CANNOT_RUN, format!("{}: is larger than 512 MiB, the largest program", show(name))));
+    }
     if program.starts_with(b"#!") {
         // Its interpreter opens it by its path, which means nothing to the guest.
         let text = format!(

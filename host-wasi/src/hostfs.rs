@@ -53,7 +53,7 @@ enum Reply {
     Data(Vec<u8>),
 }
 
-/// Handles at a time; more are `ENFILE`.
+/// Handles at a time, where half of this process's limit isn't less; more are `ENFILE`.
 const MAX_HANDLES: usize = 65_536;
 
 /// Room that any answer without data fits in: status, handle, attributes.
@@ -62,7 +62,10 @@ const SMALL_ANSWER: usize = 4 + 4 + 56;
 impl Server {
     /// A server whose handles `0..exports.len()` are these directories.
     pub fn new(exports: Vec<Export>) -> Server {
-        Self::with_limit(exports, MAX_HANDLES)
+        // The host needs descriptors, too: one guest doesn't get the last of them.
+        let ours = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+        let most = ours.map_or(MAX_HANDLES, |n| usize::try_from(n / 2).unwrap_or(MAX_HANDLES));
+        Self::with_limit(exports, most.min(MAX_HANDLES))
     }
 
     fn with_limit(exports: Vec<Export>, max: usize) -> Server {

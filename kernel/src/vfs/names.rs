@@ -260,10 +260,14 @@ fn check_rename(
     }
 }
 
-/// True when `dir` is `above` or stands somewhere below it, in one mount.
+/// Directories above one another, at most: the climb of `is_above` must end.
+const DEPTH_MAX: usize = 1 << 16;
+
+/// True when `dir` is `above` or stands somewhere below it, in one mount. ELOOP: who moves a host's
+/// directories from outside, or through a second mount, can have each of two stand in the other.
 fn is_above(lp: &Lwp, above: &VnodeRef, dir: &VnodeRef) -> SysResult<bool> {
     let mut dir = dir.clone();
-    loop {
+    for _ in 0..DEPTH_MAX {
         if same(above, &dir) {
             return Ok(true);
         }
@@ -272,4 +276,5 @@ fn is_above(lp: &Lwp, above: &VnodeRef, dir: &VnodeRef) -> SysResult<bool> {
         }
         dir = dir.parent(lp)?;
     }
+    Err(Errno::ELOOP)
 }

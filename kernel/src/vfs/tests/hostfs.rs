@@ -84,3 +84,27 @@ fn it_may_be_the_root() {
     vk.run();
     assert_eq!(vk.exit_status(), Some(abi::types::wait::exited(127)));
 }
+
+/// Two mounts of one directory: what is moved through the second, the first one has not seen.
+#[test]
+fn directories_that_seem_to_stand_in_each_other_are_climbed_for_a_while_only() {
+    let again = [&[0; 8], &b"/again"[..]].concat();
+    let vk = fake().dir("again").config(abi::image::kind::HOST_DIR, &again).boot();
+    vk.init(|sys| {
+        for dir in ["/mnt/x", "/mnt/x/y", "/mnt/z"] {
+            sys.mkdir(dir, 0o755).expect("mkdir");
+        }
+        let y = sys.open("/mnt/x/y", o::DIRECTORY, 0).expect("open");
+        sys.rename("/again/x/y", "/again/y", 0).expect("rename");
+        sys.rename("/again/x", "/again/y/x", 0).expect("rename");
+        let x = sys.openat(y, "x", o::DIRECTORY, 0).expect("open");
+        let (old, new) = (sys.alloc(6), sys.alloc(1));
+        sys.poke(old, b"/mnt/z");
+        sys.poke(new, b"z");
+        let cwd = abi::types::at::FDCWD as u32 as u64;
+        let moved = sys.call("renameat", &[cwd, old.0 as u64, 6, x as u64, new.0 as u64, 1, 0]);
+        assert_eq!(moved, Err(Errno::ELOOP));
+        assert!(sys.stat("/mnt/y/x", 0).is_ok());
+        assert_eq!(sys.rename("/mnt/z", "/mnt/y/x/z", 0), Ok(()));
+    });
+}

@@ -145,6 +145,7 @@ impl Frame<'_, '_> {
             O::GlobalGet { global_index } => self.stack.push(self.world.globals[*global_index as usize].into()),
             O::I32Const { value } => self.stack.push((*value as u32).into()),
             O::I64Const { value } => self.stack.push((*value as u64).into()),
+            O::V128Const { value } => self.stack.push(value.i128() as u128),
             O::I32WrapI64 => { let v = self.pop32(); self.stack.push(v.into()) }
             O::I64ExtendI32U => { let v = self.pop32(); self.stack.push(v.into()) }
             O::Select => { let (c, b, a) = (self.pop32(), self.pop(), self.pop()); self.stack.push(if c != 0 { a } else { b }) }

@@ -4,7 +4,8 @@
 //! vkernel at once and never preempts kernel code needs no atomicity: [`uniprocessor`] makes the
 //! memory an unshared one and every atomic instruction a plain one, at load time, as Linux patches
 //! `lock` prefixes away on a machine with one processor (its "SMP alternatives"). It saves some 20 ns
-//! an uncontended lock, which is more than a system call costs.
+//! an uncontended lock, which is more than a system call costs. On the way small copies of known
+//! length are written out (`moves`).
 
 use std::convert::Infallible;
 
@@ -12,9 +13,10 @@ use abi::hypercall::{HYPERCALLS, Ty};
 use wasm_encoder::reencode::{self, Reencode, utils};
 use wasm_encoder::{CodeSection, Function};
 use wasmparser::types::{EntityType, Types, TypesRef};
-use wasmparser::{CodeSectionReader, FunctionBody, Validator, WasmFeatures};
+use wasmparser::{CodeSectionReader, FunctionBody, Operator, Validator, WasmFeatures};
 
 use crate::atomics::{Scratch, classify};
+use crate::moves::Move;
 use crate::signature;
 
 /// The functions a kernel exports, as the head of `abi::trapframe` and `abi::hypercall` list them.
@@ -99,16 +101,40 @@ impl Reencode for Uniprocessor {
             scratch.base += count;
             locals.push((count, self.val_type(ty)?));
         }
+        let (mut constants, mut moves) = (Vec::new(), false);
         for op in body.get_operators_reader()? {
-            if let Some(atomic) = classify(&op?) {
+            let op = op?;
+            if let Some(atomic) = classify(&op) {
                 scratch.need(&atomic);
+            }
+            moves |= Move::of(&constants, &op).is_some();
+            match op {
+                Operator::I32Const { value } => constants.push(value),
+                _ => constants.clear(),
             }
         }
         locals.extend(scratch.declare());
+        let for_moves = params + locals.iter().map(|(count, _)| count).sum::<u32>();
+        locals.extend(moves.then_some(Move::LOCALS));
 
         let mut function = Function::new(locals);
+        // From here on those not written yet: they may be a move's.
+        constants.clear();
         for op in body.get_operators_reader()? {
             let op = op?;
+            if let Operator::I32Const { value } = op {
+                constants.push(value);
+                continue;
+            }
+            let small = Move::of(&constants, &op);
+            constants.truncate(constants.len() - small.map_or(0, Move::constants));
+            for value in constants.drain(..) {
+                function.instructions().i32_const(value);
+            }
+            if let Some(small) = small {
+                small.write(&mut function.instructions(), for_moves);
+                continue;
+            }
             match classify(&op) {
                 Some(atomic) => {
                     let memarg = atomic.memarg.map(|m| self.mem_arg(m)).transpose()?;

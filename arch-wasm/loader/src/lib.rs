@@ -22,6 +22,7 @@ mod atomics;
 mod eval;
 mod kernel;
 mod memory;
+mod moves;
 mod program;
 mod refusal;
 mod signature;

@@ -22,7 +22,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, ensure};
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, Semaphore};
 use wasmtime::{Engine, Module};
 
 use crate::program::{self, ProgramImage};
@@ -31,6 +31,9 @@ pub(crate) type ContentHash = [u8; 32];
 
 /// Programs kept in memory while nobody uses them.
 const KEEP_UNUSED: usize = 64;
+/// Programs of one vkernel compiled at a time. Each uses all processors, and memory many times the
+/// program's size that no limit counts: more at once would be slower, and a way to exhaust the host.
+pub(crate) const COMPILING: usize = 2;
 /// What the directory may hold, in bytes; then those go that were used longest ago.
 const DIR_MAX: u64 = 4 << 30;
 /// A file that is used is marked so at most this often.
@@ -87,11 +90,12 @@ impl Cache {
             || self.path(hash).is_some_and(|path| path.exists())
     }
 
-    /// The program whose bytes have this hash; `bytes` is called only if it must be compiled.
-    /// The error is for the user.
+    /// The program whose bytes have this hash; `bytes` is called only if it must be compiled, when
+    /// `turns` has one for that. The error is for the user.
     pub async fn get<B: Deref<Target = [u8]>>(
         self: &Arc<Self>,
         hash: ContentHash,
+        turns: Arc<Semaphore>,
         bytes: impl FnOnce() -> io::Result<B> + Send + 'static,
     ) -> Result<Arc<ProgramImage>, String> {
         let entry = self.entry(hash);
@@ -100,7 +104,12 @@ impl Cache {
             if let Some(image) = cache.load(hash) {
                 return Ok(image);
             }
-            let work = move || cache.compile(hash, &bytes().map_err(unreadable)?);
+            let turn = turns.acquire_owned().await.map_err(|e| e.to_string())?;
+            // The work goes on when nobody waits for it any more, so it keeps its turn to its end.
+            let work = move || {
+                let _turn = turn;
+                cache.compile(hash, &bytes().map_err(unreadable)?)
+            };
             tokio::task::spawn_blocking(work).await.map_err(|_| "the compiler crashed on it".to_string())?
         });
         image.await.cloned()
@@ -201,7 +210,8 @@ fn forget_unused(known: &mut HashMap<ContentHash, Arc<Entry>>) {
 pub(crate) fn default_dir() -> Option<PathBuf> {
     let var = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
     var("VKERNEL_CACHE_DIR")
-        .or_else(|| var("XDG_CACHE_HOME").map(|d| d.join("vkernel")))
+        // The XDG base directory specification has relative paths ignored.
+        .or_else(|| var("XDG_CACHE_HOME").filter(|d| d.is_absolute()).map(|d| d.join("vkernel")))
         .or_else(|| var("HOME").map(|d| d.join(".cache/vkernel")))
 }
 

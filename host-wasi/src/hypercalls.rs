@@ -14,6 +14,7 @@ use abi::types::clock as clk;
 use wasmtime::{Caller, Engine, Linker};
 
 use crate::clock;
+use crate::images;
 use crate::lwp::{Cpu, Stop};
 use crate::machine::{Ending, Machine, Times};
 use crate::program::ProgramImage;
@@ -214,12 +215,12 @@ fn sleeping(l: &mut Linker<Cpu>) -> wasmtime::Result<()> {
         Box::new(async move {
             let m = &c.data().machine;
             let begin = clock::monotonic_ns();
-            let hash = match m.boot_image.hash(blob) {
+            let hash = match program_hash(m, blob) {
                 Ok(hash) => hash,
-                Err(e) => return Err::<u32, _>(blob_errno(&e)).answer(),
+                Err(e) => return Err::<u32, _>(e).answer(),
             };
             let from = m.boot_image.clone();
-            let image = m.host.cache.get(hash, move || from.bytes(blob)).await;
+            let image = m.host.cache.get(hash, m.compiling.clone(), move || from.bytes(blob)).await;
             Times::add(&m.times.compile, begin);
             m.images.with(|i| i.add(image)).answer()
         })
@@ -238,7 +239,7 @@ async fn commit(m: &Machine, bytes: Vec<u8>) -> Result<Arc<ProgramImage>, String
         };
         tokio::task::spawn_blocking(work).await.map_err(|e| e.to_string())?
     };
-    m.host.cache.get(hash, move || Ok(bytes)).await
+    m.host.cache.get(hash, m.compiling.clone(), move || Ok(bytes)).await
 }
 
 async fn park(c: C<'_>, word: u32, expected: u32, deadline: u64) -> i32 {
@@ -270,11 +271,19 @@ fn wakeful(l: &mut Linker<Cpu>) -> wasmtime::Result<()> {
     })?;
     l.func_wrap("host", "image_blob", |c: C<'_>, blob: u32| -> i32 {
         let m = machine(&c);
-        let image = m.boot_image.hash(blob).map_err(|e| blob_errno(&e));
+        let image = program_hash(m, blob);
         let image = image.map(|hash| m.host.cache.get_now(hash, || m.boot_image.bytes(blob)));
         image.and_then(|image| m.images.with(|i| i.add(image))).answer()
     })?;
     Ok(())
+}
+
+/// The hash of a blob that is to be run. Its size was said by an image that isn't ours.
+fn program_hash(m: &Machine, blob: u32) -> Result<[u8; 32], Errno> {
+    if m.boot_image.len(blob).map_err(|e| blob_errno(&e))? > images::MAX_BYTES {
+        return Err(Errno::EFBIG);
+    }
+    m.boot_image.hash(blob).map_err(|e| blob_errno(&e))
 }
 
 fn blob_errno(e: &std::io::Error) -> Errno {

@@ -8,7 +8,7 @@ use abi::Errno;
 use crate::program::ProgramImage;
 
 /// The largest program. CPython is 25 MB, clang 60.
-const MAX_BYTES: u64 = 512 << 20;
+pub(crate) const MAX_BYTES: u64 = 512 << 20;
 /// Programs being handed over at a time, and all their bytes.
 const MAX_UPLOADS: usize = 64;
 

@@ -9,9 +9,11 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use abi::Errno;
 use abi::types::vmctl;
+use tokio::sync::Semaphore;
 
 use crate::bootimage::BootImage;
 use crate::builder::HostShared;
+use crate::cache::COMPILING;
 use crate::devices::Devices;
 use crate::external::External;
 use crate::hostfs;
@@ -55,6 +57,8 @@ pub(crate) struct Machine {
     pub images: TaskCell<Images>,
     pub devices: TaskCell<Devices>,
     pub files: TaskCell<hostfs::Server>,
+    /// Its turns to compile.
+    pub compiling: Arc<Semaphore>,
     ending: TaskCell<Option<Ending>>,
     pub total: Arc<Total>,
     pub times: Times,
@@ -92,6 +96,7 @@ impl Machine {
             images: TaskCell::new(Images::default()),
             devices: TaskCell::new(devices),
             files: TaskCell::new(files),
+            compiling: Arc::new(Semaphore::new(COMPILING)),
             ending: TaskCell::new(None),
             total: Total::new(total_memory),
             times: Times::default(),

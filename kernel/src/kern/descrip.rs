@@ -193,6 +193,8 @@ pub fn sys_close(lp: &Lwp, fd: i32) -> SysResult<()> {
 }
 
 pub fn sys_dup(lp: &Lwp, fd: i32) -> SysResult<i32> {
+    // Here as below: the table may grow, and stays as large.
+    lp.machine().admit()?;
     lp.add_file(lp.file(fd)?, false)
 }
 
@@ -201,6 +203,7 @@ pub fn sys_dup3(lp: &Lwp, from: i32, to: i32, flags: u32) -> SysResult<i32> {
     if from == to || flags & !o::CLOEXEC != 0 {
         return Err(Errno::EINVAL);
     }
+    lp.machine().admit()?;
     kern_dup2(lp, from, to, flags & o::CLOEXEC != 0)
 }
 
@@ -216,6 +219,7 @@ pub fn sys_fcntl(lp: &Lwp, fd: i32, cmd: u32, arg: i32) -> SysResult<i32> {
     let files = &lp.proc.files;
     match cmd {
         fcntl::DUPFD | fcntl::DUPFD_CLOEXEC => {
+            lp.machine().admit()?;
             let file = files.get(fd)?;
             let limit = lp.proc.limits.nofile();
             let from = usize::try_from(arg).ok().filter(|&a| a < limit).ok_or(Errno::EINVAL)?;

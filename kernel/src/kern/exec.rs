@@ -192,6 +192,7 @@ fn hashbang(line: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
 
 /// exec(2), given a spawn request without file actions.
 pub fn sys_exec(lp: &Lwp, request: UAddr, len: u32) -> SysResult<()> {
+    lp.machine().admit()?;
     let buf = crate::kern::spawn::copy_request(lp, request, len)?;
     let mut r = Reader::new(&buf);
     let flags = r.u32()?;

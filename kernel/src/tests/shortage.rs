@@ -1,7 +1,7 @@
 //! Kernel memory that is short: whatever would make a new object is refused with ENOMEM, nothing is
 //! left half made, and what gives memory back goes on.
 
-use abi::types::{at, o, wait};
+use abi::types::{at, fcntl, o, wait};
 use abi::{Errno, SysResult};
 
 use super::faults::{machine, run_with, script};
@@ -29,7 +29,7 @@ fn every_admission_of_a_script_may_be_refused() {
 /// A call that makes something.
 type Call = (&'static str, fn(&Sys) -> SysResult<i64>);
 
-const MAKES: [Call; 12] = [
+const MAKES: [Call; 17] = [
     ("open", |sys| sys.open("/tmp/f", 0, 0).map(i64::from)),
     ("creat", |sys| sys.open("/tmp/new", o::CREAT | o::WRONLY, 0o600).map(i64::from)),
     ("mkdir", |sys| sys.mkdir("/tmp/new", 0o700).map(|()| 0)),
@@ -37,6 +37,11 @@ const MAKES: [Call; 12] = [
     ("symlink", |sys| sys.symlink("f", "/tmp/new").map(|()| 0)),
     ("link", |sys| sys.link("/tmp/f", "/tmp/new").map(|()| 0)),
     ("pipe2", |sys| sys.pipe2(0).map(|(r, _)| i64::from(r))),
+    ("dup", |sys| sys.dup(0).map(i64::from)),
+    ("dup3", |sys| sys.dup3(0, 900, 0).map(i64::from)),
+    ("fcntl", |sys| sys.fcntl(0, fcntl::DUPFD, 900).map(i64::from)),
+    ("rename to a longer name", |sys| sys.rename("/tmp/f", "/tmp/longer", 0).map(|()| 0)),
+    ("rename to elsewhere", |sys| sys.rename("/tmp/f", "/f", 0).map(|()| 0)),
     ("spawn", |sys| sys.spawn(&Request::new("/bin/seven")).map(i64::from)),
     ("wasi mkdir", |sys| sys.wasi("path_create_directory", &wasi_path(sys, "tmp/new", &[])).map(|()| 0)),
     ("wasi open", |sys| {

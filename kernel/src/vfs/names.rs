@@ -181,6 +181,10 @@ pub fn kern_rename(lp: &Lwp, from: &At<'_>, to: &At<'_>, flags: u32) -> SysResul
         let exists = flags & rename::NOREPLACE != 0 && from.kind == Kind::Normal;
         return Err(if exists { Errno::EEXIST } else { Errno::EBUSY });
     }
+    if !same(&from.dir, &to.dir) || to.name.len() > from.name.len() {
+        // What it takes stays: room in another directory, a longer name.
+        lp.machine().admit()?;
+    }
     let source = child(lp, &from.dir, &from.name)?;
     if source.is_dir() && !same(&from.dir, &to.dir) {
         // The tree changes its shape: one at a time, so that what was found about ancestors holds.

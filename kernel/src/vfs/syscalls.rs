@@ -201,6 +201,7 @@ pub fn sys_fstatvfs(lp: &Lwp, fd: i32, buf: UAddr) -> SysResult<()> {
 
 /// mount(2), for root: `tmpfs`, `devfs` or `procfs` on a directory. ENODEV for another kind.
 pub fn sys_mount(lp: &Lwp, kind: UAddr, kind_len: u32, path: UAddr, len: u32, flags: u32) -> SysResult<()> {
+    lp.machine().admit()?;
     lp.proc.cred.check_root()?;
     only(flags, mnt::RDONLY | mnt::NOSUID | mnt::NOEXEC)?;
     let kind = copy_path(lp, kind, kind_len)?;

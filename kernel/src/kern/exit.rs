@@ -7,7 +7,7 @@ use core::sync::atomic::Ordering::{Relaxed, SeqCst};
 use abi::SysResult;
 use abi::types::{sig, wait};
 
-use crate::kern::proc::{Lwp, Proc, State, Tree, lwpflag};
+use crate::kern::proc::{Lwp, Proc, Program, State, Strings, Tree, lwpflag};
 use crate::kern::sig::child_changed;
 
 /// exit(2): user code will not go on. What there is to do is done in [`finish`].
@@ -31,8 +31,14 @@ pub fn finish(lp: &Arc<Lwp>) {
     proc.files.clear();
     let dirs = proc.dirs.lock().take();
     drop(dirs);
-    let image = proc.program.lock().image.take();
-    drop(image);
+    // Of its program a zombie has the name: arguments and environment may be large.
+    let none = Arc::<Strings>::default();
+    let old = {
+        let mut program = proc.program.lock();
+        let comm = core::mem::take(&mut program.comm);
+        core::mem::replace(&mut *program, Program { image: None, comm, args: none.clone(), env: none })
+    };
+    drop(old);
     let cpu_ns = proc.cpu_ns();
     let own = proc.lwp.lock().take();
     drop(own);

@@ -242,3 +242,16 @@ fn pids_are_not_reused_while_a_group_bears_the_number() {
         }
     });
 }
+
+#[test]
+fn a_zombie_keeps_its_name_only() {
+    let vk = Fake::seeded(1).program("seven", |_| 7).boot();
+    let h = vk.lwp(|sys| {
+        let child = sys.spawn(&Request::new("/bin/seven").arg("long").env("A=long")).expect("spawn");
+        sys.nanosleep(1_000_000).expect("sleep");
+        let about = |file| sys.get_file(alloc::format!("/proc/{child}/{file}")).expect("read");
+        assert_eq!((about("comm"), about("cmdline"), about("environ")), (b"seven\n".to_vec(), vec![], vec![]));
+        assert_eq!(sys.waitpid(child), Ok(wait::exited(7)));
+    });
+    vk.join(h);
+}

@@ -102,7 +102,12 @@ fn prepare(lp: &Lwp, child: &Lwp, r: &mut Reader<'_>) -> SysResult<()> {
     } else {
         exec::load(child, path, args, env)?
     };
-    become_program(child, loaded)
+    become_program(child, loaded)?;
+    if flags & sp::FOREGROUND != 0 {
+        // Only now: a group that never comes to be must not keep the keyboard.
+        crate::tty::set_foreground(&lp.kernel, child.proc.pgid.load(Relaxed));
+    }
+    Ok(())
 }
 
 /// Gives the child its address space and its program.
@@ -133,7 +138,6 @@ fn set_groups(lp: &Lwp, child: &Lwp, flags: u32, pgroup: i32) -> SysResult<()> {
         let keys = keys.iter().fold(0, |m, s| m | 1 << s);
         p.ignored.fetch_and(!keys, Relaxed);
         p.blocked.fetch_and(!keys, Relaxed);
-        crate::tty::set_foreground(&lp.kernel, p.pgid.load(Relaxed));
     }
     Ok(())
 }

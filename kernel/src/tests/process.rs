@@ -4,7 +4,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use abi::Errno;
-use abi::types::{sig, wait};
+use abi::types::{sig, spawn, wait};
 
 use super::seeds;
 use crate::machdep::fake::{Fake, Request, Sys};
@@ -252,6 +252,20 @@ fn a_zombie_keeps_its_name_only() {
         let about = |file| sys.get_file(alloc::format!("/proc/{child}/{file}")).expect("read");
         assert_eq!((about("comm"), about("cmdline"), about("environ")), (b"seven\n".to_vec(), vec![], vec![]));
         assert_eq!(sys.waitpid(child), Ok(wait::exited(7)));
+    });
+    vk.join(h);
+}
+
+#[test]
+fn a_spawn_that_fails_leaves_the_terminal_to_whom_it_was() {
+    let vk = Fake::seeded(1).program("seven", |_| 7).boot();
+    let h = vk.lwp(|sys| {
+        let group = || crate::tty::foreground(&sys.lp.kernel);
+        let (before, flags) = (group(), spawn::FOREGROUND | spawn::SETPGROUP);
+        assert_eq!(sys.spawn(&Request::new("/bin/none").flags(flags)), Err(Errno::ENOENT));
+        assert_eq!(group(), before);
+        let child = sys.spawn(&Request::new("/bin/seven").flags(flags)).expect("spawn");
+        assert_eq!(group(), child);
     });
     vk.join(h);
 }

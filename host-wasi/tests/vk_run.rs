@@ -287,3 +287,18 @@ fn mode(side: &std::fs::File) -> Vec<u32> {
     };
     [t.c_iflag, t.c_oflag, t.c_cflag, t.c_lflag].into_iter().chain(t.c_cc.map(u32::from)).collect()
 }
+
+#[test]
+fn a_file_of_an_image_that_is_too_large_to_be_a_program_is_refused_unread() {
+    if !has_kernel() {
+        return;
+    }
+    let s = Scratch::new("large");
+    let path = s.write("bin/large", "");
+    let file = std::fs::File::options().write(true).open(&path).expect("it opens");
+    // All hole.
+    file.set_len(1 << 40).expect("a sparse file");
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("it is ours");
+    let d = run_in(&s.0, &["run", "--image", ".", "large"]);
+    assert_eq!((d.status, d.err.as_str()), (126, "vk: large: File too large\n"));
+}

@@ -1,7 +1,7 @@
 //! The process's terminal: raw while a program asks for it, and always given back as it was.
 //!
 //! The first [`Raw`] saves the mode, the last one restores it. A process that ends otherwise calls
-//! [`restore`], from its panic hook and its handlers of fatal signals.
+//! [`restore`], from its panic hook and before it exits.
 
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};

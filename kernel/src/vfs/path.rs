@@ -10,8 +10,9 @@ use abi::{Errno, SysResult};
 
 use crate::kern::proc::Lwp;
 
-/// Paths up to this length stand in the buffer itself.
-const SMALL: usize = 256;
+/// Paths up to this length stand in the buffer itself. What holds a path is moved, and moves of up to
+/// 128 bytes cost nothing, longer ones a call into the engine.
+const SMALL: usize = 96;
 
 /// A path that was copied in.
 pub struct PathBuf {
@@ -48,10 +49,51 @@ pub fn copy_path(lp: &Lwp, ptr: UAddr, len: u32) -> SysResult<PathBuf> {
         &mut path.big[..]
     };
     lp.machine().copyin(ptr, buf)?;
-    if buf.contains(&0) {
+    if find_byte(buf, 0).is_some() {
         return Err(Errno::EINVAL);
     }
     Ok(path)
+}
+
+/// Where a byte is first, eight at a time: a loop under wasm asks at each turn whether it should stop.
+#[inline]
+pub fn find_byte(text: &[u8], byte: u8) -> Option<usize> {
+    let mut at = 0;
+    while let Some(w) = text.get(at..at + 8) {
+        let hit = zeros(u64::from_le_bytes(word::<8>(w, 0)) ^ u64::from(byte) * ONES);
+        if hit != 0 {
+            return Some(at + hit.trailing_zeros() as usize / 8);
+        }
+        at += 8;
+    }
+    if let Some(w) = text.get(at..at + 4) {
+        // The upper half is not what is looked for.
+        let w = u64::from(u32::from_le_bytes(word::<4>(w, 0)) ^ u32::from(byte) * ONES as u32);
+        let hit = zeros(w | 0xffff_ffff << 32);
+        if hit != 0 {
+            return Some(at + hit.trailing_zeros() as usize / 8);
+        }
+        at += 4;
+    }
+    let rest = &text[at..];
+    let is = |i: usize| rest.get(i) == Some(&byte);
+    if is(0) {
+        Some(at)
+    } else if is(1) {
+        Some(at + 1)
+    } else if is(2) {
+        Some(at + 2)
+    } else {
+        None
+    }
+}
+
+const ONES: u64 = 0x0101_0101_0101_0101;
+
+/// The top bit of the lowest byte that is zero, and perhaps of bytes above it; 0 if none is.
+#[inline(always)]
+fn zeros(w: u64) -> u64 {
+    w.wrapping_sub(ONES) & !w & (ONES << 7)
 }
 
 /// Copies a short run of bytes without the call that a copy of unknown length costs under wasm.
@@ -122,10 +164,7 @@ pub fn component(path: &[u8], pos: usize) -> Option<Component> {
     if start >= path.len() {
         return None;
     }
-    let mut end = start;
-    while end < path.len() && path[end] != b'/' {
-        end += 1;
-    }
+    let end = find_byte(&path[start..], b'/').map_or(path.len(), |n| start + n);
     let mut rest = end;
     while path.get(rest) == Some(&b'/') {
         rest += 1;
@@ -153,6 +192,19 @@ mod tests {
         assert_eq!(split(b"//a//b/"), [(&b"a"[..], false, true), (&b"b"[..], true, true)]);
         assert!(split(b"").is_empty());
         assert!(split(b"///").is_empty());
+    }
+
+    #[test]
+    fn a_byte_is_found_where_it_is_first() {
+        for len in 0..40 {
+            let mut text = alloc::vec![b'/' + 1; len];
+            assert_eq!(find_byte(&text, b'/'), None, "{len}");
+            for at in (0..len).rev() {
+                text[at] = b'/';
+                assert_eq!(find_byte(&text, b'/'), Some(at), "{len}");
+                assert_eq!(find_byte(&text, 0), None);
+            }
+        }
     }
 
     #[test]

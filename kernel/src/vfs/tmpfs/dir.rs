@@ -176,9 +176,14 @@ fn hash(seed: u32, name: &[u8]) -> u32 {
     for w in &mut words {
         h = (h.rotate_left(5) ^ u32::from_le_bytes([w[0], w[1], w[2], w[3]])).wrapping_mul(0x9E37_79B1);
     }
-    for &b in words.remainder() {
-        h = (h.rotate_left(5) ^ b as u32).wrapping_mul(0x9E37_79B1);
-    }
+    // The rest in one, with its length above it.
+    let last = match *words.remainder() {
+        [a] => u32::from_le_bytes([a, 0, 0, 1]),
+        [a, b] => u32::from_le_bytes([a, b, 0, 2]),
+        [a, b, c] => u32::from_le_bytes([a, b, c, 3]),
+        _ => 0,
+    };
+    h = (h.rotate_left(5) ^ last).wrapping_mul(0x9E37_79B1);
     h ^ h >> 15
 }
 

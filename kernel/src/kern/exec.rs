@@ -101,11 +101,12 @@ fn image_of(lp: &Lwp, vp: &VnodeRef, path: &[u8]) -> SysResult<Content> {
     // A host's file isn't open yet: an instance of its own for the reads below.
     let opened = vp.open(lp, o::RDONLY)?;
     let file = opened.as_ref().unwrap_or(vp);
+    let since = vp.head().compiling();
     let result = read_program(lp, file);
     file.close(o::RDONLY);
     match result {
         Ok(Content::Image(image)) => {
-            vp.head().set_image(image.clone());
+            vp.head().set_image(image.clone(), since);
             Ok(Content::Image(image))
         }
         Err(Errno::ENOEXEC) => {

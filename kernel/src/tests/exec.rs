@@ -8,7 +8,9 @@ use abi::trapframe::Reason;
 use abi::types::{o, sig, spawn, wait};
 
 use super::seeds;
+use crate::kern::exec::load;
 use crate::machdep::fake::{Fake, Reg, Request, Sys};
+use crate::vfs::lookup::{At, namei};
 
 fn exit_with_argc(sys: &Sys) -> i32 {
     sys.argv().len() as i32
@@ -224,4 +226,24 @@ fn an_image_that_cannot_be_set_up_kills_the_process() {
     let h = vk.lwp(|sys| sys.fault(Reason::ExecFailed));
     assert_eq!(vk.end::<()>(h).1, wait::signaled(sig::KILL));
     assert!(vk.console().contains("test: cannot be started"), "{}", vk.console());
+}
+
+#[test]
+fn what_was_compiled_of_a_file_that_changed_meanwhile_is_not_kept() {
+    let vk = Fake::seeded(1).program("argc", exit_with_argc).boot();
+    let h = vk.lwp(|sys| {
+        sys.put_file("/tmp/p", b"#image argc\n", 0o755).expect("write");
+        let vp = namei(&sys.lp, &At::cwd(b"/tmp/p")).expect("namei");
+        let loaded = load(&sys.lp, b"/bin/argc", Default::default(), Default::default()).expect("load");
+        let image = loaded.program.image.expect("image");
+        let since = vp.head().compiling();
+        sys.put_file("/tmp/p", b"#image none\n", 0o755).expect("write");
+        vp.head().set_image(image.clone(), since);
+        assert!(vp.head().image().is_none());
+        vp.head().set_image(image, vp.head().compiling());
+        assert!(vp.head().image().is_some());
+        sys.put_file("/tmp/p", b"#image none\n", 0o755).expect("write");
+        assert!(vp.head().image().is_none());
+    });
+    vk.join(h);
 }

@@ -8,7 +8,7 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use abi::types::{Stat, Statvfs, mode};
 use abi::{Errno, SysResult};
@@ -30,8 +30,10 @@ pub struct Head {
     /// Something is mounted on it: look into `mounted`.
     covered: AtomicBool,
     mounted: SpinLock<Option<Arc<Mount>>>,
-    /// There is something in `image`.
+    /// There is something in `image`, or there will be: a write must look.
     compiled: AtomicBool,
+    /// How often such a write has looked.
+    writes: AtomicU32,
     /// The host's image of this file as a program. See `kern::exec`.
     image: SpinLock<Option<Arc<Image>>>,
 }
@@ -43,6 +45,7 @@ impl Head {
             covered: AtomicBool::new(false),
             mounted: SpinLock::new(&locks::MOUNTS, None),
             compiled: AtomicBool::new(false),
+            writes: AtomicU32::new(0),
             image: SpinLock::new(&locks::MOUNTS, None),
         }
     }
@@ -71,18 +74,31 @@ impl Head {
     pub fn image(&self) -> Option<Arc<Image>> {
         self.image.lock().clone()
     }
-    pub fn set_image(&self, image: Arc<Image>) {
-        let old = self.image.lock().replace(image);
-        self.compiled.store(true, Ordering::Release);
-        drop(old);
+    /// The content is going to be read and compiled: what `set_image` wants to know.
+    pub fn compiling(&self) -> u32 {
+        self.compiled.store(true, Ordering::SeqCst);
+        self.writes.load(Ordering::SeqCst)
+    }
+    /// Keeps the image of what was read since `compiling`, unless that has changed meanwhile.
+    pub fn set_image(&self, image: Arc<Image>, since: u32) {
+        let mut kept = self.image.lock();
+        if self.writes.load(Ordering::SeqCst) == since {
+            let old = kept.replace(image);
+            drop(kept);
+            drop(old);
+        }
     }
     /// The content was changed: what was compiled from it is stale. File systems call this on
     /// every write and change of size.
     #[inline]
     pub fn content_changed(&self) {
         if self.compiled.load(Ordering::Relaxed) {
-            self.compiled.store(false, Ordering::Release);
-            let old = self.image.lock().take();
+            let old = {
+                let mut kept = self.image.lock();
+                self.compiled.store(false, Ordering::SeqCst);
+                self.writes.fetch_add(1, Ordering::SeqCst);
+                kept.take()
+            };
             drop(old);
         }
     }

@@ -6,6 +6,7 @@ use abi::{Errno, SysResult};
 
 use crate::kern::proc::Lwp;
 use crate::kern::sig::psignal;
+use crate::kern::time::sys_sched_yield;
 use crate::uio::{Iovec, Uio};
 use crate::vfs::file::File;
 use crate::vfs::vnode::ioflag;
@@ -39,11 +40,11 @@ pub fn kern_writev(lp: &Lwp, fd: i32, iovs: &[Iovec], offset: Option<u64>) -> Sy
 /// again on the next call, the count would not.
 pub fn kern_rw(lp: &Lwp, file: &File, rw: Rw, iovs: &[Iovec], offset: Option<u64>) -> SysResult<usize> {
     match offset {
-        Some(_) if !file.vnode.seekable() => Err(Errno::ESPIPE),
+        Some(_) if !file.seekable => Err(Errno::ESPIPE),
         // pwrite(2) on a file opened with O_APPEND writes where it says, as POSIX has it.
         Some(at) if at > i64::MAX as u64 => Err(Errno::EINVAL),
         Some(at) => transfer(lp, file, rw, &mut Uio::user(lp, iovs, at)?, file.ioflags() & !ioflag::APPEND),
-        None if !file.vnode.seekable() => transfer(lp, file, rw, &mut Uio::user(lp, iovs, 0)?, file.ioflags()),
+        None if !file.positioned => transfer(lp, file, rw, &mut Uio::user(lp, iovs, 0)?, file.ioflags()),
         None => {
             let mut at = file.offset.lock(lp);
             let mut uio = Uio::user(lp, iovs, *at)?;
@@ -102,7 +103,7 @@ pub fn kern_lseek(lp: &Lwp, fd: i32, offset: i64, whence: u32) -> SysResult<u64>
 /// Past the decoding.
 #[inline]
 pub fn lseek(lp: &Lwp, file: &File, offset: i64, whence: u32) -> SysResult<u64> {
-    if !file.vnode.seekable() {
+    if !file.seekable {
         return Err(Errno::ESPIPE);
     }
     let mut at = file.offset.lock(lp);
@@ -148,11 +149,17 @@ pub fn sys_ftruncate(lp: &Lwp, fd: i32, size: i64) -> SysResult<()> {
     kern_ftruncate(lp, fd, size)
 }
 
-/// Fills user memory with random bytes, piece by piece.
+/// How many random bytes are made before others get their turn.
+const RANDOM_TURN: usize = 1 << 20;
+
+/// Fills user memory with random bytes, piece by piece. EINTR.
 pub fn kern_getrandom(lp: &Lwp, buf: UAddr, len: u32) -> SysResult<()> {
     let mut piece = [0; 256];
     let mut done = 0;
     while done < len as usize {
+        if done % RANDOM_TURN == 0 && done > 0 {
+            sys_sched_yield(lp)?;
+        }
         let n = piece.len().min(len as usize - done);
         lp.machine().random(&mut piece[..n]);
         lp.machine().copyout(&piece[..n], buf.offset(done))?;

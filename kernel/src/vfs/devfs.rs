@@ -52,6 +52,9 @@ const INO_FD: u64 = 2;
 const INO_DEVICES: u64 = 16;
 const INO_STANDARD: u64 = 64;
 
+/// The most random bytes that one read gives.
+const RANDOM_MAX: usize = (32 << 20) - 1;
+
 static ZEROS: [u8; 4096] = [0; 4096];
 
 /// A new instance.
@@ -251,8 +254,10 @@ impl Vnode for Device {
             }
             Kind::Random => {
                 let mut piece = [0; 256];
-                while uio.resid > 0 {
-                    let n = piece.len().min(uio.resid);
+                // As Linux gives at once: the asker of gigabytes comes again, and may be stopped between.
+                let last = uio.resid.saturating_sub(RANDOM_MAX);
+                while uio.resid > last {
+                    let n = piece.len().min(uio.resid - last);
                     uio.lwp().machine().random(&mut piece[..n]);
                     uio.copy_out(&piece[..n])?;
                 }

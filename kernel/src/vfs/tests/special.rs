@@ -22,6 +22,15 @@ fn devices_do_what_they_are_called() {
         assert_eq!(read("/dev/full")?, vec![0; 10_000]);
         let random = read("/dev/urandom")?;
         assert!(random.len() == 10_000 && random.iter().any(|&b| b != random[0]));
+        // Not more at once than Linux gives: nobody else runs meanwhile.
+        let mut large = vec![0; 33 << 20];
+        let mut uio = crate::uio::Uio::into_kernel(&sys.lp, &mut large, 0);
+        crate::vfs::lookup::namei(&sys.lp, &crate::vfs::lookup::At::cwd(b"/dev/random"))?.read(&mut uio, 0)?;
+        assert_eq!(uio.resid, (1 << 20) + 1);
+        let (room, len) = (sys.alloc(3 << 20), (2 << 20) + 9);
+        sys.call("getrandom", &[room.0 as u64, len])?;
+        let end = sys.peek(room.offset(len as usize - 8), 16);
+        assert!(end[..8] != [0; 8] && end[8..] == [0; 8]);
         assert_eq!(sys.put_file("/dev/null", b"gone", 0o600), Ok(()));
         assert_eq!(sys.put_file("/dev/full", b"x", 0o600), Err(Errno::ENOSPC));
         assert_eq!(sys.stat("/dev/null", 0)?.rdev, 0x103);

@@ -60,7 +60,7 @@ pub fn copy_path(lp: &Lwp, ptr: UAddr, len: u32) -> SysResult<PathBuf> {
 pub fn find_byte(text: &[u8], byte: u8) -> Option<usize> {
     let mut at = 0;
     while let Some(w) = text.get(at..at + 8) {
-        let hit = zeros(u64::from_le_bytes(word::<8>(w, 0)) ^ u64::from(byte) * ONES);
+        let hit = zeros(u64::from_le_bytes(word::<8>(w, 0)) ^ (u64::from(byte) * ONES));
         if hit != 0 {
             return Some(at + hit.trailing_zeros() as usize / 8);
         }
@@ -68,7 +68,7 @@ pub fn find_byte(text: &[u8], byte: u8) -> Option<usize> {
     }
     if let Some(w) = text.get(at..at + 4) {
         // The upper half is not what is looked for.
-        let w = u64::from(u32::from_le_bytes(word::<4>(w, 0)) ^ u32::from(byte) * ONES as u32);
+        let w = u64::from(u32::from_le_bytes(word::<4>(w, 0)) ^ (u32::from(byte) * ONES as u32));
         let hit = zeros(w | 0xffff_ffff << 32);
         if hit != 0 {
             return Some(at + hit.trailing_zeros() as usize / 8);

@@ -12,6 +12,9 @@ use crate::vfs::vnode::{VnodeRef, ioflag};
 /// An open file. Dropping the last reference closes it.
 pub struct File {
     pub vnode: VnodeRef,
+    /// What the vnode answers to `seekable` and `positioned`, which never changes.
+    pub seekable: bool,
+    pub positioned: bool,
     /// Access mode and status flags, `types::o`; only the `o::STATUS` bits change.
     flags: AtomicU32,
     /// Held over a whole transfer, so that two writers through one description do not overlap (POSIX 2.9.7).
@@ -29,7 +32,10 @@ pub struct Rights {
 impl File {
     /// `flags` are those of open(2).
     pub fn new(vnode: VnodeRef, flags: u32) -> File {
+        let positioned = vnode.positioned();
         File {
+            seekable: positioned || vnode.seekable(),
+            positioned,
             vnode,
             flags: AtomicU32::new(flags & (o::ACCMODE | o::STATUS | o::PATH)),
             offset: SleepLock::new(&locks::OFFSET, 0),

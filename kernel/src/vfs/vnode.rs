@@ -219,11 +219,12 @@ pub trait Vnode: Send + Sync {
     fn write(&self, _uio: &mut Uio<'_>, _flags: u32) -> SysResult<()> {
         Err(Errno::EINVAL)
     }
-    /// False for what has no position: pipes, terminals (ESPIPE).
+    /// False for what has no position: pipes, terminals (ESPIPE). Always the same for a vnode.
     fn seekable(&self) -> bool {
         true
     }
-    /// False when a transfer doesn't look at the offset, so that nobody need hold it meanwhile.
+    /// False when a transfer doesn't look at the offset, so that nobody need hold it meanwhile. Always
+    /// the same for a vnode.
     fn positioned(&self) -> bool {
         self.seekable()
     }

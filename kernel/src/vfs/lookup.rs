@@ -87,6 +87,7 @@ pub struct Found<'a> {
 }
 
 /// The object a path names.
+#[inline]
 pub fn namei(lp: &Lwp, at: &At<'_>) -> SysResult<VnodeRef> {
     let mut walk = Walk::new(lp, at)?;
     walk.run(Want::Existing, at.follow)?.ok_or(Errno::ENOENT)
@@ -180,7 +181,8 @@ struct Walk<'l, 'a> {
 }
 
 impl<'l, 'a> Walk<'l, 'a> {
-    #[inline]
+    /// In place, so that the walk need not be moved.
+    #[inline(always)]
     fn new(lp: &'l Lwp, at: &At<'a>) -> SysResult<Walk<'l, 'a>> {
         if at.path.is_empty() {
             return Err(Errno::ENOENT);

@@ -14,6 +14,7 @@ use crate::kern::generic::{Rw, kern_rw, lseek};
 use crate::kern::proc::Lwp;
 use crate::vfs::file::File;
 use crate::vfs::lookup::parent_of;
+use crate::vfs::path::copy_short;
 use crate::vfs::syscalls::{TimeSet, kern_truncate, kern_utimens};
 use crate::vfs::vnode::Dirent;
 
@@ -276,8 +277,13 @@ impl<'a> Entries<'a> {
         if self.gathered + len > PIECE {
             self.flush();
         }
-        let mut w = Writer::new(&mut self.piece[self.gathered..]);
-        w.u64(e.cookie).u64(e.ino).u32(e.name.len() as u32).u8(types::dirent_type(e.kind)).pad(3).bytes(e.name);
+        let tail = e.name.len() as u64 | u64::from(types::dirent_type(e.kind)) << 32;
+        let (header, name) = self.piece[self.gathered..self.gathered + len].split_at_mut(HEADER);
+        header[..8].copy_from_slice(&e.cookie.to_le_bytes());
+        header[8..16].copy_from_slice(&e.ino.to_le_bytes());
+        // namlen, type, and three bytes of nothing.
+        header[16..].copy_from_slice(&tail.to_le_bytes());
+        copy_short(name, e.name);
         let n = len.min(self.room - self.used);
         self.gathered += n;
         self.used += n;

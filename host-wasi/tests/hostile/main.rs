@@ -10,6 +10,7 @@ mod blast;
 mod exhaust;
 mod fuzz;
 mod hostdir;
+mod kills;
 mod live;
 mod modules;
 

@@ -66,9 +66,12 @@ impl Clock {
     #[inline]
     fn now(&self) -> (u64, u64) {
         let anchor = self.read();
-        let tsc = counter();
-        if anchor.rate != 0 && tsc < anchor.renew_at {
-            return (along(&anchor, tsc), anchor.real_offset_ns);
+        // A rate has been measured, so the counter is there.
+        if anchor.rate != 0 {
+            let tsc = ticks();
+            if tsc < anchor.renew_at {
+                return (along(&anchor, tsc), anchor.real_offset_ns);
+            }
         }
         self.renew()
     }
@@ -169,6 +172,13 @@ fn counter() -> u64 {
     if !*TRUSTED.get_or_init(invariant) {
         return 0;
     }
+    ticks()
+}
+
+/// The time-stamp counter, whatever it is worth.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+fn ticks() -> u64 {
     // SAFETY: every x86-64 processor has the instruction, and Linux does not forbid it (PR_SET_TSC)
     // unless asked by the process itself.
     unsafe { core::arch::x86_64::_rdtsc() }
@@ -185,6 +195,10 @@ fn invariant() -> bool {
 
 #[cfg(not(target_arch = "x86_64"))]
 fn counter() -> u64 {
+    0
+}
+#[cfg(not(target_arch = "x86_64"))]
+fn ticks() -> u64 {
     0
 }
 

@@ -8,7 +8,7 @@ use core::sync::atomic::Ordering::Relaxed;
 use crate::kern::proc::Lwp;
 
 /// Nanoseconds of a clock. EINVAL for one we don't have.
-#[inline]
+#[inline(always)]
 pub fn kern_clock_gettime(lp: &Lwp, id: u32) -> SysResult<u64> {
     match id {
         clock::REALTIME | clock::MONOTONIC => Ok(lp.machine().clock(id, 0)),

@@ -40,14 +40,14 @@ impl MachineRef {
     }
 
     /// As [`Machine::copyin`], and so on.
-    #[inline]
+    #[inline(always)]
     pub fn copyin(&self, src: UAddr, dst: &mut [u8]) -> SysResult<()> {
         match &self.direct {
             Some(d) => moved((d.copyin)(dst.as_mut_ptr(), src.0, dst.len())),
             None => self.machine.copyin(src, dst),
         }
     }
-    #[inline]
+    #[inline(always)]
     pub fn copyout(&self, src: &[u8], dst: UAddr) -> SysResult<()> {
         match &self.direct {
             Some(d) => moved((d.copyout)(dst.0, src.as_ptr(), src.len())),
@@ -55,21 +55,21 @@ impl MachineRef {
         }
     }
     /// Stores one little-endian word.
-    #[inline]
+    #[inline(always)]
     pub fn put32(&self, dst: UAddr, v: u32) -> SysResult<()> {
         match &self.direct {
             Some(d) => moved((d.put32)(dst.0, v)),
             None => self.machine.copyout(&v.to_le_bytes(), dst),
         }
     }
-    #[inline]
+    #[inline(always)]
     pub fn put64(&self, dst: UAddr, v: u64) -> SysResult<()> {
         match &self.direct {
             Some(d) => moved((d.put64)(dst.0, v)),
             None => self.machine.copyout(&v.to_le_bytes(), dst),
         }
     }
-    #[inline]
+    #[inline(always)]
     pub fn clock(&self, id: u32, lwp: u32) -> u64 {
         match &self.direct {
             Some(d) => (d.clock)(id, lwp),

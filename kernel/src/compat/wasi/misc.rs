@@ -14,8 +14,8 @@ pub fn clock_res_get(lp: &Lwp, clock: u32, out: UAddr) -> SysResult<()> {
     lp.machine().put64(out, kern_clock_getres(clock)?)
 }
 
-/// The precision a program is content with is of no use to us.
-#[inline]
+/// The precision a program is content with is of no use to us. Within `trap`: programs ask often.
+#[inline(always)]
 pub fn clock_time_get(lp: &Lwp, clock: u32, _precision: u64, out: UAddr) -> SysResult<()> {
     let ns = kern_clock_gettime(lp, clock)?;
     lp.machine().put64(out, ns)

@@ -81,7 +81,7 @@ fn units(len: u32) -> Vec<(u64, u32)> {
     let unit = [16, 8, 4, 2, 1].into_iter().find(|&unit| unit <= len);
     let Some(unit) = unit else { return vec![] };
     let mut units: Vec<_> = (0..len / unit).map(|i| (u64::from(i * unit), unit)).collect();
-    if len % unit != 0 {
+    if !len.is_multiple_of(unit) {
         units.push((u64::from(len - unit), unit));
     }
     units

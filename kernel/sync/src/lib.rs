@@ -12,10 +12,10 @@
 #[cfg(feature = "sim")]
 extern crate std;
 
-mod sleep;
-mod spin;
 #[cfg(feature = "sim")]
 pub mod sim;
+mod sleep;
+mod spin;
 
 pub use sleep::{Park, SleepGuard, SleepLock};
 pub use spin::{SpinGuard, SpinLock};

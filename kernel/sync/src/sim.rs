@@ -43,7 +43,10 @@ pub(crate) fn acquiring(class: &'static Class) {
         top.filter(|t| t.rank > class.rank || t.rank == class.rank && !(class.nests && core::ptr::eq(*t, class)))
     });
     if let Some(t) = wrong {
-        panic!("witness: taking \"{}\" (rank {}) while \"{}\" (rank {}) is held", class.name, class.rank, t.name, t.rank);
+        panic!(
+            "witness: taking \"{}\" (rank {}) while \"{}\" (rank {}) is held",
+            class.name, class.rank, t.name, t.rank
+        );
     }
     yield_now(false);
 }

@@ -4,7 +4,7 @@ use core::cell::UnsafeCell;
 use core::ops::{Deref, DerefMut};
 use core::sync::atomic::{AtomicU32, Ordering};
 
-use crate::{hooks, Class};
+use crate::{Class, hooks};
 
 /// How a thread of control sleeps; the kernel's lwps do.
 pub trait Park {

@@ -5,7 +5,7 @@ use core::cell::UnsafeCell;
 use core::ops::{Deref, DerefMut};
 use core::sync::atomic::{AtomicU32, Ordering};
 
-use crate::{hooks, Class};
+use crate::{Class, hooks};
 
 /// Mutual exclusion by spinning.
 pub struct SpinLock<T> {

@@ -101,26 +101,37 @@ pub fn kern_lseek(lp: &Lwp, fd: i32, offset: i64, whence: u32) -> SysResult<u64>
 }
 
 /// Past the decoding.
-#[inline]
+#[inline(always)]
 pub fn lseek(lp: &Lwp, file: &File, offset: i64, whence: u32) -> SysResult<u64> {
     if !file.seekable {
         return Err(Errno::ESPIPE);
     }
     let mut at = file.offset.lock(lp);
-    let base = match whence {
-        seek::SET => 0,
-        seek::CUR => *at as i64,
-        seek::END => file.vnode.getattr(lp)?.size as i64,
+    *at = match whence {
+        seek::SET => moved(0, offset)?,
+        seek::CUR => moved(*at, offset)?,
+        _ => seek_in(lp, file, offset, whence)?,
+    };
+    Ok(*at)
+}
+
+#[inline(always)]
+fn moved(base: u64, offset: i64) -> SysResult<u64> {
+    let new = (base as i64).checked_add(offset).ok_or(Errno::EOVERFLOW)?;
+    u64::try_from(new).map_err(|_| Errno::EINVAL)
+}
+
+/// Where one has to ask the file for it. Out of the way, as it needs much stack.
+#[inline(never)]
+fn seek_in(lp: &Lwp, file: &File, offset: i64, whence: u32) -> SysResult<u64> {
+    match whence {
+        seek::END => moved(file.vnode.getattr(lp)?.size, offset),
         seek::DATA | seek::HOLE => {
             let from = u64::try_from(offset).map_err(|_| Errno::ENXIO)?;
-            *at = file.vnode.seek_hole(lp, from, whence == seek::HOLE)?;
-            return Ok(*at);
+            file.vnode.seek_hole(lp, from, whence == seek::HOLE)
         }
-        _ => return Err(Errno::EINVAL),
-    };
-    let new = base.checked_add(offset).ok_or(Errno::EOVERFLOW)?;
-    *at = u64::try_from(new).map_err(|_| Errno::EINVAL)?;
-    Ok(*at)
+        _ => Err(Errno::EINVAL),
+    }
 }
 
 pub fn sys_lseek(lp: &Lwp, fd: i32, offset: i64, whence: u32) -> SysResult<u64> {

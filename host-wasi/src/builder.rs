@@ -274,7 +274,7 @@ impl Builder {
             let (ending, report) = task.await;
             outcome(&machine, ending, &report, begin, stats)
         });
-        Ok(Vkernel { external, task })
+        Ok(Vkernel { handle: Handle { external }, task })
     }
 }
 
@@ -342,7 +342,7 @@ fn outcome(machine: &Machine, ending: Ending, report: &str, begin: u64, stats: b
 
 /// A running vkernel.
 pub struct Vkernel {
-    external: Arc<External>,
+    handle: Handle,
     task: JoinHandle<Outcome>,
 }
 
@@ -353,29 +353,17 @@ impl Vkernel {
         (&mut self.task).await.unwrap_or_else(|e| lost(format!("the machine crashed: {e}")))
     }
 
-    /// A key of the terminal: SIGINT, SIGQUIT or SIGTSTP to its foreground processes.
-    pub fn interrupt(&self, signal: u32) {
-        self.external.post(Event::Interrupt(irq::SIGNAL, signal));
-    }
-
-    /// The terminal has another size.
-    pub fn window_changed(&self) {
-        self.external.post(Event::Interrupt(irq::WINCH, 0));
-    }
-
-    /// Asks it to end its processes and halt.
-    pub fn shutdown(&self) {
-        self.external.post(Event::Interrupt(irq::SHUTDOWN, 0));
-    }
-
-    /// Ends it at once.
-    pub fn kill(&self) {
-        self.external.post(Event::Kill);
-    }
-
     /// Something that can interrupt it from elsewhere.
     pub fn handle(&self) -> Handle {
-        Handle { external: self.external.clone() }
+        self.handle.clone()
+    }
+}
+
+/// What a handle can do, its owner can.
+impl std::ops::Deref for Vkernel {
+    type Target = Handle;
+    fn deref(&self) -> &Handle {
+        &self.handle
     }
 }
 
@@ -392,19 +380,22 @@ pub struct Handle {
 }
 
 impl Handle {
-    /// See [`Vkernel::interrupt`].
+    /// A key of the terminal: SIGINT, SIGQUIT or SIGTSTP to its foreground processes.
     pub fn interrupt(&self, signal: u32) {
         self.external.post(Event::Interrupt(irq::SIGNAL, signal));
     }
-    /// See [`Vkernel::window_changed`].
+
+    /// The terminal has another size.
     pub fn window_changed(&self) {
         self.external.post(Event::Interrupt(irq::WINCH, 0));
     }
-    /// See [`Vkernel::shutdown`].
+
+    /// Asks it to end its processes and halt.
     pub fn shutdown(&self) {
         self.external.post(Event::Interrupt(irq::SHUTDOWN, 0));
     }
-    /// See [`Vkernel::kill`].
+
+    /// Ends it at once.
     pub fn kill(&self) {
         self.external.post(Event::Kill);
     }

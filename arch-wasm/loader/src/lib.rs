@@ -8,7 +8,6 @@
 //! | accept a user program or say why not | [`check`] | once an image |
 //! | answer a program's imports | [`stub_module`] | one module for all programs, one instance an lwp |
 //! | let the kernel reach user memory | [`uaccess_module`] | one module, one instance an lwp and exec |
-//! | give many instances one kernel memory | [`alias_memory_module`] | one instance an lwp (wasmtime) |
 //! | fit `kernel.wasm` to a host with one CPU | [`uniprocessor`] | once a build of the host |
 //! | make sure that it is a kernel | [`check_kernel`] | once a build of the host |
 //!
@@ -21,7 +20,6 @@ mod atomics;
 #[cfg(test)]
 mod eval;
 mod kernel;
-mod memory;
 mod moves;
 mod program;
 mod refusal;
@@ -31,7 +29,6 @@ mod stub;
 mod uaccess;
 
 pub use kernel::{check_kernel, uniprocessor};
-pub use memory::alias_memory_module;
 pub use program::{Import, Memory, Program, check, check_declarations};
 pub use refusal::Refusal;
 pub use stub::{export_name, stub_module};

@@ -7,7 +7,7 @@
 //! Change [`VERSION`] with any change here: a host refuses a kernel of another version.
 
 /// The version of this contract. The kernel exports it as `hypercall_version() -> i32`.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Value types of arguments and answers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -56,10 +56,6 @@ macro_rules! hypercalls {
             vmspace_destroy(id: u32) -> i32;
             /// `cmd` as in `types::vmctl`; ENOENT, ENOTSUP for what wasm cannot do.
             vmspace_ctl(id: u32, cmd: u32, arg: u64) -> i64;
-            /// Reads another space; short at the end of its memory. ENOENT.
-            vmspace_pread(id: u32, ptr: u32, len: u32, off: u64) -> i32;
-            /// Writes another space; short at the end of its memory. ENOENT.
-            vmspace_pwrite(id: u32, ptr: u32, len: u32, off: u64) -> i32;
 
             /// Starts to hand over a program of `size` bytes; answers a handle. EFBIG, ENOMEM.
             image_begin(size: u64) -> i32;
@@ -87,6 +83,15 @@ macro_rules! hypercalls {
             dev_rw(unit: u32, write: u32, ptr: u32, len: u32) -> i32;
             /// `cmd` as in `types::devctl`. ENXIO (no such unit), ENOTTY.
             dev_ctl(unit: u32, cmd: u32, ptr: u32, len: u32) -> i32;
+
+            /// Reads (`write` = 0) or writes a disk at a byte offset; a read past what was ever written
+            /// gives zeros. Answers `len`. A write may stay in the host's caches, in any order, until
+            /// `disk_flush`. ENXIO (no such unit), EROFS, ENOSPC, EIO.
+            blocks disk_rw(unit: u32, write: u32, off: u64, ptr: u32, len: u32) -> i32;
+            /// All that was written before is kept from now on, whatever happens. ENXIO, EIO.
+            blocks disk_flush(unit: u32) -> i32;
+            /// `cmd` as in `types::diskctl`. ENXIO, ENOTTY.
+            disk_ctl(unit: u32, cmd: u32, arg: u64) -> i64;
 
             /// Ends the vkernel with this wait status. The host calls nothing more.
             halt(status: u32) -> ();

@@ -86,6 +86,8 @@ pub enum Config<'a> {
     Hostname(&'a [u8]),
     /// Bytes of kernel memory that may be used, file contents included.
     KernelMemory(u64),
+    /// Disk unit, `mnt` flags, mount point. A disk that was never used begins with what the image has there.
+    Disk(u32, u32, &'a [u8]),
 }
 
 /// Reads the configuration, record by record.
@@ -108,6 +110,7 @@ pub mod kind {
     pub const IDS: u32 = 13;
     pub const HOSTNAME: u32 = 14;
     pub const KERNEL_MEMORY: u32 = 15;
+    pub const DISK: u32 = 16;
 }
 
 impl<'a> BootConfig<'a> {
@@ -133,6 +136,7 @@ impl<'a> BootConfig<'a> {
             kind::IDS => Config::Ids(r.u32()?, r.u32()?),
             kind::HOSTNAME => Config::Hostname(r.rest()),
             kind::KERNEL_MEMORY => Config::KernelMemory(r.u64()?),
+            kind::DISK => Config::Disk(r.u32()?, r.u32()?, r.rest()),
             _ => return Err(Errno::EINVAL),
         }))
     }

@@ -11,7 +11,7 @@
 //! | `lwp_next(lwp, reason, detail) -> i64` | see [`Next`]; may sleep |
 //! | `lwp_gone(lwp)` | the host is done with it (after [`Next::Gone`]): its memory is freed |
 //! | `trap(lwp, nr, a0..a5: i64) -> i64` | a system call |
-//! | `intr(irq, arg)` | on the interrupt instance, never while an lwp runs, never sleeps |
+//! | `intr(irq, arg)` | on the interrupt instance of a CPU while no lwp of that CPU runs; never sleeps |
 //! | `report() -> i64` | counters as text, a line `name value` each: address, length in the upper half |
 //! | `hypercall_version() -> i32` | [`crate::hypercall::VERSION`] it was built for |
 //! | `uaccess(slot)` | table slot of the first of the functions in [`UACCESS`] |
@@ -154,8 +154,13 @@ pub mod irq {
     pub const SIGNAL: u32 = 2;
     /// The time given to this vkernel is over: every process is killed.
     pub const SHUTDOWN: u32 = 3;
-    /// The console's window changed its size.
+    /// A terminal's window changed its size; argument: its unit, or 0 for standard input and output.
     pub const WINCH: u32 = 4;
     /// A CPU-bound lwp was preempted; argument: the lwp. For accounting and CPU limits.
     pub const TICK: u32 = 5;
+    /// The host wants something run on a new device; argument: its unit, from
+    /// `devctl::ATTACHED_FIRST` on. `init` asks with `devctl::COMMAND` what it is.
+    pub const ATTACH: u32 = 6;
+    /// The one at the other end of an attached device has gone; argument: its unit.
+    pub const HANGUP: u32 = 7;
 }

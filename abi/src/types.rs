@@ -265,6 +265,40 @@ pub mod devctl {
     pub const STDERR: u32 = 2;
     /// Where the lines of the system-call trace go; write only.
     pub const TRACE: u32 = 3;
+
+    /// A terminal that moves plain keys and plain output: the kernel edits lines, echoes and finds
+    /// the keys that send signals.
+    pub const KIND_SCREEN: u32 = 5;
+    /// Devices that come and go: `irq::ATTACH` and `irq::HANGUP`.
+    pub const ATTACHED_FIRST: u32 = 16;
+    pub const ATTACHED_MAX: u32 = 64;
+    /// What is to run on an attached device, as `types::attach` says; answers its length. ERANGE when
+    /// the buffer is too small.
+    pub const COMMAND: u32 = 5;
+    /// The session on an attached device is over: a u32 wait status. The host then forgets the unit.
+    pub const EXITED: u32 = 6;
+}
+
+/// What is to run on an attached device: a sequence of records `u32 kind, u32 length, payload` like the
+/// boot configuration's. Without `ARG` it is a login shell.
+pub mod attach {
+    /// One more argument; the first is the program, a path or a name to look for in PATH.
+    pub const ARG: u32 = 1;
+    /// `NAME=VALUE`.
+    pub const ENV: u32 = 2;
+    /// The working directory.
+    pub const WORKDIR: u32 = 3;
+}
+
+/// `disk_ctl` hypercall commands.
+pub mod diskctl {
+    /// Answers how large the disk may become, in bytes.
+    pub const SIZE: u32 = 1;
+    /// Answers the bits below.
+    pub const FLAGS: u32 = 2;
+    /// The argument is a byte offset: what lies behind it is no longer needed and reads as zeros.
+    pub const TRUNCATE: u32 = 3;
+    pub const READ_ONLY: u32 = 1;
 }
 
 /// `vmspace_ctl` hypercall commands.

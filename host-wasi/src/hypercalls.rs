@@ -130,14 +130,6 @@ fn vmspaces(l: &mut Linker<Cpu>) -> wasmtime::Result<()> {
     l.func_wrap("host", "vmspace_ctl", |c: C<'_>, id: u32, cmd: u32, arg: u64| -> i64 {
         machine(&c).vmspace_ctl(id, cmd, arg).map_or_else(|e| -(e as i64), |v| v as i64)
     })?;
-    l.func_wrap("host", "vmspace_pread", |c: C<'_>, id: u32, ptr: u32, len: u32, off: u64| -> i32 {
-        let m = machine(&c);
-        m.vmspace(id).and_then(|space| m.memory.lend(ptr, len, |to| space.read(off, to))).answer()
-    })?;
-    l.func_wrap("host", "vmspace_pwrite", |c: C<'_>, id: u32, ptr: u32, len: u32, off: u64| -> i32 {
-        let m = machine(&c);
-        m.vmspace(id).and_then(|space| m.memory.lend(ptr, len, |from| space.write(off, from))).answer()
-    })?;
     Ok(())
 }
 
@@ -176,6 +168,10 @@ fn devices(l: &mut Linker<Cpu>) -> wasmtime::Result<()> {
         // Inline: the files are local, and most requests are answered from the host's caches.
         m.memory.lend(ptr, cap, |buf| m.files.with(|f| f.rpc(buf, len as usize))).answer()
     })?;
+    let no_disk = -(Errno::ENXIO as i32);
+    l.func_wrap("host", "disk_rw", move |_: u32, _: u32, _: u64, _: u32, _: u32| -> i32 { no_disk })?;
+    l.func_wrap("host", "disk_flush", move |_: u32| -> i32 { no_disk })?;
+    l.func_wrap("host", "disk_ctl", move |_: u32, _: u32, _: u64| -> i64 { no_disk.into() })?;
     l.func_wrap("host", "dev_rw", |c: C<'_>, unit: u32, write: u32, ptr: u32, len: u32| -> i32 {
         let m = machine(&c);
         let transfer =

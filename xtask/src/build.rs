@@ -41,9 +41,9 @@ pub fn kernel() -> Outcome<PathBuf> {
     let mut c = cargo(&["build", "--quiet", "--profile", "wasm", "--target", KERNEL_TARGET, "-p", "arch-wasm"]);
     let flags = [
         "--export=__stack_pointer",
-        // One size, as an instance would not see what another one grew. Untouched it costs nothing; files in
-        // memory live in it, too.
-        "--initial-memory=1073741824",
+        // Each host chooses a size in between, once: an instance would not see what another one grew. Untouched
+        // memory costs nothing; files in memory live in it, too.
+        "--initial-memory=16777216",
         "--max-memory=1073741824",
         // The host puts the uaccess functions into the kernel's table.
         "--export-table",

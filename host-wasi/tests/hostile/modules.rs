@@ -103,7 +103,7 @@ async fn what_is_not_for_programs_is_denied_by_name() {
         (r#"(import "kernel" "trap" (func (param i32 i32 i64 i64 i64 i64 i64 i64) (result i64)))"#, "\"kernel.trap\""),
         (r#"(import "kernel" "memory" (memory 1)) (import "env" "memory" (memory 1))"#, "\"kernel.memory\""),
         (r#"(import "host" "halt" (func (param i32)))"#, "\"host.halt\""),
-        (r#"(import "host" "vmspace_pread" (func (param i32 i32 i32 i64) (result i32)))"#, "\"host.vmspace_pread\""),
+        (r#"(import "host" "disk_flush" (func (param i32) (result i32)))"#, "\"host.disk_flush\""),
         (r#"(import "env" "__stack_pointer" (global (mut i32)))"#, "the global \"env.__stack_pointer\""),
         (
             r#"(import "env" "__indirect_function_table" (table 0 funcref))"#,

@@ -7,6 +7,7 @@
 //! | `boot() -> i32` | once, on the first instance; mounts the image; answers 0 or -errno |
 //! | `start() -> i32` | once, after `boot` or on a restored image of a booted kernel: makes pid 1; 0 or -errno |
 //! | `first_lwp() -> lwp` | the lwp of pid 1, to be started with [`Reason::Start`]; it runs in [`FIRST_VMSPACE`] |
+//! | `cpu_stack() -> sp` | a kernel stack for the interrupt instance of one more CPU; the first has one; 0 without memory |
 //! | `kstack(lwp) -> sp` | the top of that lwp's kernel stack, for `__stack_pointer` |
 //! | `lwp_next(lwp, reason, detail) -> i64` | see [`Next`]; may sleep |
 //! | `lwp_gone(lwp)` | the host is done with it (after [`Next::Gone`]): its memory is freed |

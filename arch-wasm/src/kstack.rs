@@ -22,17 +22,33 @@ fn layout() -> Layout {
 pub fn top(lp: &Lwp) -> u32 {
     let mut base = lp.md.kstack.load(Relaxed);
     if base == 0 {
-        // SAFETY: the layout's size isn't zero.
-        let p = unsafe { alloc(layout()) };
-        if p.is_null() {
+        base = make();
+        if base == 0 {
             return 0;
         }
-        base = p as u32;
-        // SAFETY: freshly allocated, aligned to 16, at least 4 bytes.
-        unsafe { p.cast::<u32>().write(CANARY) };
         lp.md.kstack.store(base, Relaxed);
     }
     base + SIZE as u32
+}
+
+/// The initial stack pointer of a CPU's interrupt instance, for as long as the kernel lives. 0 when
+/// there is no memory.
+pub fn of_cpu() -> u32 {
+    match make() {
+        0 => 0,
+        base => base + SIZE as u32,
+    }
+}
+
+/// A stack's lowest address, with the canary there; 0 when there is no memory.
+fn make() -> u32 {
+    // SAFETY: the layout's size isn't zero.
+    let p = unsafe { alloc(layout()) };
+    if !p.is_null() {
+        // SAFETY: freshly allocated, aligned to 16, at least 4 bytes.
+        unsafe { p.cast::<u32>().write(CANARY) };
+    }
+    p as u32
 }
 
 /// On the way out of the kernel: panics when the stack ran over.

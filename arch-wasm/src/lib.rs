@@ -74,6 +74,11 @@ extern "C" fn first_lwp() -> u32 {
 }
 
 #[unsafe(no_mangle)]
+extern "C" fn cpu_stack() -> u32 {
+    kstack::of_cpu()
+}
+
+#[unsafe(no_mangle)]
 extern "C" fn kstack(lwp: u32) -> u32 {
     // SAFETY: the host passes an lwp it was given.
     kstack::top(unsafe { lwp_ref(lwp) })

@@ -33,7 +33,7 @@ mod mapping;
 mod memory;
 mod program;
 mod random;
-mod sched;
+
 mod snapshot;
 mod stubmod;
 mod taskcell;

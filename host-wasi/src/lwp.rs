@@ -24,7 +24,7 @@ use crate::engine::Modules;
 use crate::machine::{Ending, Machine, Times};
 use crate::memory::{Making, Space, making};
 use crate::program::{Answer, Place, ProgramImage};
-use crate::sched::{Sched, SlotId};
+use sched::{Sched, SlotId};
 use crate::ticker::TICK_NS;
 
 /// A store's data: whose instances these are.

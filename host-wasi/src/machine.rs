@@ -20,7 +20,7 @@ use crate::hostfs;
 use crate::images::Images;
 use crate::mapping::Pool;
 use crate::memory::{KernelMemory, Space, Total};
-use crate::sched::Sched;
+use sched::Sched;
 use crate::taskcell::TaskCell;
 
 /// How a vkernel ends.

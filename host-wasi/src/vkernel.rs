@@ -2,7 +2,7 @@
 //!
 //! It owns everything that runs: the lwps' futures with their stores, and the interrupt instance.
 //! It is polled by the executor, on any thread but never on two; its own executor inside is
-//! [`Sched`](crate::sched::Sched). Between two lwps, while none runs, it handles what came from
+//! [`Sched`](sched::Sched). Between two lwps, while none runs, it handles what came from
 //! outside, devices and deadlines, and calls the kernel's interrupt entry.
 
 use std::future::Future;
@@ -19,7 +19,7 @@ use crate::clock::monotonic_ns;
 use crate::external::{Event, LwpWaker};
 use crate::lwp::{Kernel, Stop, life};
 use crate::machine::{Ending, Machine};
-use crate::sched::SlotId;
+use sched::SlotId;
 use crate::ticker::TICK_NS;
 
 /// What is left to a vkernel to end its processes when its time is over.

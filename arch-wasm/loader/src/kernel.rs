@@ -20,13 +20,14 @@ use crate::moves::Move;
 use crate::signature;
 
 /// The functions a kernel exports, as the head of `abi::trapframe` and `abi::hypercall` list them.
-const EXPORTS: [(&str, &[Ty], Option<Ty>); 11] = {
+const EXPORTS: [(&str, &[Ty], Option<Ty>); 12] = {
     use Ty::{I32, I64};
     [
         ("hypercall_version", &[], Some(I32)),
         ("boot", &[], Some(I32)),
         ("start", &[], Some(I32)),
         ("first_lwp", &[], Some(I32)),
+        ("cpu_stack", &[], Some(I32)),
         ("kstack", &[I32], Some(I32)),
         ("lwp_next", &[I32, I32, I32], Some(I64)),
         ("lwp_gone", &[I32], None),

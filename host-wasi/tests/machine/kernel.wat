@@ -55,6 +55,7 @@
     (i32.store (i32.const 260) (local.get $n))
     (i32.const 0))
   (func (export "first_lwp") (result i32) (i32.const 1))
+  (func (export "cpu_stack") (result i32) (i32.const 0))
   (func (export "kstack") (param i32) (result i32)
     (i32.add (i32.const 196608) (i32.shl (local.get 0) (i32.const 12))))
 

@@ -14,13 +14,13 @@ use std::hash::{BuildHasherDefault, Hasher};
 use abi::trapframe::kick;
 
 /// The index of an lwp's slot.
-pub(crate) type SlotId = u32;
+pub type SlotId = u32;
 const NONE: SlotId = SlotId::MAX;
 
 /// Why a parked lwp goes on. The answers of the hypercall.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(i32)]
-pub(crate) enum Woken {
+pub enum Woken {
     Unparked = 0,
     TimedOut = 2,
 }
@@ -38,7 +38,7 @@ enum State {
     Held,
 }
 
-pub(crate) struct Slot {
+pub struct Slot {
     pub lwp: u32,
     pub vmspace: u32,
     /// Tells this lwp from earlier and later users of the slot.
@@ -62,7 +62,7 @@ pub(crate) struct Slot {
 
 /// A word's address is as good as random; three operations will do.
 #[derive(Default)]
-pub(crate) struct WordHasher(u64);
+pub struct WordHasher(u64);
 
 impl Hasher for WordHasher {
     fn finish(&self) -> u64 {
@@ -82,7 +82,7 @@ impl Hasher for WordHasher {
 type WordMap<T> = HashMap<u32, T, BuildHasherDefault<WordHasher>>;
 
 #[derive(Default)]
-pub(crate) struct Sched {
+pub struct Sched {
     slots: Vec<Slot>,
     free: Vec<SlotId>,
     by_lwp: WordMap<SlotId>,

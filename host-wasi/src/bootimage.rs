@@ -7,49 +7,26 @@
 //!
 //! Blob 0 (the configuration) differs from vkernel to vkernel and is not kept here; blob 1 is the index.
 
-mod archive;
 mod dir;
-mod tree;
+mod zstd;
 
 use abi::image::{BLOB_FIRST, BLOB_INDEX};
-use std::fmt;
+pub use image::ImageError;
+use image::tree::{Finished, Tree};
+use image::{archive, plain, show};
 use std::fs::File;
 use std::io::{self, Read};
 use std::ops::{Deref, Range};
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-/// Why something is not a boot image. The text says what was expected.
-#[derive(Debug)]
-pub struct ImageError(String);
-
-impl ImageError {
-    fn new(text: impl Into<String>) -> Self {
-        ImageError(text.into())
-    }
-}
-
-impl fmt::Display for ImageError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for ImageError {}
-
 /// An index and its blobs.
 #[derive(Clone)]
 pub struct BootImage {
-    base: Arc<Base>,
+    base: Arc<Finished<Blob>>,
     /// Blobs of this copy only, numbered after those of the base.
     added: Vec<Arc<Blob>>,
-}
-
-struct Base {
-    index: Vec<u8>,
-    blobs: Vec<Blob>,
 }
 
 struct Blob {
@@ -95,7 +72,7 @@ impl BootImage {
 
     /// The files below a directory. What belongs to the caller of vk belongs to root in the image.
     pub fn from_dir(path: &Path) -> Result<BootImage, ImageError> {
-        dir::read(path)?.finish().map(Self::from_base)
+        Self::from_tree(dir::read(path)?)
     }
 
     /// A tar archive, plain or compressed with zstd.
@@ -103,46 +80,53 @@ impl BootImage {
         let file = File::open(path).map_err(|e| ImageError::new(plain(&e)))?;
         let mut magic = [0; 512];
         let n = read_some(&file, &mut magic).map_err(|e| ImageError::new(plain(&e)))?;
-        if archive::is_zstd(&magic[..n]) {
-            let tar = archive::unzstd(&file)?;
+        if zstd::is_zstd(&magic[..n]) {
+            let tar = zstd::unzstd(&file)?;
             return Self::from_tar_vec(tar);
         }
         archive::recognise(&magic[..n])?;
         let len = file.metadata().map_err(|e| ImageError::new(plain(&e)))?.len();
         let file = Arc::new(file);
-        let tree = archive::read(&*file, len, |off, size| Content::Region(file.clone(), off, size))?;
-        tree.finish().map(Self::from_base)
+        let region = |off, size| Blob::new(Content::Region(file.clone(), off, size));
+        Self::from_tree(archive::read(&*file, len, region)?)
     }
 
     /// A tar archive in memory, plain or compressed with zstd.
     pub fn from_tar_vec(tar: Vec<u8>) -> Result<BootImage, ImageError> {
-        if archive::is_zstd(&tar) {
-            return Self::from_tar_vec(archive::unzstd(&tar[..])?);
+        if zstd::is_zstd(&tar) {
+            return Self::from_tar_vec(zstd::unzstd(&tar[..])?);
         }
         archive::recognise(&tar)?;
         let tar = Arc::new(tar);
-        let shared = |off, size| Content::Shared(tar.clone(), off as usize..(off + size) as usize);
-        archive::read(io::Cursor::new(&tar[..]), tar.len() as u64, shared)?.finish().map(Self::from_base)
+        let shared = |off, size| Blob::new(Content::Shared(tar.clone(), off as usize..(off + size) as usize));
+        Self::from_tree(archive::read(io::Cursor::new(&tar[..]), tar.len() as u64, shared)?)
     }
 
     /// An uncompressed tar archive that is part of the program. `hashes` are those of some of its
     /// files, by path, known beforehand so that nobody computes them at start.
     pub fn from_tar_bytes(tar: &'static [u8], hashes: &[(&str, [u8; 32])]) -> Result<BootImage, ImageError> {
         archive::recognise(tar)?;
-        let stat = |off, size| Content::Static(&tar[off as usize..(off + size) as usize]);
+        let stat = |off, size| Blob::new(Content::Static(&tar[off as usize..(off + size) as usize]));
         let tree = archive::read(io::Cursor::new(tar), tar.len() as u64, stat)?;
         for (path, hash) in hashes {
-            tree.know_hash(path.as_bytes(), *hash);
+            if let Some(blob) = tree.content_at(path.as_bytes()) {
+                // Said twice for one content, it is the same hash.
+                let _ = blob.hash.set(*hash);
+            }
         }
-        tree.finish().map(Self::from_base)
+        Self::from_tree(tree)
     }
 
     /// An image without files, for one that shares a directory as its root.
     pub fn empty() -> BootImage {
-        Self::from_base(Base { index: Vec::new(), blobs: Vec::new() })
+        Self::from_base(Finished { index: Vec::new(), contents: Vec::new() })
     }
 
-    fn from_base(base: Base) -> BootImage {
+    fn from_tree(tree: Tree<Blob>) -> Result<BootImage, ImageError> {
+        tree.finish().map(Self::from_base)
+    }
+
+    fn from_base(base: Finished<Blob>) -> BootImage {
         BootImage { base: Arc::new(base), added: Vec::new() }
     }
 
@@ -151,7 +135,7 @@ impl BootImage {
     pub fn add_blob(&mut self, bytes: Vec<u8>) -> u32 {
         let range = 0..bytes.len();
         self.added.push(Arc::new(Blob::new(Content::Shared(Arc::new(bytes), range))));
-        BLOB_FIRST + (self.base.blobs.len() + self.added.len() - 1) as u32
+        BLOB_FIRST + (self.base.contents.len() + self.added.len() - 1) as u32
     }
 
     /// The index: blob 1.
@@ -212,7 +196,7 @@ impl BootImage {
 
     fn blob(&self, blob: u32) -> io::Result<&Blob> {
         let nr = blob.checked_sub(BLOB_FIRST).ok_or(io::ErrorKind::NotFound)? as usize;
-        let base = &self.base.blobs;
+        let base = &self.base.contents;
         match base.get(nr) {
             Some(b) => Ok(b),
             None => Ok(self.added.get(nr - base.len()).ok_or(io::ErrorKind::NotFound)?),
@@ -296,20 +280,6 @@ fn read_some(file: &File, buf: &mut [u8]) -> io::Result<usize> {
         return Err(io::Error::other("not an image: vk boots from a directory, a .tar file or a .tar.zst file"));
     }
     read_full_at(file, 0, buf)
-}
-
-/// An I/O error in words, without the number that Rust puts behind them.
-fn plain(e: &io::Error) -> String {
-    let text = e.to_string();
-    match text.find(" (os error") {
-        Some(at) => text[..at].to_string(),
-        None => text,
-    }
-}
-
-/// A name for a person to read.
-fn show(path: &[u8]) -> String {
-    std::ffi::OsStr::from_bytes(path).to_string_lossy().into_owned()
 }
 
 #[cfg(test)]

@@ -3,10 +3,10 @@
 //! The tree is walked once, without following links; contents stay where they are and are opened
 //! below the directory when a kernel asks for them.
 
-use super::tree::{Kind, Node, Tree, clean, device_number};
-use super::{Content, ImageError, plain, show};
+use super::{Blob, Content, ImageError, plain, show};
 use abi::types::mode;
 use cap_std::ambient_authority;
+use image::tree::{Kind, Node, Tree, clean, device_number};
 use std::collections::HashMap;
 use std::fs::Metadata;
 use std::os::unix::ffi::OsStrExt;
@@ -14,7 +14,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub fn read(root: &Path) -> Result<Tree, ImageError> {
+pub fn read(root: &Path) -> Result<Tree<Blob>, ImageError> {
     let dir = cap_std::fs::Dir::open_ambient_dir(root, ambient_authority());
     let dir = Arc::new(dir.map_err(|e| ImageError::new(plain(&e)))?);
     let mut walk = Walk {
@@ -43,7 +43,7 @@ pub fn read(root: &Path) -> Result<Tree, ImageError> {
 
 struct Walk {
     dir: Arc<cap_std::fs::Dir>,
-    tree: Tree,
+    tree: Tree<Blob>,
     /// The first name of each file that has several, by device and inode.
     links: HashMap<(u64, u64), Vec<u8>>,
     owner: u32,
@@ -94,7 +94,8 @@ impl Walk {
             self.links.insert((meta.dev(), meta.ino()), path.to_vec());
         }
         let len = meta.len();
-        let blob = (len > 0).then(|| self.tree.add_content(Content::Beneath(self.dir.clone(), rel.into(), len)));
+        let blob =
+            (len > 0).then(|| self.tree.add_content(Blob::new(Content::Beneath(self.dir.clone(), rel.into(), len))));
         (mode::IFREG, Kind::File(blob, len))
     }
 }

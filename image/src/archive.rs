@@ -1,22 +1,15 @@
-//! Images from tar archives: ustar, GNU and pax, plain or compressed with zstd.
+//! Images from tar archives: ustar, GNU and pax.
 //!
 //! Only headers are read here. Where the contents are is told to the caller's function, which says
 //! how they will be reached later.
 
-use super::tree::{Kind, Node, Tree, clean, device_number};
-use super::{Content, ImageError, plain, show};
+use crate::tree::{Kind, Node, Tree, clean, device_number};
+use crate::{ImageError, plain, show};
 use abi::types::mode;
-use std::io::{BufRead, BufReader, Read, Seek};
+use std::io::{Read, Seek};
 use tar::{Entry, EntryType};
 
 const EXPECTED: &str = "vk boots from a directory, a .tar file or a .tar.zst file";
-
-/// What a compressed archive may unpack to: it is kept in memory.
-const MAX_UNPACKED: u64 = 2 << 30;
-
-pub fn is_zstd(head: &[u8]) -> bool {
-    head.starts_with(&[0x28, 0xb5, 0x2f, 0xfd])
-}
 
 /// Refuses what isn't a tar archive, with a word on what it is.
 pub fn recognise(head: &[u8]) -> Result<(), ImageError> {
@@ -49,25 +42,9 @@ fn checksum_holds(block: &[u8]) -> bool {
     header.cksum().is_ok_and(|c| c == sum)
 }
 
-/// Unpacks zstd, one frame after the other.
-pub fn unzstd(from: impl Read) -> Result<Vec<u8>, ImageError> {
-    let damaged = |e: &dyn std::fmt::Display| ImageError::new(format!("damaged zstd data: {e}"));
-    let mut from = BufReader::with_capacity(128 << 10, from);
-    let mut out = Vec::new();
-    while !from.fill_buf().map_err(|e| damaged(&e))?.is_empty() {
-        let frame = ruzstd::decoding::StreamingDecoder::new(&mut from).map_err(|e| damaged(&e))?;
-        let room = MAX_UNPACKED + 1 - out.len() as u64;
-        frame.take(room).read_to_end(&mut out).map_err(|e| damaged(&e))?;
-        if out.len() as u64 > MAX_UNPACKED {
-            return Err(ImageError::new("unpacks to more than 2 GiB; unpack it and give the directory or the .tar"));
-        }
-    }
-    Ok(out)
-}
-
 /// Reads the headers of an archive of `len` bytes. `content(offset, size)` answers how a stretch
 /// of the archive can be read later.
-pub fn read(from: impl Read + Seek, len: u64, content: impl Fn(u64, u64) -> Content) -> Result<Tree, ImageError> {
+pub fn read<C>(from: impl Read + Seek, len: u64, content: impl Fn(u64, u64) -> C) -> Result<Tree<C>, ImageError> {
     let mut tree = Tree::default();
     let mut archive = tar::Archive::new(from);
     let mut last = "the beginning".to_string();

@@ -4,7 +4,7 @@
 //! makes of it an index in which every directory stands before what it holds and every hard link
 //! after its file, or says which entry makes that impossible.
 
-use super::{Base, Blob, Content, ImageError, show};
+use crate::{ImageError, show};
 use abi::image::{BLOB_FIRST, Entry};
 use abi::types::{limits, mode};
 use std::collections::{BTreeMap, btree_map};
@@ -41,17 +41,30 @@ impl Node {
     }
 }
 
-#[derive(Default)]
-pub struct Tree {
+/// Files of an image, each with a content of the caller's kind.
+pub struct Tree<C> {
     nodes: BTreeMap<Vec<u8>, Node>,
-    blobs: Vec<Blob>,
+    contents: Vec<C>,
 }
 
-impl Tree {
+/// What a kernel makes its root directory from, and the contents: the first is blob
+/// [`BLOB_FIRST`], and so on.
+pub struct Finished<C> {
+    pub index: Vec<u8>,
+    pub contents: Vec<C>,
+}
+
+impl<C> Default for Tree<C> {
+    fn default() -> Self {
+        Tree { nodes: BTreeMap::new(), contents: Vec::new() }
+    }
+}
+
+impl<C> Tree<C> {
     /// Keeps the content of a file; answers its number for [`Kind::File`].
-    pub fn add_content(&mut self, content: Content) -> usize {
-        self.blobs.push(Blob::new(content));
-        self.blobs.len() - 1
+    pub fn add_content(&mut self, content: C) -> usize {
+        self.contents.push(content);
+        self.contents.len() - 1
     }
 
     /// Puts an entry at a clean path. The last one for a path counts, as when unpacking.
@@ -66,12 +79,17 @@ impl Tree {
         Ok(())
     }
 
-    /// Notes the hash of a file whose content is known beforehand.
-    pub fn know_hash(&self, path: &[u8], hash: [u8; 32]) {
-        if let Some(Node { kind: Kind::File(Some(nr), _), .. }) = self.follow(path) {
-            // Said twice for one content, it is the same hash.
-            let _ = self.blobs[*nr].hash.set(hash);
+    /// The content of the file at a path, hard links followed.
+    pub fn content_at(&self, path: &[u8]) -> Option<&C> {
+        match self.follow(path)?.kind {
+            Kind::File(Some(nr), _) => self.contents.get(nr),
+            _ => None,
         }
+    }
+
+    /// All entries, sorted by path.
+    pub fn nodes(&self) -> impl Iterator<Item = (&[u8], &Node)> {
+        self.nodes.iter().map(|(path, node)| (path.as_slice(), node))
     }
 
     /// What stands at a path, hard links followed.
@@ -90,8 +108,8 @@ impl Tree {
         None
     }
 
-    /// The index and the blobs.
-    pub fn finish(mut self) -> Result<Base, ImageError> {
+    /// The index and the blobs. Directories that nobody described are made.
+    pub fn finish(mut self) -> Result<Finished<C>, ImageError> {
         self.add_missing_dirs()?;
         let mut index = Vec::with_capacity(self.nodes.len() * 80);
         for (path, node) in &self.nodes {
@@ -111,7 +129,7 @@ impl Tree {
             let target = self.link_target(path, target)?;
             push(&mut index, &Entry { mode: 0, uid: 0, gid: 0, mtime_ns: 0, size: 0, blob: 0, path, target });
         }
-        Ok(Base { index, blobs: self.blobs })
+        Ok(Finished { index, contents: self.contents })
     }
 
     fn link_target<'a>(&'a self, path: &[u8], target: &'a [u8]) -> Result<&'a [u8], ImageError> {

@@ -238,10 +238,86 @@ pub mod ioctl {
     pub const TCSETS: u32 = 0x5402;
     pub const TCSETSW: u32 = 0x5403;
     pub const TCSETSF: u32 = 0x5404;
+    /// `tcdrain(3)`, and breaks that nobody sees.
+    pub const TCSBRK: u32 = 0x5409;
+    /// `tcflow(3)`: the action as the argument itself, `termios::TCOOFF` and so on.
+    pub const TCXONC: u32 = 0x540a;
+    /// `tcflush(3)`: which queue as the argument itself, `termios::TCIFLUSH` and so on.
+    pub const TCFLSH: u32 = 0x540b;
+    pub const TIOCSCTTY: u32 = 0x540e;
     pub const TIOCGPGRP: u32 = 0x540f;
     pub const TIOCSPGRP: u32 = 0x5410;
+    pub const TIOCOUTQ: u32 = 0x5411;
+    pub const TIOCSTI: u32 = 0x5412;
     pub const TIOCGWINSZ: u32 = 0x5413;
+    pub const TIOCSWINSZ: u32 = 0x5414;
     pub const FIONREAD: u32 = 0x541b;
+    pub const TIOCNOTTY: u32 = 0x5422;
+    pub const TIOCGSID: u32 = 0x5429;
+}
+
+/// `struct termios`: Linux's bits, and its 60 bytes as the C library has it.
+pub mod termios {
+    pub const SIZE: usize = 60;
+
+    // c_iflag.
+    pub const ISTRIP: u32 = 0o40;
+    pub const INLCR: u32 = 0o100;
+    pub const IGNCR: u32 = 0o200;
+    pub const ICRNL: u32 = 0o400;
+    pub const IXON: u32 = 0o2000;
+    pub const IXANY: u32 = 0o4000;
+    pub const IXOFF: u32 = 0o10000;
+    pub const IUTF8: u32 = 0o40000;
+
+    // c_oflag.
+    pub const OPOST: u32 = 0o1;
+    pub const ONLCR: u32 = 0o4;
+    pub const OCRNL: u32 = 0o10;
+    pub const ONOCR: u32 = 0o20;
+    pub const ONLRET: u32 = 0o40;
+    /// Tabs become spaces; other delays of TABDLY do nothing.
+    pub const TAB3: u32 = 0o14000;
+
+    // c_lflag.
+    pub const ISIG: u32 = 0o1;
+    pub const ICANON: u32 = 0o2;
+    pub const ECHO: u32 = 0o10;
+    pub const ECHOE: u32 = 0o20;
+    pub const ECHOK: u32 = 0o40;
+    pub const ECHONL: u32 = 0o100;
+    pub const NOFLSH: u32 = 0o200;
+    pub const TOSTOP: u32 = 0o400;
+    pub const ECHOCTL: u32 = 0o1000;
+    pub const ECHOKE: u32 = 0o4000;
+    pub const IEXTEN: u32 = 0o100000;
+
+    // Places in c_cc.
+    pub const VINTR: usize = 0;
+    pub const VQUIT: usize = 1;
+    pub const VERASE: usize = 2;
+    pub const VKILL: usize = 3;
+    pub const VEOF: usize = 4;
+    pub const VTIME: usize = 5;
+    pub const VMIN: usize = 6;
+    pub const VSTART: usize = 8;
+    pub const VSTOP: usize = 9;
+    pub const VSUSP: usize = 10;
+    pub const VEOL: usize = 11;
+    pub const VREPRINT: usize = 12;
+    pub const VWERASE: usize = 14;
+    pub const VLNEXT: usize = 15;
+    pub const VEOL2: usize = 16;
+
+    // tcflow(3).
+    pub const TCOOFF: u32 = 0;
+    pub const TCOON: u32 = 1;
+    pub const TCIOFF: u32 = 2;
+    pub const TCION: u32 = 3;
+    // tcflush(3).
+    pub const TCIFLUSH: u32 = 0;
+    pub const TCOFLUSH: u32 = 1;
+    pub const TCIOFLUSH: u32 = 2;
 }
 
 /// `dev_ctl` hypercall commands and the kinds of units.
@@ -288,6 +364,15 @@ pub mod attach {
     pub const ENV: u32 = 2;
     /// The working directory.
     pub const WORKDIR: u32 = 3;
+
+    /// What a `read(2)` of `/dev/attach` answers: `u32 unit, u32 kind` (a `devctl::KIND_`), `u32 event`,
+    /// then for `CAME` the records above. One event at a time; EAGAIN when there is none and nobody wants
+    /// to wait. A `write(2)` of `u32 unit, u32 wait status` says that the session on a unit is over.
+    pub const EVENT_SIZE: usize = 12;
+    /// A unit came: something is to be run on it.
+    pub const CAME: u32 = 1;
+    /// The one at the other end of a unit has gone.
+    pub const WENT: u32 = 2;
 }
 
 /// `disk_ctl` hypercall commands.
@@ -482,6 +567,8 @@ pub mod spawn {
     pub const RESETIDS: u32 = 8;
     /// Make the child's group the terminal's foreground one.
     pub const FOREGROUND: u32 = 16;
+    /// All signals have their default action, and none is held back.
+    pub const SIGDEF: u32 = 32;
 
     pub const OPEN: u32 = 1;
     pub const CLOSE: u32 = 2;

@@ -5,6 +5,7 @@
 //! caller's matter: bytes, a stretch of a file, a path.
 
 pub mod archive;
+pub mod pack;
 pub mod tree;
 
 use std::fmt;

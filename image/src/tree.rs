@@ -87,6 +87,11 @@ impl<C> Tree<C> {
         }
     }
 
+    /// A content by its number.
+    pub fn content(&self, nr: usize) -> Option<&C> {
+        self.contents.get(nr)
+    }
+
     /// All entries, sorted by path.
     pub fn nodes(&self) -> impl Iterator<Item = (&[u8], &Node)> {
         self.nodes.iter().map(|(path, node)| (path.as_slice(), node))

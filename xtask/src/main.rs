@@ -14,6 +14,7 @@ mod report;
 mod sizes;
 mod test;
 mod wasm;
+mod web;
 
 use process::{Outcome, root};
 use std::process::ExitCode;
@@ -22,6 +23,7 @@ const USAGE: &str = "\
 usage: cargo xtask VERB
 
   run [ARG...]      build everything and boot; arguments go to vk
+  web               build the page and serve it on localhost
   test [--all]      every test; --all: those that take minutes, too
   bench [ARG...]    measure against native Linux and wasmtime; arguments go to vk-bench
   usertests [NAME]  the tests that run inside of the system
@@ -44,6 +46,7 @@ fn verb(name: &str, args: &[String]) -> Outcome {
         "test" => test::run(args),
         "usertests" => test::usertests(args),
         "bench" => bench::run(args),
+        "web" => web::run(args),
         "sizes" => sizes::run(),
         "check" if args == ["--bless"] => golden::bless(),
         "check" => check::run(),

@@ -1,0 +1,81 @@
+//! `web`: the page with everything beneath it, in `target/web`, and a server for it.
+//!
+//!     target/web/             the site (www/dist)
+//!     target/web/vk/          what any page needs to boot: the host, the kernel, the image's packs
+
+mod bindgen;
+mod manifest;
+mod pack;
+mod squeeze;
+
+use crate::build;
+use crate::process::{self, Outcome, read, root, target, write_if_changed};
+use std::hash::{DefaultHasher, Hasher};
+use std::path::{Path, PathBuf};
+
+pub fn run(args: &[String]) -> Outcome {
+    if !args.is_empty() {
+        return Err("usage: cargo xtask web".into());
+    }
+    build(&dir())
+}
+
+/// Where the site is built.
+pub fn dir() -> PathBuf {
+    target().join("web")
+}
+
+fn build(dir: &Path) -> Outcome {
+    build::ensure_targets()?;
+    let vk = dir.join("vk");
+    bindgen::host(&vk)?;
+    let kernel = read(&build::kernel()?)?;
+    let base = crate::image::base(&build::userland()?)?;
+    write_if_changed(&process::artifacts().join("base.tar"), &base)?;
+    let stamp = loader_stamp()?;
+    let packed = pack::Builder::new(&base)?.finish(&kernel, |program| pack::prepare(program, &stamp))?;
+    pack::write(&packed, &kernel, &vk)?;
+    sizes(&packed.manifest, &vk)
+}
+
+/// Prints what the page fetches.
+fn sizes(manifest: &manifest::Manifest, vk: &Path) -> Outcome {
+    let mut host = 0;
+    for name in ["host_web.js", "host_web_bg.wasm", "cpu.js", "disk.js"] {
+        if let Ok(bytes) = std::fs::read(vk.join(name)) {
+            host += squeeze::fast_gzip(&bytes, 6).map_err(|e| e.to_string())?.len() as u64;
+        }
+    }
+    let kb = |n: u64| format!("{:>9.1} KB", n as f64 / 1000.0);
+    println!("{} kernel", kb(manifest.kernel.bytes));
+    println!("{} host: JavaScript and wasm, as servers compress them", kb(host));
+    println!("{} image before the prompt", kb(manifest.boot_bytes()));
+    println!("{} bytes to prompt, without the page's own", kb(manifest.kernel.bytes + host + manifest.boot_bytes()));
+    for p in &manifest.packs {
+        println!("{} {} {}", kb(p.bytes), kb(p.raw), p.title);
+    }
+    Ok(())
+}
+
+/// A number that changes when prepared programs may have to.
+fn loader_stamp() -> Outcome<String> {
+    let mut files = vec![root().join("abi/src/syscalls.rs")];
+    build::collect(&root().join("arch-wasm/loader/src"), &mut files)?;
+    files.sort();
+    let mut hasher = DefaultHasher::new();
+    for f in files {
+        hasher.write(&read(&f)?);
+    }
+    Ok(format!("{:016x}", hasher.finish()))
+}
+
+/// Makes files below one directory the same as those below another.
+fn sync(from: &Path, to: &Path) -> Outcome {
+    let mut files = Vec::new();
+    build::collect(from, &mut files)?;
+    for file in files {
+        let rel = file.strip_prefix(from).map_err(|e| e.to_string())?;
+        write_if_changed(&to.join(rel), &read(&file)?)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,206 @@
+//! Blobs: the contents of the image's files, fetched when somebody first needs them.
+//!
+//! A [`Store`] knows where each blob is (a *pack*, a gzip file that holds several) and keeps the
+//! packs that were needed last, unpacked, as JavaScript arrays outside our own memory. What is not
+//! in memory comes from the browser's cache, else from the network ([`fetch`]). Nothing is handed
+//! out before its SHA-256 was compared with the table's.
+//!
+//! Each worker may have a store of its own; they share what was fetched through the cache.
+//! A store lives as long as its worker.
+
+mod cache;
+mod fetch;
+mod hash;
+mod manifest;
+mod modules;
+mod packs;
+mod programs;
+mod table;
+mod web;
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use abi::Errno;
+use js_sys::{Array, Promise, Uint8Array};
+use wasm_bindgen::prelude::*;
+
+use cache::Cache;
+use manifest::Manifest;
+use packs::Packs;
+use table::Table;
+
+use crate::js;
+
+/// Who is told how it goes.
+pub trait Listener {
+    /// `what` is "fetch" or "compile"; it is over when `done` is `total`.
+    fn progress(&self, what: &'static str, title: &str, done: f64, total: f64);
+    /// Something that a person should know.
+    fn notice(&self, text: &str);
+}
+
+/// Why a blob can't be had: a number for programs and a sentence for people.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    pub errno: Errno,
+    pub text: String,
+}
+
+impl Failure {
+    fn new(errno: Errno, text: String) -> Failure {
+        Failure { errno, text }
+    }
+
+    /// As what a promise is rejected with.
+    fn to_js(&self) -> JsValue {
+        js::object(&[("errno", &(self.errno as u32).into()), ("message", &self.text.as_str().into())]).into()
+    }
+    fn from_js(e: &JsValue) -> Failure {
+        let errno = Errno::from_raw(js::number(e, "errno") as u32).unwrap_or(Errno::EIO);
+        Failure::new(errno, js::message(e))
+    }
+}
+
+/// How long the server may take to answer for the manifest when the cache has one.
+const MANIFEST_MS: f64 = 4000.0;
+const MANIFEST: &str = "manifest.json";
+
+/// `Clone` gives another name of the same one.
+#[derive(Clone)]
+pub struct Store(Rc<Inner>);
+
+struct Inner {
+    cache: Cache,
+    listener: Rc<dyn Listener>,
+    manifest: JsValue,
+    table: Table,
+    packs: Packs,
+    /// For each blob: which unpacking of its pack it was checked in, 0 for none.
+    checked: Vec<Cell<u32>>,
+}
+
+impl Store {
+    /// Fetches the manifest, the index and the packs needed to boot. `base` ends with a slash.
+    pub async fn open(base: &str, listener: Rc<dyn Listener>) -> Result<Store, Failure> {
+        let cache = Cache::open(base, listener.clone()).await;
+        let (manifest, fresh) = manifest(base, &cache, &*listener).await?;
+        let Manifest { json, packs, index, boot } = manifest;
+        let packs = Packs::new(base, cache.clone(), listener.clone(), packs);
+        let all = [index].iter().chain(&boot).map(|&pack| packs.get(pack)).collect::<Array>();
+        let all: Array = Packs::wait(Promise::all(&all)).await?.unchecked_into();
+        packs.forget(index);
+        let table = Table::new(Uint8Array::new(&all.get(0)).to_vec())
+            .ok_or_else(|| Failure::new(Errno::EIO, "the image's index is damaged".into()))?;
+        if let Some(text) = fresh {
+            // Only now: a manifest in the cache is one that was booted from.
+            cache.put(MANIFEST, "application/json", &text.into());
+        }
+        let checked = (0..table.blobs()).map(|_| Cell::new(0)).collect();
+        Ok(Store(Rc::new(Inner { cache, listener, manifest: json, table, packs, checked })))
+    }
+
+    /// The manifest, for what it says of the kernel.
+    pub fn manifest(&self) -> &JsValue {
+        &self.0.manifest
+    }
+
+    /// The kernel's blob 1.
+    pub fn index(&self) -> &[u8] {
+        self.0.table.index()
+    }
+
+    pub fn len(&self, blob: u32) -> Option<u32> {
+        Some(self.0.table.slot(blob)?.length)
+    }
+
+    /// The blob with the prepared form of a program.
+    pub fn prepared(&self, blob: u32) -> Option<u32> {
+        self.0.table.slot(blob).map(|slot| slot.prepared).filter(|&blob| blob != 0)
+    }
+
+    /// The contents if they are in memory and were checked. A view: not to be written to.
+    pub fn try_bytes(&self, blob: u32) -> Option<Uint8Array> {
+        let slot = self.0.table.slot(blob)?;
+        if slot.length == 0 {
+            return Some(Uint8Array::new_with_length(0));
+        }
+        let (pack, turn) = self.0.packs.in_memory(slot.pack)?;
+        (self.0.checked.get(blob as usize)?.get() == turn).then(|| view(&pack, &slot)).flatten()
+    }
+
+    /// The contents, from wherever they are. A view: not to be written to. ENOENT, EIO.
+    pub async fn bytes(&self, blob: u32) -> Result<Uint8Array, Failure> {
+        if let Some(bytes) = self.try_bytes(blob) {
+            return Ok(bytes);
+        }
+        let bytes = self.unchecked(blob).await?;
+        self.check(blob, bytes).await
+    }
+
+    /// The contents before they were compared with the table.
+    async fn unchecked(&self, blob: u32) -> Result<Uint8Array, Failure> {
+        let Some(slot) = self.0.table.slot(blob) else {
+            return Err(Failure::new(Errno::ENOENT, ["there is no blob ", &blob.to_string()].concat()));
+        };
+        let pack = Packs::wait(self.0.packs.get(slot.pack as usize)).await?.unchecked_into();
+        view(&pack, &slot).ok_or_else(|| self.damaged(blob))
+    }
+
+    /// Compares, and gets the pack from the server once more if it is the cache that was wrong.
+    async fn check(&self, blob: u32, bytes: Uint8Array) -> Result<Uint8Array, Failure> {
+        let Some(slot) = self.0.table.slot(blob) else { return Err(self.damaged(blob)) };
+        if self.is_right(blob, &slot, &bytes).await {
+            return Ok(bytes);
+        }
+        let pack = Packs::wait(self.0.packs.again(slot.pack as usize)).await?.unchecked_into();
+        let bytes = view(&pack, &slot).ok_or_else(|| self.damaged(blob))?;
+        if self.is_right(blob, &slot, &bytes).await { Ok(bytes) } else { Err(self.damaged(blob)) }
+    }
+
+    async fn is_right(&self, blob: u32, slot: &table::Slot, bytes: &Uint8Array) -> bool {
+        let right = hash::sha256(bytes).await == slot.sha256;
+        // It may have been dropped and unpacked again while we looked.
+        if let Some((pack, turn)) = self.0.packs.in_memory(slot.pack)
+            && right
+            && pack.buffer() == bytes.buffer()
+        {
+            self.0.checked[blob as usize].set(turn);
+        }
+        right
+    }
+
+    fn damaged(&self, blob: u32) -> Failure {
+        let title = self.0.table.slot(blob).map_or("", |slot| self.0.packs.title(slot.pack as usize));
+        let text = [&self.0.table.path(blob), " in ", title, " is not what the image says (wrong SHA-256): refused"];
+        Failure::new(Errno::EIO, text.concat())
+    }
+}
+
+/// A blob in its pack; `None` when the table is wrong about it.
+fn view(pack: &Uint8Array, slot: &table::Slot) -> Option<Uint8Array> {
+    let end = slot.offset.checked_add(slot.length).filter(|&end| end <= pack.length())?;
+    Some(pack.subarray(slot.offset, end))
+}
+
+/// The manifest, and its text if it is newer than the cache's.
+async fn manifest(base: &str, cache: &Cache, listener: &dyn Listener) -> Result<(Manifest, Option<String>), Failure> {
+    let url = [base, MANIFEST].concat();
+    let kept = cache.text(MANIFEST).await.and_then(|text| Some((Manifest::parse(&text)?, text)));
+    let Some((kept, kept_text)) = kept else {
+        let text = fetch::text(&url, "the list of files", listener).await?;
+        return Ok((Manifest::parse(&text).ok_or_else(|| bad_manifest(&url))?, Some(text)));
+    };
+    // No answer, an error, somebody's login page: what was booted last time is still good.
+    match fetch::text_once(&url, MANIFEST_MS).await {
+        Ok(Some(text)) if text != kept_text => match Manifest::parse(&text) {
+            Some(manifest) => Ok((manifest, Some(text))),
+            None => Ok((kept, None)),
+        },
+        _ => Ok((kept, None)),
+    }
+}
+
+fn bad_manifest(url: &str) -> Failure {
+    Failure::new(Errno::EIO, [url, " is not a list of files of this version: loading the page again may help"].concat())
+}

@@ -1,0 +1,50 @@
+//! Compiling the prepared form of an image's program.
+
+use abi::Errno;
+use js_sys::WebAssembly::{self, Module};
+use js_sys::{Promise, Uint8Array};
+use wasm_bindgen::prelude::*;
+
+use super::{Failure, Store};
+use crate::js;
+
+/// Programs from this size on take long enough to be worth a word.
+const BIG: u32 = 1 << 20;
+
+impl Store {
+    /// The module of a program of the image that has a prepared form. ENOEXEC, EIO.
+    pub async fn module(&self, blob: u32) -> Result<Module, Failure> {
+        let Some(prepared) = self.prepared(blob) else {
+            let text = [&self.0.table.path(blob), " has no prepared form"].concat();
+            return Err(Failure::new(Errno::ENOEXEC, text));
+        };
+        if let Some(bytes) = self.try_bytes(prepared) {
+            return self.compile(blob, WebAssembly::compile(&bytes), bytes.length()).await;
+        }
+        // The digest and the compiler run beside each other; nobody sees the module before both are done.
+        let bytes: Uint8Array = self.unchecked(prepared).await?;
+        let compiling = WebAssembly::compile(&bytes);
+        let checked = self.check(prepared, bytes.clone()).await;
+        let same = checked.as_ref().is_ok_and(|checked| checked.buffer() == bytes.buffer());
+        let compiling = if same { compiling } else { WebAssembly::compile(checked?.as_ref()) };
+        self.compile(blob, compiling, bytes.length()).await
+    }
+
+    /// Waits for the compiler, and says so.
+    async fn compile(&self, blob: u32, compiling: Promise, length: u32) -> Result<Module, Failure> {
+        let path = if length >= BIG { self.0.table.path(blob) } else { String::new() };
+        let say = |done| {
+            if length >= BIG {
+                self.0.listener.progress("compile", &path, done, f64::from(length));
+            }
+        };
+        say(0.0);
+        let module = compiling.await;
+        say(f64::from(length));
+        let module = module.map_err(|e| {
+            let text = [&self.0.table.path(blob), ": ", &*js::message(&e)].concat();
+            Failure::new(Errno::ENOEXEC, text)
+        })?;
+        Ok(module.unchecked_into())
+    }
+}

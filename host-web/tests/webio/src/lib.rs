@@ -1,0 +1,76 @@
+//! The modules of host-web that fetch and store, under a surface that a test page can call.
+
+#[path = "../../../src/js.rs"]
+#[allow(dead_code)]
+pub mod js;
+
+#[path = "../../../src/blobs/mod.rs"]
+pub mod blobs;
+
+use std::rc::Rc;
+
+use blobs::{Failure, Listener, Store};
+use js_sys::{Function, Uint8Array};
+use wasm_bindgen::prelude::*;
+
+/// Tells a JavaScript function.
+struct Told(Function);
+
+impl Listener for Told {
+    fn progress(&self, what: &'static str, title: &str, done: f64, total: f64) {
+        let of = js::object(&[
+            ("what", &what.into()),
+            ("title", &title.into()),
+            ("done", &done.into()),
+            ("total", &total.into()),
+        ]);
+        let _ = self.0.call1(&JsValue::NULL, &of);
+    }
+    fn notice(&self, text: &str) {
+        let _ = self.0.call1(&JsValue::NULL, &text.into());
+    }
+}
+
+fn error(f: Failure) -> JsValue {
+    js_sys::Error::new(&[f.errno.name(), ": ", &f.text].concat()).into()
+}
+
+#[wasm_bindgen]
+pub struct TestStore(Store);
+
+#[wasm_bindgen]
+pub async fn open_store(base: String, told: Function) -> Result<TestStore, JsValue> {
+    Store::open(&base, Rc::new(Told(told))).await.map(TestStore).map_err(error)
+}
+
+#[wasm_bindgen]
+impl TestStore {
+    pub fn index(&self) -> Vec<u8> {
+        self.0.index().to_vec()
+    }
+    pub fn size(&self, blob: u32) -> Option<u32> {
+        self.0.len(blob)
+    }
+    pub fn prepared(&self, blob: u32) -> Option<u32> {
+        self.0.prepared(blob)
+    }
+    pub fn try_bytes(&self, blob: u32) -> Option<Uint8Array> {
+        self.0.try_bytes(blob)
+    }
+    pub async fn bytes(&self, blob: u32) -> Result<Uint8Array, JsValue> {
+        self.0.bytes(blob).await.map_err(error)
+    }
+    pub async fn module(&self, blob: u32) -> Result<JsValue, JsValue> {
+        self.0.module(blob).await.map(JsValue::from).map_err(error)
+    }
+    /// What was kept of a program, after which `prepared` is kept.
+    pub async fn program(&self, original: Uint8Array, prepared: Uint8Array) -> Option<Uint8Array> {
+        let key = self.0.program_key(&original).await?;
+        let kept = self.0.program(&key).await;
+        self.0.keep_program(&key, &prepared);
+        kept
+    }
+    pub async fn sweep(&self) {
+        self.0.sweep().await;
+    }
+}

@@ -253,6 +253,14 @@ impl Sched {
         woken
     }
 
+    /// Wakes every parked lwp: wake-ups were lost, and each must look for itself.
+    pub fn unpark_all(&mut self) {
+        let words: Vec<u32> = self.parked.keys().copied().collect();
+        for word in words {
+            self.unpark(word, u32::MAX);
+        }
+    }
+
     fn wake(&mut self, id: SlotId, word: u32, why: Woken) {
         let slot = &mut self.slots[id as usize];
         let (prev, next) = (slot.prev, slot.next);
@@ -393,6 +401,17 @@ mod tests {
         assert_eq!(s.unpark(64, 9), 2);
         assert_eq!(order(&mut s), [0, 2]);
         assert_eq!(s.live_deadline(), u64::MAX);
+    }
+
+    #[test]
+    fn all_can_be_woken() {
+        let mut s = three();
+        s.create(4, 0);
+        assert_eq!(s.begin(0), Some(3));
+        s.park(3, 128, u64::MAX);
+        s.end(10);
+        s.unpark_all();
+        assert_eq!(order(&mut s).len(), 4);
     }
 
     #[test]

@@ -1,0 +1,7 @@
+// A CPU's worker: starts the Rust code, which the page has compiled already.
+import init, { cpu_main } from "./host_web.js";
+
+addEventListener("message", async ({ data }) => {
+  await init({ module_or_path: data.host });
+  cpu_main(data);
+}, { once: true });

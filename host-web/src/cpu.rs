@@ -1,0 +1,519 @@
+//! A CPU: a worker that runs lwps, one at a time.
+//!
+//! An lwp that sleeps is a suspended wasm stack and the function that resumes it. Whatever makes an
+//! lwp leave its stack ends in [`Cpu::switch`], which resumes the next one: from one lwp to
+//! another there is one microtask and no task of the event loop. While none is ready the CPU is
+//! idle: it waits on its word of the control block, or, where it must hear of messages or of the
+//! engine's own work, goes back to the event loop.
+//!
+//! Nothing that may call into wasm is called with one of the `RefCell`s borrowed.
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::future::Future;
+use std::rc::Rc;
+
+use abi::trapframe::{irq, kick};
+use js_sys::{Function, Int32Array, Promise};
+use sched::{Sched, SlotId};
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::{JsFuture, spawn_local};
+use web_sys::MessagePort;
+
+use crate::control::{Control, Request, cpu as at, word};
+use crate::images::Images;
+use crate::js::{self, Resolve};
+use crate::kernel::{Interrupts, KernelInstance, Modules};
+use crate::kmem::KernelMemory;
+use crate::messages::{self, ToPage};
+use crate::storage::Storage;
+use crate::units::Units;
+use crate::{idle, lwp};
+
+/// The lwp that a kernel boots as.
+pub const BOOT_LWP: u32 = u32::MAX;
+/// An lwp that others wait for has the CPU for so long at a time.
+const SLICE_NS: u64 = 10_000_000;
+/// The page's messages wait no longer than that.
+const TASK_NS: u64 = 8_000_000;
+/// Programs are to be looked at about so often.
+const LOOK_NS: u64 = 1_000_000;
+const BUDGET_MAX: i32 = 1 << 22;
+
+/// How an lwp's stack goes on.
+pub enum Resume {
+    /// It runs, or there is none.
+    Nothing,
+    /// Nothing has run yet.
+    New,
+    /// It is parked; the answer is the scheduler's.
+    Park(Resolve),
+    /// It waits for the host; the answer is in `answer`.
+    Host(Resolve),
+    /// It was preempted in user code.
+    Preempt(Resolve),
+}
+
+/// What the host keeps for an lwp, by slot.
+pub struct Hosted {
+    pub lwp: u32,
+    pub vmspace: u32,
+    pub resume: Resume,
+    pub answer: i32,
+    pub kernel: Option<Rc<KernelInstance>>,
+    /// What `lwp_next` said when the lwp was made to leave user code.
+    pub next: Option<i64>,
+    /// The word that counts it while it is parked.
+    pub counted: Option<u32>,
+}
+
+pub struct Cpu {
+    pub nr: u32,
+    /// Whether others can ring and wake this CPU: the page is isolated.
+    pub shared: bool,
+    pub control: Control,
+    pub kmem: KernelMemory,
+    pub units: Units,
+    pub modules: Modules,
+    pub images: Images,
+    pub storage: Storage,
+    pub page: MessagePort,
+    /// The bell pages of all CPUs.
+    pub bells: Vec<JsValue>,
+    bell_words: Vec<Int32Array>,
+    pub interrupts: OnceCell<Interrupts>,
+    pub sched: RefCell<Sched>,
+    pub hosted: RefCell<Vec<Hosted>>,
+    pub current: Cell<Option<SlotId>>,
+    /// Work of the engine's that somebody waits for.
+    pub awaited: Cell<u32>,
+    /// Messages that have come by `postMessage`.
+    pub mail_seen: Cell<i32>,
+    pub idler: OnceCell<idle::Idler>,
+    budget: Cell<i32>,
+    looked_ns: Cell<u64>,
+    ticked_ns: Cell<u64>,
+    /// When the event loop last ran a task.
+    pub task_ns: Cell<u64>,
+    /// Input that there was no room for.
+    pub backlog: RefCell<messages::Backlog>,
+    /// Interrupts that came while an lwp was in the kernel.
+    raised: RefCell<Vec<(u32, u32)>>,
+    /// The other CPUs, by number.
+    pub peers: RefCell<Vec<(u32, MessagePort)>>,
+}
+
+/// What a CPU is made of.
+pub struct Parts {
+    pub nr: u32,
+    pub shared: bool,
+    pub control: Control,
+    pub kmem: KernelMemory,
+    pub modules: Modules,
+    pub storage: Storage,
+    pub page: MessagePort,
+    pub bells: Vec<JsValue>,
+}
+
+/// Nanoseconds of CLOCK_MONOTONIC: since the time origin of the first CPU's worker.
+pub fn now_ns() -> u64 {
+    (js::now_ms() * 1e6) as u64
+}
+
+impl Cpu {
+    pub fn new(parts: Parts) -> Rc<Cpu> {
+        let Parts { nr, shared, control, kmem, modules, storage, page, bells } = parts;
+        let bell_words = bells.iter().map(|b| Int32Array::new(&js::get(b, "buffer"))).collect();
+        let now = now_ns();
+        Rc::new(Cpu {
+            nr,
+            shared,
+            units: Units::new(&control),
+            control,
+            kmem,
+            modules,
+            images: Images::default(),
+            storage,
+            page,
+            bells,
+            bell_words,
+            interrupts: OnceCell::new(),
+            sched: RefCell::new(Sched::new()),
+            hosted: RefCell::default(),
+            current: Cell::new(None),
+            awaited: Cell::new(0),
+            mail_seen: Cell::new(0),
+            idler: OnceCell::new(),
+            budget: Cell::new(1024),
+            looked_ns: Cell::new(now),
+            ticked_ns: Cell::new(now),
+            task_ns: Cell::new(now),
+            backlog: RefCell::default(),
+            raised: RefCell::default(),
+            peers: RefCell::default(),
+        })
+    }
+
+    pub fn ended(&self) -> bool {
+        self.control.load(word::ENDED) != 0
+    }
+
+    /// Ends the vkernel. The first reason counts.
+    pub fn end(&self, how: ToPage) {
+        if self.control.exchange(word::ENDED, 1) == 0 {
+            self.flush_output();
+            messages::post(&self.page, &how);
+        }
+        for nr in (0..self.bells.len() as u32).filter(|&nr| nr != self.nr) {
+            self.ring(nr);
+            self.control.wake(nr);
+        }
+    }
+
+    pub fn ring(&self, nr: u32) {
+        self.bell_words[nr as usize].set_index(0, 1);
+    }
+
+    /// Asks something of another CPU, whether it runs a program or is idle.
+    pub fn request(&self, nr: u32, request: Request) {
+        self.control.request(nr, request);
+        self.ring(nr);
+    }
+
+    pub fn with_hosted<R>(&self, slot: SlotId, f: impl FnOnce(&mut Hosted) -> R) -> R {
+        f(&mut self.hosted.borrow_mut()[slot as usize])
+    }
+
+    /// The lwp that runs. Hypercalls have one.
+    pub fn slot(&self) -> SlotId {
+        self.current.get().unwrap_or(SlotId::MAX)
+    }
+
+    // ---- lwps that come and go
+
+    /// A new lwp on this CPU, ready to run.
+    pub fn create(&self, lwp: u32, vmspace: u32) {
+        let slot = self.sched.borrow_mut().create(lwp, vmspace) as usize;
+        let new = Hosted { lwp, vmspace, resume: Resume::New, answer: 0, kernel: None, next: None, counted: None };
+        let mut hosted = self.hosted.borrow_mut();
+        if slot < hosted.len() {
+            hosted[slot] = new;
+        } else {
+            hosted.push(new);
+        }
+    }
+
+    /// The running lwp is over.
+    pub fn gone(&self, slot: SlotId) {
+        let (lwp, vmspace) = self.with_hosted(slot, |h| {
+            h.kernel = None;
+            h.resume = Resume::Nothing;
+            (h.lwp, h.vmspace)
+        });
+        self.images.left(vmspace);
+        self.sched.borrow_mut().gone(slot);
+        if lwp != BOOT_LWP {
+            self.control.lwp_remove(lwp);
+            self.control.add(self.control.cpu(self.nr, at::LOAD), -1);
+            if let Some(interrupts) = self.interrupts.get()
+                && !self.ended()
+                && let Err(e) = interrupts.lwp_gone(lwp)
+            {
+                self.end(ToPage::panicked(&e));
+            }
+        }
+        self.leave_current();
+        self.switch();
+    }
+
+    // ---- switching
+
+    /// The running lwp's time ends here.
+    fn leave_current(&self) {
+        let now = now_ns();
+        let slot = self.current.take();
+        let mut sched = self.sched.borrow_mut();
+        sched.end(now);
+        if self.shared
+            && let Some(slot) = slot
+        {
+            let s = sched.slot(slot);
+            let (lwp, ns) = (s.lwp, s.cpu_ns);
+            drop(sched);
+            self.control.lwp_set_time(lwp, ns);
+        }
+    }
+
+    /// The running lwp sleeps: its stack will go on as `resume` says. Answers what to return from
+    /// a suspending import.
+    pub fn suspend(&self, resume: fn(Resolve) -> Resume) -> JsValue {
+        let resolvers = js::with_resolvers();
+        self.with_hosted(self.slot(), |h| h.resume = resume(resolvers.resolve()));
+        self.leave_current();
+        self.switch();
+        resolvers.promise().into()
+    }
+
+    /// Runs the next lwp that is ready. Called when none runs.
+    pub fn switch(&self) {
+        if self.ended() {
+            return;
+        }
+        self.do_requests();
+        self.do_interrupts();
+        let now = now_ns();
+        if self.task_is_due(now) {
+            self.flush_output();
+            return self.idler().after_a_task();
+        }
+        let next = {
+            let mut sched = self.sched.borrow_mut();
+            if sched.next_deadline <= now {
+                sched.expire(now);
+            }
+            sched.begin(now)
+        };
+        match next {
+            Some(slot) => self.resume(slot),
+            None => {
+                self.flush_output();
+                self.idler().rest(self);
+            }
+        }
+    }
+
+    /// Goes on if nothing runs: something may be ready.
+    pub fn poke(&self) {
+        if self.current.get().is_none() {
+            self.switch();
+        }
+    }
+
+    pub fn idler(&self) -> &idle::Idler {
+        self.idler.get().expect("a CPU has its idler before its first lwp")
+    }
+
+    fn resume(&self, slot: SlotId) {
+        self.current.set(Some(slot));
+        let resume = self.with_hosted(slot, |h| std::mem::replace(&mut h.resume, Resume::Nothing));
+        match resume {
+            Resume::Nothing => {}
+            Resume::New => {
+                if let Some(cpu) = current_cpu() {
+                    spawn_local(lwp::life(cpu, slot));
+                }
+            }
+            Resume::Park(resolve) => {
+                if let Some(count) = self.with_hosted(slot, |h| h.counted.take()) {
+                    self.control.add(count, -1);
+                }
+                let woken = self.sched.borrow_mut().take_woken(slot);
+                resolve.number(woken.map_or(0, |w| w as i32));
+            }
+            Resume::Host(resolve) => resolve.number(self.with_hosted(slot, |h| h.answer)),
+            Resume::Preempt(resolve) => self.back_to_user(slot, resolve),
+        }
+    }
+
+    /// Runs `work` of the engine's for the running lwp, which sleeps until it is done.
+    pub fn await_host(&self, work: impl Future<Output = i32> + 'static) -> JsValue {
+        let Some(cpu) = current_cpu() else { return JsValue::UNDEFINED };
+        let slot = self.slot();
+        let tenant = self.sched.borrow_mut().slot(slot).tenant;
+        self.awaited.set(self.awaited.get() + 1);
+        spawn_local(async move {
+            let answer = work.await;
+            cpu.awaited.set(cpu.awaited.get() - 1);
+            cpu.with_hosted(slot, |h| h.answer = answer);
+            cpu.sched.borrow_mut().ready(slot, tenant);
+            cpu.poke();
+        });
+        self.suspend(Resume::Host)
+    }
+
+    /// The running lwp sleeps until a promise of the host's is kept.
+    pub async fn sleep_in_host(&self, until: Promise) {
+        let work = async move {
+            let _ = JsFuture::from(until).await;
+            0
+        };
+        let awake = self.await_host(work);
+        let _ = JsFuture::from(awake.unchecked_into::<Promise>()).await;
+    }
+
+    // ---- requests of other CPUs
+
+    /// Does what other CPUs have asked for. No lwp of this CPU runs in the kernel.
+    pub fn do_requests(&self) {
+        if !self.shared {
+            return;
+        }
+        let (requests, dropped) = self.control.requests(self.nr);
+        for request in requests {
+            match request {
+                Request::Create { lwp, vmspace } => self.create(lwp, vmspace),
+                Request::Unpark { word, n } => _ = self.sched.borrow_mut().unpark(word, n),
+                Request::Kick { lwp, how } => self.sched.borrow_mut().kick(lwp, how),
+                Request::Refill { unit } => messages::refill(self, unit),
+            }
+        }
+        if dropped {
+            self.sched.borrow_mut().unpark_all();
+        }
+    }
+
+    // ---- interrupts
+
+    /// Interrupts the kernel as soon as no lwp of this CPU is in it.
+    pub fn raise(&self, irq: u32, arg: u32) {
+        if !self.raised.borrow().contains(&(irq, arg)) {
+            self.raised.borrow_mut().push((irq, arg));
+        }
+        if self.current.get().is_none() {
+            self.do_interrupts();
+        }
+    }
+
+    fn do_interrupts(&self) {
+        loop {
+            let first = self.raised.borrow().first().copied();
+            let Some((irq, arg)) = first else { return };
+            self.raised.borrow_mut().remove(0);
+            self.interrupt(irq, arg);
+        }
+    }
+
+    fn interrupt(&self, irq: u32, arg: u32) {
+        if self.ended() {
+            return;
+        }
+        if let Some(interrupts) = self.interrupts.get()
+            && let Err(e) = interrupts.intr(irq, arg)
+            && !self.ended()
+        {
+            self.end(ToPage::panicked(&e));
+        }
+    }
+
+    // ---- preemption
+
+    pub fn mail_waits(&self) -> bool {
+        self.shared && self.control.load(self.control.cpu(self.nr, at::MAIL)) != self.mail_seen.get()
+    }
+
+    /// Whether the event loop must have its turn before another lwp does.
+    fn task_is_due(&self, now: u64) -> bool {
+        if self.shared && self.awaited.get() == 0 {
+            return self.mail_waits();
+        }
+        now.saturating_sub(self.task_ns.get()) >= TASK_NS
+    }
+
+    /// How many checks a program passes until it asks again.
+    fn adapt_budget(&self, now: u64) {
+        let took = now.saturating_sub(self.looked_ns.replace(now)).max(1);
+        let budget = i64::from(self.budget.get()) * LOOK_NS as i64 / took as i64;
+        let budget = budget.clamp(i64::from(self.budget.get() / 8).max(1), i64::from(self.budget.get()) * 2);
+        self.budget.set(budget.min(i64::from(BUDGET_MAX)) as i32);
+        let bell = &self.bell_words[self.nr as usize];
+        bell.set_index(0, 0);
+        bell.set_index(1, self.budget.get());
+    }
+
+    /// `vk.preempt`: the program has run for a while, or somebody rang. Answers 0 to go on, 1 to leave
+    /// user code, or a promise of one of them.
+    pub fn preempt(&self) -> JsValue {
+        let now = now_ns();
+        self.adapt_budget(now);
+        let slot = self.slot();
+        self.sched.borrow_mut().slot(slot).preempted = true;
+        self.do_requests();
+        self.do_interrupts();
+        let lwp = self.with_hosted(slot, |h| h.lwp);
+        if now.saturating_sub(self.ticked_ns.get()) >= SLICE_NS {
+            self.ticked_ns.set(now);
+            self.interrupt(irq::TICK, lwp);
+        }
+        if self.ended() {
+            return 1.into();
+        }
+        let (ready, since) = {
+            let mut sched = self.sched.borrow_mut();
+            sched.expire(now);
+            (sched.has_ready(), sched.running_since())
+        };
+        let task = self.task_is_due(now);
+        let turn_over = ready && now.saturating_sub(since) >= SLICE_NS;
+        if self.is_kicked(slot) || task || turn_over {
+            self.sched.borrow_mut().yield_now(slot);
+            if task && let Some(bell) = self.bell_words.get(self.nr as usize) {
+                // After so long in the event loop the measure of time is off.
+                bell.set_index(1, self.budget.get() / 2);
+            }
+            return self.suspend(Resume::Preempt);
+        }
+        self.sched.borrow_mut().slot(slot).preempted = false;
+        0.into()
+    }
+
+    fn is_kicked(&self, slot: SlotId) -> bool {
+        let mut sched = self.sched.borrow_mut();
+        let s = sched.slot(slot);
+        s.kicked || s.held
+    }
+
+    /// A preempted lwp has the CPU again. If it was kicked the kernel says first whether and how it goes on.
+    fn back_to_user(&self, slot: SlotId, resolve: Resolve) {
+        let kicked = self.is_kicked(slot);
+        {
+            let mut sched = self.sched.borrow_mut();
+            let s = sched.slot(slot);
+            (s.kicked, s.held, s.preempted) = (false, false, false);
+        }
+        self.looked_ns.set(now_ns());
+        if !kicked {
+            return resolve.number(0);
+        }
+        let (lwp, kernel) = self.with_hosted(slot, |h| (h.lwp, h.kernel.clone()));
+        if let (Some(cpu), Some(kernel)) = (current_cpu(), kernel) {
+            spawn_local(async move { lwp::kicked(&cpu, slot, lwp, &kernel, resolve).await });
+        }
+    }
+
+    /// `lwp_kick`: at once for an lwp of this CPU.
+    pub fn kick(&self, lwp: u32, how: u32) {
+        if self.sched.borrow_mut().find(lwp).is_some() {
+            return self.sched.borrow_mut().kick(lwp, how);
+        }
+        if how != kick::GO
+            && let Some(nr) = self.control.lwp_cpu(lwp)
+            && nr != self.nr
+        {
+            self.request(nr, Request::Kick { lwp, how });
+        }
+    }
+
+    // ---- output
+
+    /// Lets the page have what programs have written.
+    pub fn flush_output(&self) {
+        messages::flush(self);
+    }
+}
+
+thread_local! {
+    static CPU: OnceCell<Rc<Cpu>> = const { OnceCell::new() };
+}
+
+/// The CPU of this worker.
+pub fn current_cpu() -> Option<Rc<Cpu>> {
+    CPU.with(|cpu| cpu.get().cloned())
+}
+
+pub fn set_current_cpu(cpu: &Rc<Cpu>) {
+    CPU.with(|own| _ = own.set(cpu.clone()));
+}
+
+/// A closure that lives as long as the worker.
+pub fn forever(f: impl FnMut() + 'static) -> Function {
+    Closure::<dyn FnMut()>::new(f).into_js_value().unchecked_into()
+}

@@ -1,0 +1,252 @@
+//! Images (compiled programs) and address spaces, as the kernel names them.
+//!
+//! An image of a file of the boot image has a number made of the blob's: every CPU knows it without
+//! being told, and it is compiled once a visit. Others get the next number of the control block,
+//! and are posted to the other CPUs. A memory is made where its lwp runs, when the program is
+//! instantiated; what `vmspace_create` does is to count, because engines have room for so many.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
+
+use abi::Errno;
+use abi::types::vmctl;
+use js_sys::{Array, Uint8Array, WebAssembly};
+use loader::Program;
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
+
+use crate::control::word;
+use crate::cpu::{Cpu, current_cpu};
+use crate::hypercalls::answer;
+use crate::js;
+use crate::messages;
+
+/// Numbers of images from blobs.
+const BLOB: u32 = 1 << 30;
+/// The largest program.
+const MAX_BYTES: u64 = 512 << 20;
+/// Chromium has room for 124 memories in a page; some are the machine's own, and some of the dead
+/// are not collected yet.
+const VMSPACES_MAX: i32 = 100;
+const PAGE: u64 = 65536;
+const SECTION: &str = "vkernel.program";
+
+pub struct Image {
+    pub module: JsValue,
+    pub program: Program,
+}
+
+#[derive(Default)]
+pub struct Images {
+    state: RefCell<State>,
+}
+
+#[derive(Default)]
+struct State {
+    images: BTreeMap<u32, Rc<Image>>,
+    /// Being handed over by the kernel: what has come, and how much.
+    handles: BTreeMap<u32, (Uint8Array, u32)>,
+    last_handle: u32,
+    error: String,
+    /// Memories of the lwps of this CPU.
+    memories: HashMap<u32, JsValue>,
+    limits: HashMap<u32, u64>,
+    /// Those who wait for an image that another CPU posts.
+    waiting: Vec<(u32, js::Resolve)>,
+}
+
+impl Image {
+    /// From a compiled program that was prepared.
+    pub fn of(module: JsValue) -> Result<Image, String> {
+        let sections = WebAssembly::Module::custom_sections(module.unchecked_ref(), SECTION);
+        let sections: Array = sections.unchecked_into();
+        let text = Uint8Array::new(&sections.get(0)).to_vec();
+        Ok(Image { program: loader::described(&text)?, module })
+    }
+
+    fn bytes(&self) -> u64 {
+        self.program.pages * PAGE
+    }
+}
+
+impl Images {
+    fn with<R>(&self, f: impl FnOnce(&mut State) -> R) -> R {
+        f(&mut self.state.borrow_mut())
+    }
+
+    pub fn get(&self, image: u32) -> Option<Rc<Image>> {
+        self.with(|s| s.images.get(&image).cloned())
+    }
+
+    pub fn all(&self) -> Vec<(u32, Rc<Image>)> {
+        self.with(|s| s.images.iter().map(|(&number, image)| (number, image.clone())).collect())
+    }
+
+    /// An image that was posted by another CPU, or is made here.
+    pub fn add(&self, number: u32, image: Image) {
+        let waiting = self.with(|s| {
+            s.images.insert(number, Rc::new(image));
+            let (here, others) = std::mem::take(&mut s.waiting).into_iter().partition(|w| w.0 == number);
+            s.waiting = others;
+            here
+        });
+        let waiting: Vec<(u32, js::Resolve)> = waiting;
+        for (_, resolve) in waiting {
+            resolve.number(0);
+        }
+    }
+
+    /// The image that an lwp is to run; one that another CPU has made may still be on its way.
+    pub async fn wait_for(&self, cpu: &Cpu, number: u32) -> Option<Rc<Image>> {
+        if let Some(image) = self.get(number) {
+            return Some(image);
+        }
+        if !cpu.shared {
+            return None;
+        }
+        let resolvers = js::with_resolvers();
+        self.with(|s| s.waiting.push((number, resolvers.resolve())));
+        cpu.sleep_in_host(resolvers.promise()).await;
+        self.get(number)
+    }
+
+    // ---- hypercalls
+
+    pub fn begin(&self, size: u64) -> Result<u32, Errno> {
+        if size > MAX_BYTES {
+            return Err(Errno::EFBIG);
+        }
+        self.with(|s| {
+            s.last_handle += 1;
+            let bytes = Uint8Array::new_with_length(size as u32);
+            s.handles.insert(s.last_handle, (bytes, 0));
+            Ok(s.last_handle)
+        })
+    }
+
+    pub fn write(&self, handle: u32, bytes: &Uint8Array) -> Result<(), Errno> {
+        self.with(|s| {
+            let (to, have) = s.handles.get_mut(&handle).ok_or(Errno::EINVAL)?;
+            if bytes.length() > to.length() - *have {
+                return Err(Errno::EINVAL);
+            }
+            to.set(bytes, *have);
+            *have += bytes.length();
+            Ok(())
+        })
+    }
+
+    pub fn commit(&self, handle: u32) -> JsValue {
+        let Some((bytes, _)) = self.with(|s| s.handles.remove(&handle)) else {
+            return (-(Errno::EINVAL as i32)).into();
+        };
+        let Some(cpu) = current_cpu() else { return JsValue::UNDEFINED };
+        let of = cpu.clone();
+        cpu.await_host(async move {
+            let made = match of.storage.compile(bytes).await {
+                Ok(module) => Image::of(module),
+                Err(e) => Err(e),
+            };
+            of.images.made(&of, of.control.add(word::NEXT_IMAGE, 1) as u32 + 1, made)
+        })
+    }
+
+    pub fn blob(&self, blob: u32) -> JsValue {
+        let number = BLOB | blob;
+        if self.get(number).is_some() {
+            return number.into();
+        }
+        let Some(cpu) = current_cpu() else { return JsValue::UNDEFINED };
+        let of = cpu.clone();
+        cpu.await_host(async move {
+            let made = match of.storage.module(blob).await {
+                Ok(module) => Image::of(module),
+                Err(e) => Err(e),
+            };
+            of.images.made(&of, number, made)
+        })
+    }
+
+    fn made(&self, cpu: &Cpu, number: u32, made: Result<Image, String>) -> i32 {
+        match made {
+            Ok(image) => {
+                messages::post_image(cpu, number, &image.module);
+                self.add(number, image);
+                answer(Ok(number))
+            }
+            Err(text) => {
+                self.with(|s| s.error = text);
+                answer(Err(Errno::ENOEXEC))
+            }
+        }
+    }
+
+    pub fn error(&self) -> String {
+        self.with(|s| s.error.clone())
+    }
+
+    /// Images of blobs stay: they will be run again.
+    pub fn close(&self, image: u32) -> Result<(), Errno> {
+        if image & BLOB == 0 {
+            self.with(|s| s.images.remove(&image));
+        }
+        Ok(())
+    }
+
+    fn fits(&self, image: u32, limit: u64) -> Result<(), Errno> {
+        match self.get(image) {
+            Some(image) if image.bytes() > limit => Err(Errno::ENOMEM),
+            // One that another CPU has made is looked at there.
+            _ => Ok(()),
+        }
+    }
+
+    pub fn vmspace_create(&self, cpu: &Cpu, id: u32, image: u32, limit: u64) -> Result<(), Errno> {
+        self.fits(image, limit)?;
+        if !crate::hypercalls::admit_vmspace(cpu, VMSPACES_MAX) {
+            return Err(Errno::ENOMEM);
+        }
+        self.with(|s| s.limits.insert(id, limit));
+        Ok(())
+    }
+
+    pub fn vmspace_destroy(&self, cpu: &Cpu, id: u32) -> Result<(), Errno> {
+        self.left(id);
+        self.with(|s| s.limits.remove(&id));
+        cpu.control.add(word::VMSPACES, -1);
+        Ok(())
+    }
+
+    pub fn vmspace_ctl(&self, id: u32, cmd: u32, arg: u64) -> Result<u64, Errno> {
+        match cmd {
+            // A memory never shrinks, so its size is its peak. 0 for one of another CPU.
+            vmctl::SIZE | vmctl::PEAK => Ok(self.with(|s| {
+                let buffer = s.memories.get(&id).map(|memory| js::get(memory, "buffer"));
+                buffer.map_or(0, |buffer| js::number(&buffer, "byteLength") as u64)
+            })),
+            vmctl::SET_LIMIT => {
+                self.with(|s| s.limits.insert(id, arg));
+                Ok(0)
+            }
+            vmctl::EXEC => {
+                let limit = self.with(|s| s.limits.get(&id).copied()).unwrap_or(u64::MAX);
+                self.fits(arg as u32, limit).map(|()| 0)
+            }
+            _ => Err(Errno::ENOTSUP),
+        }
+    }
+
+    /// An lwp of this CPU runs in this address space now.
+    pub fn entered(&self, vmspace: u32, memory: &JsValue) {
+        self.with(|s| s.memories.insert(vmspace, memory.clone()));
+    }
+    pub fn left(&self, vmspace: u32) {
+        self.with(|s| s.memories.remove(&vmspace));
+    }
+}
+
+/// `WebAssembly.compile`, off this worker's thread where the engine can.
+pub async fn compile(prepared: &Uint8Array) -> Result<JsValue, String> {
+    JsFuture::from(WebAssembly::compile(prepared)).await.map(JsValue::from).map_err(|e| js::message(&e))
+}

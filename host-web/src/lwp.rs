@@ -1,0 +1,211 @@
+//! An lwp: the loop around user code, and how user code is left.
+
+use std::rc::Rc;
+
+use abi::Errno;
+use abi::trapframe::{Next, Reason};
+use js_sys::{Function, Object, Promise, Reflect, WebAssembly};
+use loader::{Import, Memory};
+use sched::SlotId;
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
+
+use crate::cpu::Cpu;
+use crate::hypercalls;
+use crate::images::Image;
+use crate::js::{self, Resolve};
+use crate::kernel::{KernelInstance, instantiate};
+use crate::messages::ToPage;
+
+/// Values of the stub's `state`.
+mod state {
+    pub const KERNEL: i32 = 1;
+    pub const LEAVING: i32 = 2;
+    pub const KICKED: i32 = 3;
+}
+
+/// The life of an lwp, until the kernel says that it is gone or the vkernel ends.
+pub async fn life(cpu: Rc<Cpu>, slot: SlotId) {
+    if let Err(e) = run(&cpu, slot).await
+        && !cpu.ended()
+    {
+        cpu.end(ToPage::panicked(&e));
+    }
+    cpu.gone(slot);
+}
+
+async fn run(cpu: &Rc<Cpu>, slot: SlotId) -> Result<(), JsValue> {
+    let lwp = cpu.with_hosted(slot, |h| h.lwp);
+    let interrupts = cpu.interrupts.get().ok_or_else(|| JsError::new("an lwp before boot"))?;
+    let kernel = KernelInstance::new(cpu, interrupts.kstack(lwp)?)?;
+    cpu.with_hosted(slot, |h| h.kernel = Some(kernel.clone()));
+    let (mut reason, mut detail) = (Reason::Start, 0);
+    loop {
+        // A kick may have asked already.
+        let next = match cpu.with_hosted(slot, |h| h.next.take()) {
+            Some(next) => next,
+            None => kernel.next(lwp, reason as u32, detail).await?,
+        };
+        let image = match Next::decode(next) {
+            Next::Gone => return Ok(()),
+            Next::Run { image } => image,
+            Next::Resume => return Err(JsError::new("lwp_next: nothing to resume").into()),
+        };
+        (reason, detail) = match user(cpu, slot, lwp, &kernel, image).await {
+            Ok(()) => (Reason::Returned, 0),
+            Err(Left::Fault(reason)) => (reason, 0),
+            Err(Left::NotSetUp(errno)) => (Reason::ExecFailed, errno as u32),
+            Err(Left::Broken(e)) => return Err(e),
+        };
+        kernel.reset_stack();
+    }
+}
+
+/// An lwp that was preempted is asked for: the kernel says whether it goes on in user code.
+pub async fn kicked(cpu: &Rc<Cpu>, slot: SlotId, lwp: u32, kernel: &KernelInstance, resolve: Resolve) {
+    match kernel.next(lwp, Reason::Kicked as u32, 0).await {
+        Ok(next) if Next::decode(next) == Next::Resume => resolve.number(0),
+        Ok(next) => {
+            cpu.with_hosted(slot, |h| h.next = Some(next));
+            resolve.number(1);
+        }
+        Err(e) if !cpu.ended() => cpu.end(ToPage::panicked(&e)),
+        Err(_) => {}
+    }
+}
+
+/// How user code was left, but for a return of its entry point.
+enum Left {
+    Fault(Reason),
+    NotSetUp(Errno),
+    /// The kernel's fault, or the machine's.
+    Broken(JsValue),
+}
+
+/// Sets a program up in its address space and runs it.
+async fn user(cpu: &Rc<Cpu>, slot: SlotId, lwp: u32, kernel: &KernelInstance, image: u32) -> Result<(), Left> {
+    let image = cpu.images.wait_for(cpu, image).await.ok_or(Left::NotSetUp(Errno::ENOENT))?;
+    let stub = instantiate(&cpu.modules.stub, &stub_imports(cpu, kernel, lwp).map_err(Left::Broken)?);
+    let stub = stub.map_err(|e| out_of(cpu, e))?;
+    let (exports, memory) = program(&stub, &image).map_err(|e| out_of(cpu, e))?;
+    kernel.bind(cpu, &memory).map_err(|e| out_of(cpu, e))?;
+    let vmspace = cpu.with_hosted(slot, |h| h.vmspace);
+    cpu.images.entered(vmspace, &memory);
+
+    for entry in image.program.start.iter().map(String::as_str).chain(["_start"]) {
+        let entry = js::function(&exports, entry).map_err(|_| Left::NotSetUp(Errno::ENOEXEC))?;
+        if let Err(e) = run_entry(&entry).await {
+            return Err(why_left(cpu, &stub, e));
+        }
+    }
+    Ok(())
+}
+
+async fn run_entry(entry: &Function) -> Result<(), JsValue> {
+    let promise = js::promising(entry)?.call0(&JsValue::UNDEFINED)?;
+    JsFuture::from(promise.unchecked_into::<Promise>()).await.map(|_| ())
+}
+
+fn stub_imports(cpu: &Cpu, kernel: &KernelInstance, lwp: u32) -> Result<Object, JsValue> {
+    let descriptor = js::object(&[("value", &"i32".into()), ("mutable", &JsValue::FALSE)]);
+    let lwp = WebAssembly::Global::new(&descriptor, &(lwp as i32).into())?;
+    let k = js::object(&[("trap", &kernel.trap), ("lwp", &lwp)]);
+    let bell = &cpu.bells[cpu.nr as usize];
+    let vk = js::object(&[("bell", bell), ("preempt", &hypercalls::preempt()?)]);
+    Ok(js::object(&[("k", &k), ("vk", &vk)]))
+}
+
+/// The program's instance: its exports and its memory.
+fn program(stub: &JsValue, image: &Image) -> Result<(JsValue, JsValue), JsValue> {
+    let imports = Object::new();
+    let place = |module: &str, name: &str, value: &JsValue| {
+        let mut of = js::get(&imports, module);
+        if of.is_undefined() {
+            of = Object::new().into();
+            let _ = Reflect::set(&imports, &module.into(), &of);
+        }
+        let _ = Reflect::set(&of, &name.into(), value);
+    };
+    let pages = u32::try_from(image.program.pages).unwrap_or(u32::MAX);
+    let memory = |max: Option<u64>| {
+        let descriptor = js::object(&[("initial", &pages.into())]);
+        if let Some(max) = max {
+            let _ = Reflect::set(&descriptor, &"maximum".into(), &(max as f64).into());
+        }
+        WebAssembly::Memory::new(&descriptor).map(JsValue::from)
+    };
+    let mut imported = JsValue::UNDEFINED;
+    for import in &image.program.imports {
+        match import {
+            Import::Call { module, call } => {
+                place(module, call.name, &js::get(stub, &loader::export_name(module, call.name)));
+            }
+            Import::Memory { module, name } => {
+                imported = memory(image.program.max_pages)?;
+                place(module, name, &imported);
+            }
+        }
+    }
+    place("vk", "check", &js::get(stub, "check"));
+    let exports = instantiate(&image.module, &imports)?;
+    let memory = match &image.program.memory {
+        Memory::Exported(name) => js::get(&exports, name),
+        Memory::Imported => imported,
+        // Every pointer is bad: uaccess gets a memory without a byte.
+        Memory::None => memory(Some(0))?,
+    };
+    Ok((exports, memory))
+}
+
+/// A program that couldn't be instantiated: a trap of its initialisers, or no room.
+fn out_of(cpu: &Cpu, e: JsValue) -> Left {
+    if cpu.ended() {
+        return Left::Broken(e);
+    }
+    match e.dyn_ref::<js_sys::Error>().map(|e| e.name().as_string().unwrap_or_default()).as_deref() {
+        Some("RuntimeError") => Left::Fault(fault(&js::message(&e))),
+        Some("RangeError") => Left::NotSetUp(Errno::ENOMEM),
+        _ => Left::Broken(e),
+    }
+}
+
+/// Tells faults of the program from those of the kernel.
+fn why_left(cpu: &Cpu, stub: &JsValue, e: JsValue) -> Left {
+    let state = js::number(&js::get(stub, "state"), "value") as i32;
+    if cpu.ended() || state == state::KERNEL {
+        return Left::Broken(e);
+    }
+    match state {
+        state::LEAVING => return Left::Fault(Reason::Unwound),
+        state::KICKED => return Left::Fault(Reason::Kicked),
+        _ => {}
+    }
+    let Some(error) = e.dyn_ref::<js_sys::Error>() else { return Left::Fault(Reason::Uncaught) };
+    match error.name().as_string().unwrap_or_default().as_str() {
+        "RuntimeError" => Left::Fault(fault(&js::message(&e))),
+        // Chromium's RangeError, Firefox's InternalError.
+        "RangeError" | "InternalError" => Left::Fault(Reason::StackOverflow),
+        _ => Left::Fault(Reason::Uncaught),
+    }
+}
+
+/// What the engines say of a trap. V8, SpiderMonkey and JavaScriptCore have words of their own.
+fn fault(message: &str) -> Reason {
+    const WORDS: [(&str, Reason); 14] = [
+        ("unreachable", Reason::Unreachable),
+        ("float unrepresentable", Reason::BadConversion),
+        ("table index", Reason::TableBounds),
+        ("table access", Reason::TableBounds),
+        ("index out of bounds", Reason::MemoryBounds),
+        ("out of bounds", Reason::MemoryBounds),
+        ("by zero", Reason::DivideByZero),
+        ("overflow", Reason::IntegerOverflow),
+        ("unrepresentable", Reason::IntegerOverflow),
+        ("signature", Reason::BadSignature),
+        ("indirect call", Reason::BadSignature),
+        ("unaligned", Reason::Unaligned),
+        ("null", Reason::NullReference),
+        ("invalid conversion", Reason::BadConversion),
+    ];
+    WORDS.iter().find(|(word, _)| message.contains(word)).map_or(Reason::Other, |(_, reason)| *reason)
+}

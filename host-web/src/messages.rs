@@ -1,0 +1,273 @@
+//! What CPUs and the page tell each other.
+//!
+//! Small records, as JavaScript objects; the bytes of terminals are arrays beside them. Programs'
+//! output goes out when a CPU turns to something else, so that many small writes are one message.
+
+use std::cell::Cell;
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+
+use abi::trapframe::irq;
+use abi::types::devctl;
+use js_sys::{Reflect, Uint8Array};
+use serde::{Deserialize, Serialize};
+use wasm_bindgen::prelude::*;
+use web_sys::MessagePort;
+
+use crate::control::{Request, cpu as at};
+use crate::cpu::Cpu;
+use crate::js;
+use crate::units::Attach;
+
+/// To the page.
+#[derive(Serialize, Deserialize, Clone, Debug)]
+#[serde(rename_all = "lowercase")]
+pub enum ToPage {
+    /// The kernel is up and takes terminals.
+    Booted,
+    Console(String),
+    /// Something that a person should know.
+    Notice(String),
+    Progress {
+        what: String,
+        title: String,
+        done: f64,
+        total: f64,
+    },
+    /// Output of a device; its bytes are beside, or (isolated) in its ring.
+    Output(u32),
+    /// The session on a device is over, with this wait status.
+    Exited {
+        unit: u32,
+        status: u32,
+    },
+    Report(String),
+    Ended {
+        status: Option<u32>,
+        panic: Option<String>,
+    },
+}
+
+impl ToPage {
+    pub fn panicked(e: &JsValue) -> ToPage {
+        let stack = js::get(e, "stack").as_string().unwrap_or_default();
+        ToPage::Ended { status: None, panic: Some(format!("kernel: {}\n{stack}", js::message(e))) }
+    }
+}
+
+/// To the first CPU.
+#[derive(Serialize, Deserialize, Clone, Debug)]
+#[serde(rename_all = "lowercase")]
+pub enum ToCpu {
+    Attach {
+        unit: u32,
+        kind: u32,
+        rows: u32,
+        cols: u32,
+        #[serde(with = "bytes")]
+        command: Vec<u8>,
+    },
+    /// Its bytes are beside.
+    Input(u32),
+    End(u32),
+    Resize {
+        unit: u32,
+        rows: u32,
+        cols: u32,
+    },
+    Shown {
+        unit: u32,
+        n: u32,
+    },
+    Close(u32),
+    Report,
+    Shutdown,
+}
+
+/// Bytes as a `Uint8Array`.
+mod bytes {
+    use serde::de::{Deserializer, Error, Visitor};
+    use serde::ser::Serializer;
+
+    pub fn serialize<S: Serializer>(bytes: &[u8], s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_bytes(bytes)
+    }
+    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<u8>, D::Error> {
+        struct Bytes;
+        impl Visitor<'_> for Bytes {
+            type Value = Vec<u8>;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("bytes")
+            }
+            fn visit_byte_buf<E: Error>(self, v: Vec<u8>) -> Result<Vec<u8>, E> {
+                Ok(v)
+            }
+            fn visit_bytes<E: Error>(self, v: &[u8]) -> Result<Vec<u8>, E> {
+                Ok(v.to_vec())
+            }
+        }
+        d.deserialize_byte_buf(Bytes)
+    }
+}
+
+const BYTES: &str = "bytes";
+const RECORD: &str = "record";
+
+/// A record as a message, with bytes beside.
+pub fn message(record: &impl Serialize, bytes: Option<&Uint8Array>) -> JsValue {
+    let record = serde_wasm_bindgen::to_value(record).unwrap_or(JsValue::NULL);
+    let message = js::object(&[(RECORD, &record)]);
+    if let Some(bytes) = bytes {
+        let _ = Reflect::set(&message, &BYTES.into(), bytes);
+    }
+    message.into()
+}
+
+/// The record of a message, and the bytes beside it.
+pub fn parse<T: for<'de> Deserialize<'de>>(message: &JsValue) -> Option<(T, Option<Uint8Array>)> {
+    let record = serde_wasm_bindgen::from_value(js::get(message, RECORD)).ok()?;
+    Some((record, js::get(message, BYTES).dyn_into().ok()))
+}
+
+pub fn post(to: &MessagePort, record: &ToPage) {
+    // What is posted can be cloned: it is plain data.
+    let _ = to.post_message(&message(record, None));
+}
+
+/// Input that waits for room, by device, and whether its end comes after it; devices with output
+/// that the page has not been told of.
+#[derive(Default)]
+pub struct Backlog {
+    input: BTreeMap<u32, VecDeque<Uint8Array>>,
+    ended: Vec<u32>,
+    written: Cell<u64>,
+}
+
+fn bit(unit: u32) -> u64 {
+    1u64.checked_shl(unit.wrapping_sub(devctl::ATTACHED_FIRST)).unwrap_or(0)
+}
+
+/// A device has output.
+pub fn written(cpu: &Cpu, unit: u32) {
+    let backlog = cpu.backlog.borrow();
+    backlog.written.set(backlog.written.get() | bit(unit));
+}
+
+/// Lets the page have what was written by programs of this CPU.
+pub fn flush(cpu: &Cpu) {
+    let mut written = cpu.backlog.borrow().written.take();
+    while written != 0 {
+        let unit = devctl::ATTACHED_FIRST + written.trailing_zeros();
+        written &= written - 1;
+        if cpu.shared {
+            if cpu.units.tell(unit) {
+                post(&cpu.page, &ToPage::Output(unit));
+            }
+        } else if let Some(bytes) = cpu.units.take_output(unit) {
+            let _ = cpu.page.post_message(&message(&ToPage::Output(unit), Some(&bytes)));
+        }
+    }
+}
+
+/// A device has room for input again: the first CPU, which has it, is told.
+pub fn has_room(cpu: &Cpu, unit: u32) {
+    if cpu.nr == 0 {
+        refill(cpu, unit);
+    } else {
+        cpu.request(0, Request::Refill { unit });
+    }
+}
+
+/// Hands over input that waited. The kernel is told in a moment, when no lwp runs.
+pub fn refill(cpu: &Cpu, unit: u32) {
+    give_input(cpu, unit);
+    cpu.raise(irq::DEVICE, unit);
+}
+
+fn give_input(cpu: &Cpu, unit: u32) {
+    let mut backlog = cpu.backlog.borrow_mut();
+    let Some(queue) = backlog.input.get_mut(&unit) else { return };
+    while let Some(bytes) = queue.front_mut() {
+        let n = cpu.units.input(unit, bytes);
+        if n < bytes.length() {
+            *bytes = bytes.subarray(n, bytes.length());
+            return;
+        }
+        queue.pop_front();
+    }
+    backlog.input.remove(&unit);
+    if let Some(at) = backlog.ended.iter().position(|&u| u == unit) {
+        backlog.ended.swap_remove(at);
+        cpu.units.end_input(unit);
+    }
+}
+
+/// The session on a device is over: the page gets its last output, then its status.
+pub fn session_over(cpu: &Cpu, unit: u32, status: u32) {
+    if let Some(bytes) = cpu.units.take_output(unit) {
+        let _ = cpu.page.post_message(&message(&ToPage::Output(unit), Some(&bytes)));
+    }
+    cpu.units.free(unit);
+    let mut backlog = cpu.backlog.borrow_mut();
+    backlog.input.remove(&unit);
+    backlog.ended.retain(|&u| u != unit);
+    drop(backlog);
+    post(&cpu.page, &ToPage::Exited { unit, status });
+}
+
+/// A message of the page's has come to the first CPU; no lwp runs.
+pub fn from_page(cpu: &Rc<Cpu>, message: &JsValue) {
+    let Some((record, bytes)) = parse::<ToCpu>(message) else { return };
+    match record {
+        ToCpu::Attach { unit, kind, rows, cols, command } => {
+            let attached = cpu.units.attach(unit, &Attach { kind, rows, cols, command });
+            if attached {
+                cpu.raise(irq::ATTACH, unit);
+            } else {
+                post(&cpu.page, &ToPage::Exited { unit, status: 126 << 8 });
+            }
+        }
+        ToCpu::Input(unit) => {
+            if let Some(bytes) = bytes {
+                cpu.backlog.borrow_mut().input.entry(unit).or_default().push_back(bytes);
+            }
+            refill(cpu, unit);
+        }
+        ToCpu::End(unit) => {
+            cpu.backlog.borrow_mut().ended.push(unit);
+            cpu.backlog.borrow_mut().input.entry(unit).or_default();
+            refill(cpu, unit);
+        }
+        ToCpu::Resize { unit, rows, cols } => {
+            cpu.units.resize(unit, rows, cols);
+            cpu.raise(irq::WINCH, unit);
+        }
+        ToCpu::Shown { unit, n } => {
+            if cpu.units.shown(unit, n) {
+                cpu.raise(irq::DEVICE, unit);
+            }
+        }
+        ToCpu::Close(unit) => {
+            cpu.units.hang_up(unit);
+            cpu.raise(irq::HANGUP, unit);
+        }
+        ToCpu::Report => {
+            let report = cpu.interrupts.get().map(|i| i.report(&cpu.kmem));
+            let text = report.map_or_else(String::new, |r| r.unwrap_or_else(|e| js::message(&e)));
+            post(&cpu.page, &ToPage::Report(text));
+        }
+        ToCpu::Shutdown => cpu.raise(irq::SHUTDOWN, 0),
+    }
+}
+
+/// A program was compiled here: the other CPUs get it too.
+pub fn post_image(cpu: &Cpu, number: u32, module: &JsValue) {
+    for (nr, port) in cpu.peers.borrow().iter() {
+        let posted = js::object(&[("image", &number.into()), ("module", module)]);
+        if port.post_message(&posted).is_ok() {
+            cpu.control.add(cpu.control.cpu(*nr, at::MAIL), 1);
+            cpu.ring(*nr);
+            cpu.control.wake(*nr);
+        }
+    }
+}

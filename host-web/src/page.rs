@@ -1,0 +1,370 @@
+//! The page's side: starts the workers, and gives out sessions on the kernel.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use abi::types::{attach, devctl};
+use js_sys::{Array, Function, Promise, Reflect, SharedArrayBuffer, Uint8Array};
+use serde::{Deserialize, Serialize};
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{MessageChannel, MessageEvent, MessagePort, Worker, WorkerOptions, WorkerType};
+
+use crate::control::{BYTES, CPUS_MAX, Control, cpu as at};
+use crate::js::{self, Resolve};
+use crate::messages::{self, ToCpu, ToPage};
+use crate::units::Units;
+
+/// What `boot` is asked for, but for its callbacks.
+#[derive(Serialize, Deserialize, Clone, Debug, Default)]
+#[serde(default)]
+pub struct Options {
+    /// The address of the directory with the kernel and its image; ends with a slash.
+    pub base: String,
+    pub cpus: Option<u32>,
+    pub init: Vec<String>,
+    pub env: Vec<String>,
+    pub persist: Option<bool>,
+}
+
+/// What a session is asked for.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct SpawnOptions {
+    argv: Vec<String>,
+    env: Vec<String>,
+    cwd: Option<String>,
+    tty: Option<bool>,
+    rows: Option<u32>,
+    cols: Option<u32>,
+}
+
+/// A vkernel in this page.
+#[wasm_bindgen]
+pub struct VKernel(Rc<Inner>);
+
+struct Inner {
+    port: MessagePort,
+    /// Shared with the CPUs of an isolated page.
+    control: Option<Control>,
+    workers: Vec<Worker>,
+    callbacks: JsValue,
+    sessions: RefCell<BTreeMap<u32, Rc<SessionInner>>>,
+    booted: RefCell<Option<(Resolve, Resolve)>>,
+    report: RefCell<Vec<Resolve>>,
+    ended: Cell<bool>,
+}
+
+struct SessionInner {
+    unit: u32,
+    onoutput: Option<Function>,
+    exited: Promise,
+    over: Resolve,
+    status: Cell<Option<u32>>,
+}
+
+/// A device on the kernel with something running on it.
+#[wasm_bindgen]
+pub struct Session {
+    machine: Rc<Inner>,
+    inner: Rc<SessionInner>,
+}
+
+/// Boots a vkernel; resolves when it takes sessions.
+#[wasm_bindgen]
+pub async fn boot(options: JsValue) -> Result<VKernel, JsValue> {
+    let record: Options = serde_wasm_bindgen::from_value(options.clone())?;
+    let shared = js::get(&js_sys::global(), "crossOriginIsolated").is_truthy();
+    let cpus = cpus(&record, shared);
+    let (inner, booted) = start(&record, options, shared, cpus)?;
+    JsFuture::from(booted).await?;
+    Ok(VKernel(inner))
+}
+
+fn cpus(options: &Options, shared: bool) -> u32 {
+    if !shared {
+        return 1;
+    }
+    let navigator = js::get(&js_sys::global(), "navigator");
+    let cores = js::number(&navigator, "hardwareConcurrency") as u32;
+    options.cpus.unwrap_or(cores).clamp(1, CPUS_MAX)
+}
+
+/// Makes the workers and tells each what it is.
+fn start(options: &Options, callbacks: JsValue, shared: bool, cpus: u32) -> Result<(Rc<Inner>, Promise), JsValue> {
+    // The programs of more than one CPU need what only an isolated page has; one CPU is as good without.
+    let shared = shared && cpus > 1;
+    let control = shared.then(|| Control::over(SharedArrayBuffer::new(BYTES).into()));
+    let ports = peer_ports(cpus)?;
+    let mut workers = Vec::new();
+    let mut first = None;
+    for (nr, peers) in (0u32..).zip(&ports) {
+        let channel = MessageChannel::new()?;
+        let worker = worker(&options.base)?;
+        let message = js::object(&[
+            ("host", &wasm_bindgen::module()),
+            ("nr", &nr.into()),
+            ("shared", &shared.into()),
+            ("options", &serde_wasm_bindgen::to_value(options)?),
+            ("page", &channel.port2()),
+            ("peers", peers),
+        ]);
+        if let Some(control) = &control {
+            Reflect::set(&message, &"control".into(), &control.buffer)?;
+        }
+        let transfer = Array::of1(&channel.port2());
+        peers.iter().filter(|port| !port.is_undefined()).for_each(|port| _ = transfer.push(&port));
+        worker.post_message_with_transfer(&message, &transfer)?;
+        workers.push(worker);
+        first.get_or_insert_with(Vec::new).push(channel.port1());
+    }
+    let ports = first.unwrap_or_default();
+    let booted = js::with_resolvers();
+    let inner = Rc::new(Inner {
+        port: ports[0].clone(),
+        control,
+        workers,
+        callbacks,
+        sessions: RefCell::default(),
+        booted: RefCell::new(Some((booted.resolve(), booted.reject()))),
+        report: RefCell::default(),
+        ended: Cell::new(false),
+    });
+    for port in &ports {
+        let of = inner.clone();
+        let came = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| of.came(&event.data()));
+        port.set_onmessage(Some(came.into_js_value().unchecked_ref()));
+    }
+    for worker in &inner.workers {
+        let of = inner.clone();
+        let failed = Closure::<dyn FnMut(JsValue)>::new(move |event: JsValue| {
+            of.over(None, Some(format!("a worker failed: {}", js::message(&event))));
+        });
+        worker.set_onerror(Some(failed.into_js_value().unchecked_ref()));
+    }
+    Ok((inner, booted.promise()))
+}
+
+fn worker(base: &str) -> Result<Worker, JsValue> {
+    let options = WorkerOptions::new();
+    options.set_type(WorkerType::Module);
+    Worker::new_with_options(&[base, "cpu.js"].concat(), &options)
+}
+
+/// For each CPU an array of ports to the others, with nothing in its own place.
+fn peer_ports(cpus: u32) -> Result<Vec<Array>, JsValue> {
+    let ports: Vec<Array> = (0..cpus).map(|_| Array::new_with_length(cpus)).collect();
+    for a in 0..cpus {
+        for b in a + 1..cpus {
+            let channel = MessageChannel::new()?;
+            ports[a as usize].set(b, channel.port1().into());
+            ports[b as usize].set(a, channel.port2().into());
+        }
+    }
+    Ok(ports)
+}
+
+impl Inner {
+    fn call(&self, name: &str, arg: &JsValue) {
+        if let Ok(f) = js::function(&self.callbacks, name) {
+            // What the page's own code throws is told by the browser.
+            if let Err(e) = f.call1(&self.callbacks, arg) {
+                js::log_error(&js::message(&e));
+            }
+        }
+    }
+
+    fn post(&self, record: &ToCpu, bytes: Option<&Uint8Array>) {
+        if self.ended.get() || self.port.post_message(&messages::message(record, bytes)).is_err() {
+            return;
+        }
+        if let Some(control) = &self.control {
+            control.add(control.cpu(0, at::MAIL), 1);
+            control.wake(0);
+        }
+    }
+
+    fn came(&self, message: &JsValue) {
+        let Some((record, bytes)) = messages::parse::<ToPage>(message) else { return };
+        match record {
+            ToPage::Booted => {
+                if let Some((resolve, _)) = self.booted.take() {
+                    resolve.value(&JsValue::UNDEFINED);
+                }
+            }
+            ToPage::Console(text) => self.call("onconsole", &text.into()),
+            ToPage::Notice(text) => self.call("onnotice", &text.into()),
+            ToPage::Progress { what, title, done, total } => {
+                let progress = js::object(&[
+                    ("what", &what.into()),
+                    ("title", &title.into()),
+                    ("done", &done.into()),
+                    ("total", &total.into()),
+                ]);
+                self.call("onprogress", &progress);
+            }
+            ToPage::Output(unit) => self.output(unit, bytes),
+            ToPage::Exited { unit, status } => {
+                self.output(unit, None);
+                if let Some(session) = self.sessions.borrow_mut().remove(&unit) {
+                    session.end(status);
+                }
+            }
+            ToPage::Report(text) => {
+                for resolve in self.report.take() {
+                    resolve.value(&text.as_str().into());
+                }
+            }
+            ToPage::Ended { status, panic } => self.over(status, panic),
+        }
+    }
+
+    /// Output beside the message, or in the ring.
+    fn output(&self, unit: u32, bytes: Option<Uint8Array>) {
+        let session = self.sessions.borrow().get(&unit).cloned();
+        let in_ring = || self.control.as_ref().and_then(|control| Units::new(control).take_output(unit));
+        for bytes in bytes.into_iter().chain(in_ring()) {
+            if let Some(f) = session.as_ref().and_then(|s| s.onoutput.as_ref())
+                && let Err(e) = f.call1(&JsValue::UNDEFINED, &bytes)
+            {
+                js::log_error(&js::message(&e));
+            }
+        }
+    }
+
+    /// The vkernel has ended: so have all sessions.
+    fn over(&self, status: Option<u32>, panic: Option<String>) {
+        if self.ended.replace(true) {
+            return;
+        }
+        for (_, session) in std::mem::take(&mut *self.sessions.borrow_mut()) {
+            session.end(9);
+        }
+        for worker in &self.workers {
+            worker.terminate();
+        }
+        let text = panic.map_or(JsValue::UNDEFINED, |p| JsValue::from(p.as_str()));
+        let status = status.map_or(JsValue::UNDEFINED, |s| exit_status(s).into());
+        if let Some((_, reject)) = self.booted.take() {
+            let why = text.as_string().unwrap_or_else(|| "the kernel has ended while it booted".into());
+            reject.value(&JsError::new(&why).into());
+        }
+        self.call("onended", &js::object(&[("status", &status), ("panic", &text)]));
+    }
+}
+
+/// A wait status as a shell tells it: `wait(2)`.
+fn exit_status(word: u32) -> u32 {
+    match word & 0x7f {
+        0 => word >> 8 & 0xff,
+        signal => 128 + signal,
+    }
+}
+
+impl SessionInner {
+    fn end(&self, status: u32) {
+        self.status.set(Some(status));
+        self.over.value(&exit_status(status).into());
+    }
+}
+
+#[wasm_bindgen]
+impl VKernel {
+    #[wasm_bindgen(getter)]
+    pub fn cpus(&self) -> u32 {
+        self.0.workers.len() as u32
+    }
+
+    #[wasm_bindgen(getter)]
+    pub fn isolated(&self) -> bool {
+        js::get(&js_sys::global(), "crossOriginIsolated").is_truthy()
+    }
+
+    /// Runs something on a device of its own; without `argv` a login shell.
+    pub fn spawn(&self, options: JsValue) -> Result<Session, JsValue> {
+        let of: SpawnOptions = serde_wasm_bindgen::from_value(options.clone())?;
+        let units = devctl::ATTACHED_FIRST..devctl::ATTACHED_FIRST + devctl::ATTACHED_MAX;
+        let unit = { units }.find(|unit| !self.0.sessions.borrow().contains_key(unit));
+        let unit = unit.ok_or_else(|| JsError::new("too many sessions at once"))?;
+        let resolvers = js::with_resolvers();
+        let inner = Rc::new(SessionInner {
+            unit,
+            onoutput: js::function(&options, "onoutput").ok(),
+            exited: resolvers.promise(),
+            over: resolvers.resolve(),
+            status: Cell::new(None),
+        });
+        self.0.sessions.borrow_mut().insert(unit, inner.clone());
+        let kind = if of.tty.unwrap_or(true) { devctl::KIND_SCREEN } else { devctl::KIND_PIPE };
+        let (rows, cols) = (of.rows.unwrap_or(24), of.cols.unwrap_or(80));
+        self.0.post(&ToCpu::Attach { unit, kind, rows, cols, command: command(&of) }, None);
+        Ok(Session { machine: self.0.clone(), inner })
+    }
+
+    /// The kernel's counters, as text: a line `name value` each.
+    pub fn report(&self) -> Promise {
+        let resolvers = js::with_resolvers();
+        self.0.report.borrow_mut().push(resolvers.resolve());
+        self.0.post(&ToCpu::Report, None);
+        resolvers.promise()
+    }
+
+    /// Ends every process, and with them the vkernel: `onended` says when.
+    pub fn shutdown(&self) {
+        self.0.post(&ToCpu::Shutdown, None);
+    }
+
+    /// Ends it at once, whatever it is at.
+    pub fn terminate(&self) {
+        self.0.over(None, Some("terminated".into()));
+    }
+}
+
+/// The records of `abi::types::attach`.
+fn command(of: &SpawnOptions) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut record = |kind: u32, text: &str| {
+        out.extend(kind.to_le_bytes());
+        out.extend((text.len() as u32).to_le_bytes());
+        out.extend(text.as_bytes());
+    };
+    of.argv.iter().for_each(|arg| record(attach::ARG, arg));
+    of.env.iter().for_each(|var| record(attach::ENV, var));
+    of.cwd.iter().for_each(|dir| record(attach::WORKDIR, dir));
+    out
+}
+
+#[wasm_bindgen]
+impl Session {
+    fn post(&self, record: &ToCpu, bytes: Option<&Uint8Array>) {
+        if self.inner.status.get().is_none() {
+            self.machine.post(record, bytes);
+        }
+    }
+
+    /// Types.
+    pub fn write(&self, bytes: Uint8Array) {
+        self.post(&ToCpu::Input(self.inner.unit), Some(&bytes));
+    }
+    /// End of file, for a session that is no terminal.
+    pub fn end(&self) {
+        self.post(&ToCpu::End(self.inner.unit), None);
+    }
+    pub fn resize(&self, cols: u32, rows: u32) {
+        self.post(&ToCpu::Resize { unit: self.inner.unit, rows, cols }, None);
+    }
+    /// So many bytes of output were shown: more may come.
+    pub fn ack(&self, n: u32) {
+        self.post(&ToCpu::Shown { unit: self.inner.unit, n }, None);
+    }
+    /// Hangs up.
+    pub fn close(&self) {
+        self.post(&ToCpu::Close(self.inner.unit), None);
+    }
+    /// The exit status, when it is over: 128 and the signal's number for one that was killed.
+    #[wasm_bindgen(getter)]
+    pub fn exited(&self) -> Promise {
+        self.inner.exited.clone()
+    }
+}

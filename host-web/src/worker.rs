@@ -1,0 +1,217 @@
+//! A CPU's worker, from its first message on.
+//!
+//! The first CPU makes the machine: it fetches, compiles, boots, and then tells the others over the
+//! ports between them. Those wait for that and then take lwps.
+
+use std::rc::Rc;
+
+use abi::trapframe::FIRST_VMSPACE;
+use js_sys::{Array, Promise, WebAssembly};
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::{JsFuture, spawn_local};
+use web_sys::{MessageEvent, MessagePort};
+
+use crate::blobs::{Listener, Store};
+use crate::control::{BYTES, Control, cpu as at};
+use crate::cpu::{BOOT_LWP, Cpu, Parts, set_current_cpu};
+use crate::idle::{Idler, in_a_task};
+use crate::images::Image;
+use crate::kernel::{self, Interrupts, Modules};
+use crate::kmem::{KernelMemory, shared_memory};
+use crate::messages::{self, ToPage};
+use crate::page::Options;
+use crate::storage::Storage;
+use crate::{config, js};
+
+/// Bells are a page each.
+const BELL_PAGES: u32 = 1;
+
+/// What is told to the page of a fetch.
+struct Told(MessagePort);
+
+impl Listener for Told {
+    fn progress(&self, what: &'static str, title: &str, done: f64, total: f64) {
+        let (what, title) = (what.into(), title.into());
+        messages::post(&self.0, &ToPage::Progress { what, title, done, total });
+    }
+    fn notice(&self, text: &str) {
+        messages::post(&self.0, &ToPage::Notice(text.into()));
+    }
+}
+
+/// The worker's entry. `message` is what the page has posted: `nr`, `shared`, `options`, `page` (a
+/// port), `control` (shared) and `peers`, an array of ports with a hole at `nr`.
+#[wasm_bindgen]
+pub fn cpu_main(message: JsValue) {
+    spawn_local(async move {
+        let page: MessagePort = js::get(&message, "page").unchecked_into();
+        let began = match js::number(&message, "nr") as u32 {
+            0 => first(&message, page.clone()).await,
+            nr => further(&message, nr, page.clone()).await,
+        };
+        if let Err(e) = began {
+            messages::post(&page, &ToPage::Ended { status: None, panic: Some(js::message(&e)) });
+        }
+    });
+}
+
+fn peers(message: &JsValue) -> Vec<(u32, MessagePort)> {
+    let peers: Array = js::get(message, "peers").unchecked_into();
+    (0..).zip(peers.iter()).filter_map(|(nr, port)| Some((nr, port.dyn_into().ok()?))).collect()
+}
+
+async fn first(message: &JsValue, page: MessagePort) -> Result<(), JsValue> {
+    let options: Options = serde_wasm_bindgen::from_value(js::get(message, "options"))?;
+    let shared = js::get(message, "shared").is_truthy();
+    let kernel = compile_kernel(&options.base);
+    let store = Store::open(&options.base, Rc::new(Told(page.clone()))).await;
+    let store = store.map_err(|e| JsError::new(&e.text))?;
+    let kernel = JsFuture::from(kernel).await?;
+
+    let kmem = KernelMemory::make()?;
+    let buffer = if shared { js::get(message, "control") } else { own_control()? };
+    let peers = peers(message);
+    let cpus = if shared { peers.len() + 1 } else { 1 };
+    let bells = (0..cpus).map(|_| shared_memory(BELL_PAGES, BELL_PAGES)).collect::<Result<Vec<_>, _>>()?;
+    let modules = Modules::around(kernel, &kmem)?;
+    let storage = Storage::new(store, &config::encode(&options, &[]));
+    let cpu = Cpu::new(Parts { nr: 0, shared, control: Control::over(buffer), kmem, modules, storage, page, bells });
+    begin(&cpu)?;
+    cpu.interrupts.get().map_or(Ok(()), Interrupts::prepare)?;
+    boot(&cpu).await?;
+    listen(&cpu, &cpu.page, |cpu, message| messages::from_page(cpu, message));
+    messages::post(&cpu.page, &ToPage::Booted);
+    for (nr, port) in &peers {
+        tell_peer(&cpu, *nr, port)?;
+    }
+    *cpu.peers.borrow_mut() = peers;
+    cpu.storage.sweep();
+    Ok(())
+}
+
+/// A block that nobody else sees.
+fn own_control() -> Result<JsValue, JsValue> {
+    let pages = BYTES.div_ceil(65536);
+    Ok(js::get(&shared_memory(pages, pages)?, "buffer"))
+}
+
+/// Fetches and compiles while the image is fetched.
+fn compile_kernel(base: &str) -> Promise {
+    let url = [base, "kernel.wasm"].concat();
+    let fetched = js::function(&js_sys::global(), "fetch").and_then(|f| f.call1(&JsValue::UNDEFINED, &url.into()));
+    match fetched {
+        Ok(response) => WebAssembly::compile_streaming(response.unchecked_ref()).unchecked_into(),
+        Err(e) => Promise::reject(&e),
+    }
+}
+
+fn begin(cpu: &Rc<Cpu>) -> Result<(), JsValue> {
+    set_current_cpu(cpu);
+    _ = cpu.idler.set(Idler::new()?);
+    _ = cpu.interrupts.set(Interrupts::new(cpu)?);
+    Ok(())
+}
+
+/// Boots as an lwp of its own: reading the image may sleep.
+async fn boot(cpu: &Rc<Cpu>) -> Result<(), JsValue> {
+    cpu.create(BOOT_LWP, 0);
+    let slot = cpu.sched.borrow_mut().begin(crate::cpu::now_ns());
+    cpu.current.set(slot);
+    kernel::boot(cpu).await?;
+    let interrupts = cpu.interrupts.get().ok_or_else(|| JsError::new("no interrupt instance"))?;
+    let lwp = interrupts.number("first_lwp", &[])? as u32;
+    cpu.control.lwp_add(lwp, 0);
+    cpu.control.add(cpu.control.cpu(0, at::LOAD), 1);
+    cpu.control.store(cpu.control.cpu(0, at::ONLINE), 1);
+    cpu.create(lwp, FIRST_VMSPACE);
+    if let Some(slot) = slot {
+        cpu.gone(slot);
+    }
+    Ok(())
+}
+
+/// Has messages of a port handled, each as a task of the event loop.
+fn listen(cpu: &Rc<Cpu>, port: &MessagePort, handle: fn(&Rc<Cpu>, &JsValue)) {
+    let cpu = cpu.clone();
+    let came = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
+        cpu.mail_seen.set(cpu.mail_seen.get().wrapping_add(1));
+        handle(&cpu, &event.data());
+        in_a_task(&cpu);
+    });
+    port.set_onmessage(Some(came.into_js_value().unchecked_ref()));
+}
+
+/// A further CPU gets what it needs to take lwps.
+fn tell_peer(cpu: &Rc<Cpu>, nr: u32, port: &MessagePort) -> Result<(), JsValue> {
+    let interrupts = cpu.interrupts.get().ok_or_else(|| JsError::new("no interrupt instance"))?;
+    let stack = interrupts.number("cpu_stack", &[])? as u32;
+    let Modules { kernel, stub, uaccess, clock } = &cpu.modules;
+    let modules = js::object(&[("kernel", kernel), ("stub", stub), ("uaccess", uaccess), ("clock", clock)]);
+    let bells: Array = cpu.bells.iter().collect();
+    let message =
+        js::object(&[("stack", &stack.into()), ("kmem", &cpu.kmem.memory), ("bells", &bells), ("modules", &modules)]);
+    port.post_message(&message)?;
+    for (number, image) in cpu.images.all() {
+        port.post_message(&js::object(&[("image", &number.into()), ("module", &image.module)]))?;
+        cpu.control.add(cpu.control.cpu(nr, at::MAIL), 1);
+    }
+    Ok(())
+}
+
+async fn further(message: &JsValue, nr: u32, page: MessagePort) -> Result<(), JsValue> {
+    let options: Options = serde_wasm_bindgen::from_value(js::get(message, "options"))?;
+    let peers = peers(message);
+    let from_first = peers.iter().find(|(nr, _)| *nr == 0).map(|(_, port)| port.clone());
+    let from_first = from_first.ok_or_else(|| JsError::new("a CPU without a port to the first"))?;
+    let start = next_message(&from_first).await;
+    let store = Store::open(&options.base, Rc::new(Told(page.clone()))).await;
+    let store = store.map_err(|e| JsError::new(&e.text))?;
+
+    let modules = js::get(&start, "modules");
+    let module = |name| js::get(&modules, name);
+    let modules =
+        Modules { kernel: module("kernel"), stub: module("stub"), uaccess: module("uaccess"), clock: module("clock") };
+    let bells: Array = js::get(&start, "bells").unchecked_into();
+    let cpu = Cpu::new(Parts {
+        nr,
+        shared: true,
+        control: Control::over(js::get(message, "control")),
+        kmem: KernelMemory::over(js::get(&start, "kmem")),
+        modules,
+        storage: Storage::new(store, &[]),
+        page,
+        bells: bells.iter().collect(),
+    });
+    begin(&cpu)?;
+    if let Some(interrupts) = cpu.interrupts.get() {
+        interrupts.set_stack(js::number(&start, "stack") as u32);
+    }
+    for (_, port) in &peers {
+        listen(&cpu, port, from_peer);
+    }
+    *cpu.peers.borrow_mut() = peers;
+    cpu.control.store(cpu.control.cpu(nr, at::ONLINE), 1);
+    cpu.poke();
+    Ok(())
+}
+
+/// Another CPU has compiled a program.
+fn from_peer(cpu: &Rc<Cpu>, message: &JsValue) {
+    let number = js::number(message, "image") as u32;
+    match Image::of(js::get(message, "module")) {
+        Ok(image) => cpu.images.add(number, image),
+        Err(e) => cpu.end(ToPage::Ended { status: None, panic: Some(e) }),
+    }
+}
+
+/// The next message of a port. Those after it wait until somebody listens.
+async fn next_message(port: &MessagePort) -> JsValue {
+    let resolvers = js::with_resolvers();
+    let (resolve, of) = (resolvers.resolve(), port.clone());
+    let came = Closure::once_into_js(move |event: MessageEvent| {
+        of.set_onmessage(None);
+        resolve.value(&event.data());
+    });
+    port.set_onmessage(Some(came.unchecked_ref()));
+    JsFuture::from(resolvers.promise()).await.unwrap_or_default()
+}

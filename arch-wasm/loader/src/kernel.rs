@@ -238,6 +238,7 @@ mod tests {
             "(func (export \"start\") (result i32) i32.const 0)",
             "(func (export \"first_lwp\") (result i32) i32.const 0)",
             "(func (export \"kstack\") (param i32) (result i32) i32.const 0)",
+            "(func (export \"cpu_stack\") (result i32) i32.const 0)",
             "(func (export \"lwp_next\") (param i32 i32 i32) (result i64) i64.const 0)",
             "(func (export \"lwp_gone\") (param i32))",
             "(func (export \"trap\") (param i32 i32 i64 i64 i64 i64 i64 i64) (result i64) \

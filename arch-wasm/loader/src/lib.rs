@@ -6,8 +6,10 @@
 //! | to | call | life |
 //! | --- | --- | --- |
 //! | accept a user program or say why not | [`check`] | once an image |
-//! | answer a program's imports | [`stub_module`] | one module for all programs, one instance an lwp |
+//! | accept it for a machine that cannot interrupt it | [`prepare`], [`described`] | once an image |
+//! | answer a program's imports | [`stub_module`], [`web_stub_module`] | one module for all programs, one instance an lwp |
 //! | let the kernel reach user memory | [`uaccess_module`] | one module, one instance an lwp and exec |
+//! | tell the time in a browser | [`clock_module`] | one module, one instance a CPU |
 //! | fit `kernel.wasm` to a host with one CPU | [`uniprocessor`] | once a build of the host |
 //! | make sure that it is a kernel | [`check_kernel`] | once a build of the host |
 //!
@@ -17,19 +19,25 @@
 #![forbid(unsafe_code)]
 
 mod atomics;
+mod clock;
 #[cfg(test)]
 mod eval;
 mod kernel;
 mod moves;
+mod prepare;
 mod program;
 mod refusal;
 mod signature;
 mod splice;
 mod stub;
 mod uaccess;
+mod webstub;
 
+pub use clock::clock_module;
 pub use kernel::{check_kernel, uniprocessor};
+pub use prepare::{SECTION, described, prepare};
 pub use program::{Import, Memory, Program, check, check_declarations};
 pub use refusal::Refusal;
 pub use stub::{export_name, stub_module};
 pub use uaccess::uaccess_module;
+pub use webstub::web_stub_module;

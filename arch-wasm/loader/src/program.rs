@@ -89,7 +89,7 @@ pub fn check_declarations(bytes: &[u8]) -> Result<Program, Refusal> {
 
 /// What wasmtime 48 has on by default: WebAssembly 3.0, so neither components nor legacy
 /// exceptions. Memory64 and shared memories pass the validator and are refused by name below.
-fn features() -> WasmFeatures {
+pub(crate) fn features() -> WasmFeatures {
     WasmFeatures::WASM3
 }
 

@@ -40,6 +40,8 @@ pub enum Refusal {
     NoStart,
     /// `_start` is not a function, or takes or returns something.
     StartType { found: String },
+    /// With what is put in it would be past what engines take; `what` is too many in a function or the program.
+    TooLarge { what: &'static str },
 }
 
 impl fmt::Display for Refusal {
@@ -97,6 +99,9 @@ impl fmt::Display for Refusal {
             }
             Refusal::StartType { found } => {
                 write!(f, "exports \"_start\" as {found}; it must be a function that takes and returns nothing")
+            }
+            Refusal::TooLarge { what } => {
+                write!(f, "has too many {what} for a browser; build it with less inlining")
             }
         }
     }

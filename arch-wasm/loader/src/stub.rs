@@ -8,7 +8,7 @@
 //! lwp marked as unwinding, does the rest.
 //!
 //! It imports `k.trap (i32 lwp, i32 nr, i64 x 6) -> i64` and the constant `k.lwp: i32`, both from
-//! the lwp's kernel instance and its host.
+//! the lwp's kernel instance and its host. The browser's (`webstub`) has more around each call.
 
 use abi::hypercall::Ty;
 use abi::syscalls::{self, SYSCALLS, Syscall};
@@ -23,8 +23,8 @@ use crate::signature;
 /// The trap's own arguments before the registers, and how many registers there are.
 const TRAP_HEAD: [ValType; 2] = [ValType::I32, ValType::I32];
 const REGISTERS: usize = 6;
-const TRAP: u32 = 0;
-const LWP: u32 = 0;
+pub(crate) const TRAP: u32 = 0;
+pub(crate) const LWP: u32 = 0;
 
 /// The stub's export that serves an import.
 pub fn export_name(module: &str, name: &str) -> String {
@@ -34,20 +34,8 @@ pub fn export_name(module: &str, name: &str) -> String {
 /// The module. The same bytes every time.
 pub fn stub_module() -> Vec<u8> {
     let mut parts = Parts::default();
-    let mut trap = TRAP_HEAD.to_vec();
-    trap.resize(TRAP_HEAD.len() + REGISTERS, ValType::I64);
-    let trap = parts.type_of(trap, Some(ValType::I64));
-
-    for call in SYSCALLS {
-        parts.function(call);
-    }
-    parts.export_all();
-
-    let mut imports = ImportSection::new();
-    imports.import("k", "trap", EntityType::Function(trap));
-    let lwp = GlobalType { val_type: ValType::I32, mutable: false, shared: false };
-    imports.import("k", "lwp", lwp);
-
+    let imports = parts.imports();
+    parts.calls(TRAP + 1, |_, code| _ = code, |code| _ = code.unreachable());
     let mut module = Module::new();
     module
         .section(&parts.types)
@@ -60,16 +48,24 @@ pub fn stub_module() -> Vec<u8> {
 
 /// The sections as they grow.
 #[derive(Default)]
-struct Parts {
-    types: TypeSection,
+pub(crate) struct Parts {
+    pub types: TypeSection,
     known_types: Vec<(Vec<ValType>, Option<ValType>)>,
-    functions: FunctionSection,
-    exports: ExportSection,
-    code: CodeSection,
+    pub functions: FunctionSection,
+    pub exports: ExportSection,
+    pub code: CodeSection,
+}
+
+/// A place in the function of a call, where a kind of stub has code of its own.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    Entry,
+    /// Behind `trap`. The answer is in its local.
+    Answered,
 }
 
 impl Parts {
-    fn type_of(&mut self, params: Vec<ValType>, result: Option<ValType>) -> u32 {
+    pub fn type_of(&mut self, params: Vec<ValType>, result: Option<ValType>) -> u32 {
         let wanted = (params, result);
         if let Some(at) = self.known_types.iter().position(|known| *known == wanted) {
             return at as u32;
@@ -79,36 +75,74 @@ impl Parts {
         self.known_types.len() as u32 - 1
     }
 
-    fn function(&mut self, call: &Syscall) {
-        let params = signature::params(call).map(signature::to_encoder).collect();
-        let ty = self.type_of(params, signature::result(call).map(signature::to_encoder));
-        self.functions.function(ty);
-        self.code.function(&body(call));
+    /// A type with so many results of 16 bytes.
+    pub fn many_results(&mut self, count: usize) -> u32 {
+        self.types.ty().function([], vec![ValType::V128; count]);
+        // In its place among the known ones, where nobody will look for it.
+        self.known_types.push((vec![ValType::V128; count], None));
+        self.known_types.len() as u32 - 1
+    }
+
+    /// `k.trap` and `k.lwp`, function and global number 0.
+    pub fn imports(&mut self) -> ImportSection {
+        let mut trap = TRAP_HEAD.to_vec();
+        trap.resize(TRAP_HEAD.len() + REGISTERS, ValType::I64);
+        let trap = self.type_of(trap, Some(ValType::I64));
+        let mut imports = ImportSection::new();
+        imports.import("k", "trap", EntityType::Function(trap));
+        let lwp = GlobalType { val_type: ValType::I32, mutable: false, shared: false };
+        imports.import("k", "lwp", lwp);
+        imports
+    }
+
+    /// A function for each call, from number `first` on, and its exports. `around` writes what
+    /// comes before and after the trap, `leave` what an action does.
+    pub fn calls(
+        &mut self,
+        first: u32,
+        around: impl Fn(Place, &mut InstructionSink),
+        leave: impl Fn(&mut InstructionSink),
+    ) {
+        for call in SYSCALLS {
+            let params = signature::params(call).map(signature::to_encoder).collect();
+            let ty = self.type_of(params, signature::result(call).map(signature::to_encoder));
+            self.functions.function(ty);
+            self.code.function(&body(call, &around, &leave));
+        }
+        self.export_all(first);
     }
 
     /// Every name a program may import, in the table's order; one function may have two.
-    fn export_all(&mut self) {
+    fn export_all(&mut self, first: u32) {
         for module in [syscalls::VKERNEL, syscalls::WASI_PREVIEW1, syscalls::WASI_UNSTABLE] {
             for (row, call) in SYSCALLS.iter().enumerate() {
                 // The row is asked for by its name, so that a module's own row hides a shared one.
                 let serves = syscalls::by_import(module, call.name).is_some_and(|found| found.nr == call.nr);
                 if serves {
-                    self.exports.export(&export_name(module, call.name), ExportKind::Func, TRAP + 1 + row as u32);
+                    self.exports.export(&export_name(module, call.name), ExportKind::Func, first + row as u32);
                 }
             }
         }
     }
 }
 
-/// The function of a call. No memory, no loop, one branch that is not taken.
-fn body(call: &Syscall) -> Function {
+/// The function of a call. No loop, one branch that is not taken.
+fn body(
+    call: &Syscall,
+    around: impl Fn(Place, &mut InstructionSink),
+    leave: impl Fn(&mut InstructionSink),
+) -> Function {
     let answer = call.args.len() as u32;
     let mut function = Function::new([(1, ValType::I64)]);
     let mut code = function.instructions();
+    around(Place::Entry, &mut code);
     code.global_get(LWP).i32_const(call.nr as i32);
     arguments(call, &mut code);
-    code.call(TRAP).local_tee(answer);
-    code.i64_const(ACTION).i64_lt_s().if_(BlockType::Empty).unreachable().end();
+    code.call(TRAP).local_set(answer);
+    around(Place::Answered, &mut code);
+    code.local_get(answer).i64_const(ACTION).i64_lt_s().if_(BlockType::Empty);
+    leave(&mut code);
+    code.end();
     match signature::result(call) {
         None => &mut code,
         Some(Ty::I64) => code.local_get(answer),

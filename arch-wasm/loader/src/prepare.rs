@@ -1,0 +1,156 @@
+//! Preparing a program for a machine that cannot interrupt it: it asks by itself, every so often,
+//! whether it shall go on.
+//!
+//! [`prepare`] puts checks at the heads of loops and where functions are entered (`graph` and `flow`
+//! say where, `emit` what a check is), so that between two calls of the import `vk.check: () -> ()`
+//! lies a bounded amount of work, whatever the program does: some 50 us for ordinary code, some ms for code
+//! that was made to be slow. One instruction may take longer than that where it moves much: those on
+//! memories are done in pieces, those on tables and arrays are followed by a check at once.
+//!
+//! Everything else stays as it is, but custom sections, which are left out: names and debugging information are
+//! about positions that have changed. What the program needs is in the custom section [`SECTION`], for [`described`].
+//! It is one of ours, whatever the program had under that name.
+
+mod copy;
+mod cost;
+mod describe;
+mod emit;
+mod flow;
+mod graph;
+mod module;
+mod sections;
+
+pub use describe::described;
+
+use wasm_encoder::{CodeSection, CustomSection, Encode, EntityType, RawSection, Section, SectionId, ValType};
+
+use crate::program::{Program, check};
+use crate::refusal::Refusal;
+use copy::Renumber;
+use emit::{Added, Emit, TooLarge};
+use flow::Flow;
+use module::Module;
+
+/// The name of the custom section that describes a prepared program.
+pub const SECTION: &str = "vkernel.program";
+
+/// Checks a program and makes it ask whether it shall go on.
+///
+/// Linear in the size of the program.
+///
+/// # Errors
+/// What [`check`] refuses, which includes what was prepared already, and what would be too large for an engine.
+pub fn prepare(bytes: &[u8]) -> Result<Vec<u8>, Refusal> {
+    let program = check(bytes)?;
+    let bytes = program.rewritten.as_deref().unwrap_or(bytes);
+    match rewrite(bytes, &program) {
+        Ok(Ok(out)) => Ok(out),
+        Ok(Err(TooLarge(what))) => Err(Refusal::TooLarge { what }),
+        Err(error) => Err(Refusal::from_parser(&error)),
+    }
+}
+
+/// All sections but custom ones in the order in which they come.
+const ORDER: [SectionId; 13] = [
+    SectionId::Type,
+    SectionId::Import,
+    SectionId::Function,
+    SectionId::Table,
+    SectionId::Memory,
+    SectionId::Tag,
+    SectionId::Global,
+    SectionId::Export,
+    SectionId::Start,
+    SectionId::Element,
+    SectionId::DataCount,
+    SectionId::Code,
+    SectionId::Data,
+];
+/// What an engine takes of each: <https://webassembly.github.io/spec/js-api/#limits>.
+const MAX_ITEMS: u32 = 1_000_000;
+
+fn rewrite(bytes: &[u8], program: &Program) -> wasmparser::Result<Result<Vec<u8>, TooLarge>> {
+    let module = Module::read(bytes)?;
+    let most = module.functions().max(module.types).max(module.globals);
+    if most > MAX_ITEMS - 1000 {
+        return Ok(Err(TooLarge("functions, types or globals")));
+    }
+    let renumber = Renumber { imported: module.imported };
+    let added = Added { check: module.imported, fuel: module.globals, tick: module.functions() + 1 };
+    let mut emit = Emit { module: &module, added, moves: Vec::new() };
+    let (code, hints) = match bodies(&module, &mut emit)? {
+        Ok(done) => done,
+        Err(large) => return Ok(Err(large)),
+    };
+
+    let mut out = wasm_encoder::Module::HEADER.to_vec();
+    CustomSection { name: SECTION.into(), data: describe::describe(program).into() }.append_to(&mut out);
+    for id in ORDER {
+        let new = match id {
+            SectionId::Type => Some(types(&module)?),
+            SectionId::Import => Some(sections::appended(&module, id, 1, |out| {
+                "vk".encode(out);
+                "check".encode(out);
+                EntityType::Function(module.types).encode(out);
+            })?),
+            SectionId::Function => Some(sections::appended(&module, id, 2 + emit.moves.len() as u32, |out| {
+                // `tick` takes one number, `refill` none, moves three.
+                for ty in [1, 0].into_iter().chain(emit.moves.iter().map(|_| 2)) {
+                    (module.types + ty).encode(out);
+                }
+            })?),
+            SectionId::Table => sections::tables(&module, &renumber)?,
+            SectionId::Global => Some(sections::globals(&module, &renumber, emit::FUEL)?),
+            SectionId::Export => sections::exports(&module, &renumber)?,
+            SectionId::Element => sections::element_segments(&module, &renumber)?,
+            SectionId::Code => {
+                hints.append_to(&mut out);
+                code.append_to(&mut out);
+                None
+            }
+            _ => module.section(id).map(|range| bytes[range].to_vec()),
+        };
+        if let Some(data) = new {
+            RawSection { id: id as u8, data: &data }.append_to(&mut out);
+        }
+    }
+    Ok(Ok(out))
+}
+
+/// The types of what is added: those of `check` and `refill`, of `tick`, and of moves.
+fn types(module: &Module) -> wasmparser::Result<Vec<u8>> {
+    sections::appended(module, SectionId::Type, 3, |out| {
+        for params in [0, 1, 3] {
+            out.push(0x60);
+            vec![ValType::I32; params].as_slice().encode(out);
+            let none: &[ValType] = &[];
+            none.encode(out);
+        }
+    })
+}
+
+type Bodies = Result<(CodeSection, wasm_encoder::BranchHints), TooLarge>;
+
+fn bodies(module: &Module, emit: &mut Emit) -> wasmparser::Result<Bodies> {
+    let costs = graph::costs(module)?;
+    let (mut flow, mut here) = (Flow::default(), Vec::new());
+    let (mut code, mut hints) = (CodeSection::new(), wasm_encoder::BranchHints::new());
+    for index in 0..module.bodies.len() {
+        flow.body(module, index, &costs)?;
+        match emit.body(index, &flow.edits, &mut here)? {
+            Ok(body) => code.raw(&body),
+            Err(large) => return Ok(Err(large)),
+        };
+        if !here.is_empty() {
+            let function = module.imported + 1 + index as u32;
+            let unlikely =
+                here.iter().map(|&at| wasm_encoder::BranchHint { branch_func_offset: at, branch_hint_value: 0 });
+            hints.function_hints(function, unlikely);
+        }
+    }
+    emit.functions(&mut code);
+    Ok(Ok((code, hints)))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,260 @@
+//! Writing bodies with their checks, and the few functions that all checks share.
+//!
+//! There are two counts. `fuel`, a global, goes down; when it is below 0 the machine is asked
+//! (`vk.check`) and it begins anew at [`FUEL`]. A loop counts in a local of its function, since a
+//! global is memory and a memory's latency is more than a small loop takes; when that comes to
+//! [`TURNS`] it goes off the fuel.
+
+use wasm_encoder::{BlockType, CodeSection, Encode, Function, InstructionSink, ValType};
+use wasmparser::Result;
+
+use super::copy::Copy;
+use super::flow::{Edit, Move, What};
+use super::module::Module;
+
+/// Units of cost between two checks: some 50 us.
+pub const FUEL: i32 = 1 << 18;
+/// What a loop counts for itself.
+pub const TURNS: i32 = 1 << 12;
+/// A count that goes to the fuel at once is dearer than the loop's own, but not beside this.
+const DEAR: u32 = TURNS as u32 / 8;
+/// So that no sum of two overflows.
+const MOST: u32 = 1 << 28;
+/// Limits of the engines, as wasmparser has them: <https://webassembly.github.io/spec/js-api/#limits>.
+const MAX_LOCALS: u32 = 50_000;
+const MAX_BODY: usize = 7_654_321;
+
+/// The numbers of what is added.
+pub struct Added {
+    pub check: u32,
+    pub fuel: u32,
+    /// `tick(units)`, `refill()` and then the moves.
+    pub tick: u32,
+}
+
+impl Added {
+    fn refill(&self) -> u32 {
+        self.tick + 1
+    }
+    fn moves(&self) -> u32 {
+        self.tick + 2
+    }
+}
+
+/// Where the branches are that are hardly ever taken, in a body.
+pub type Hints = Vec<u32>;
+
+pub struct Emit<'a> {
+    pub module: &'a Module<'a>,
+    pub added: Added,
+    /// Those that occur; one function each.
+    pub moves: Vec<Move>,
+}
+
+/// What is too large to have checks put in.
+pub struct TooLarge(pub &'static str);
+
+impl Emit<'_> {
+    /// Writes a body without its length.
+    pub fn body(&mut self, index: usize, edits: &[Edit], hints: &mut Hints) -> Result<Result<Vec<u8>, TooLarge>> {
+        let body = &self.module.bodies[index];
+        let range = body.range();
+        let mut copy = Copy::new(self.module.bytes, range.start as usize);
+        let locals = Locals::of(edits);
+        let first = self.declare(index, &locals, &mut copy)?;
+        if first + locals.count() > MAX_LOCALS {
+            return Ok(Err(TooLarge("locals")));
+        }
+        let locals = Locals { first, ..locals };
+        hints.clear();
+        for edit in edits {
+            copy.up_to(edit.begin);
+            self.edit(&edit.what, &locals, &mut copy.out, hints);
+            copy.skip_to(edit.end);
+        }
+        copy.up_to(range.end as usize);
+        Ok(if copy.out.len() > MAX_BODY { Err(TooLarge("instructions")) } else { Ok(copy.out) })
+    }
+
+    /// Copies the declarations and adds ours; answers the number of our first local.
+    fn declare(&self, index: usize, locals: &Locals, copy: &mut Copy) -> Result<u32> {
+        let mut reader = self.module.bodies[index].get_locals_reader()?;
+        let groups = reader.get_count();
+        let begin = reader.original_position() as usize;
+        let mut first = self.module.params(index);
+        for _ in 0..groups {
+            first += reader.read()?.0;
+        }
+        let ours = locals.count();
+        (groups + u32::from(ours > 0)).encode(&mut copy.out);
+        copy.skip_to(begin);
+        copy.up_to(reader.original_position() as usize);
+        if ours > 0 {
+            ours.encode(&mut copy.out);
+            ValType::I32.encode(&mut copy.out);
+        }
+        Ok(first)
+    }
+
+    fn edit(&mut self, what: &What, locals: &Locals, out: &mut Vec<u8>, hints: &mut Hints) {
+        match *what {
+            What::Entry(0) | What::Head(0) => {}
+            What::Entry(units) => self.pay(units, locals.scratch(), out, hints),
+            What::Head(units @ DEAR..) => self.pay(units, locals.scratch(), out, hints),
+            What::Head(units) => self.turn(units, locals.turns(), out, hints),
+            What::Function(number) => number.encode(out),
+            What::Long => {
+                InstructionSink::new(out).call(self.added.refill());
+            }
+            What::Move(moved) => {
+                let at = self.moves.iter().position(|known| *known == moved).unwrap_or_else(|| {
+                    self.moves.push(moved);
+                    self.moves.len() - 1
+                });
+                InstructionSink::new(out).call(self.added.moves() + at as u32);
+            }
+        }
+    }
+
+    /// Takes off the fuel.
+    fn pay(&self, units: u32, scratch: u32, out: &mut Vec<u8>, hints: &mut Hints) {
+        let (fuel, units) = (self.added.fuel, units.min(MOST) as i32);
+        let mut code = InstructionSink::new(out);
+        code.global_get(fuel).i32_const(units).i32_sub().local_tee(scratch).global_set(fuel);
+        code.local_get(scratch).i32_const(0).i32_lt_s();
+        hints.push(out.len() as u32);
+        InstructionSink::new(out).if_(BlockType::Empty).call(self.added.refill()).end();
+    }
+
+    /// Counts a turn of a loop.
+    fn turn(&self, units: u32, turns: u32, out: &mut Vec<u8>, hints: &mut Hints) {
+        let mut code = InstructionSink::new(out);
+        code.local_get(turns).i32_const(units as i32).i32_add().local_tee(turns).i32_const(TURNS).i32_ge_s();
+        hints.push(out.len() as u32);
+        let mut code = InstructionSink::new(out);
+        code.if_(BlockType::Empty).local_get(turns).call(self.added.tick).i32_const(0).local_set(turns).end();
+    }
+
+    /// The functions that are added, in the order of their numbers.
+    pub fn functions(&self, code: &mut CodeSection) {
+        code.function(&self.tick()).function(&self.refill());
+        for moved in &self.moves {
+            code.function(&self.moved(*moved));
+        }
+    }
+
+    fn tick(&self) -> Function {
+        let fuel = self.added.fuel;
+        let mut function = Function::new([]);
+        let mut code = function.instructions();
+        code.global_get(fuel).local_get(0).i32_sub().local_tee(0).global_set(fuel);
+        code.local_get(0).i32_const(0).i32_lt_s().if_(BlockType::Empty).call(self.added.refill()).end().end();
+        function
+    }
+
+    fn refill(&self) -> Function {
+        let mut function = Function::new([]);
+        function.instructions().i32_const(FUEL).global_set(self.added.fuel).call(self.added.check).end();
+        function
+    }
+
+    /// `(to, from or byte, length)`: the instruction, in pieces with checks between them where it is
+    /// long. One that is out of bounds must trap before anything is written, so it is not taken to
+    /// pieces. Pieces of a copy go upwards or downwards as `memmove(3)` does.
+    fn moved(&self, moved: Move) -> Function {
+        const TO: u32 = 0;
+        const FROM: u32 = 1;
+        const LENGTH: u32 = 2;
+        /// A first touch of so much memory takes 100 us or so.
+        const PIECE: i32 = 1 << 20;
+        /// 16 bytes a unit.
+        const UNITS: i32 = 4;
+        let mut function = Function::new([]);
+        let mut code = function.instructions();
+        code.local_get(LENGTH).i32_const(super::cost::SMALL_MOVE).i32_gt_u().if_(BlockType::Empty);
+        code.local_get(LENGTH).i32_const(UNITS).i32_shr_u().call(self.added.tick);
+        code.local_get(LENGTH).i32_const(PIECE).i32_gt_u();
+        inside(&mut code, moved);
+        code.i32_and().if_(BlockType::Empty);
+        if matches!(moved, Move::Copy { .. }) {
+            code.local_get(TO).local_get(FROM).i32_gt_u().if_(BlockType::Empty);
+            code.loop_(BlockType::Empty);
+            code.local_get(LENGTH).i32_const(PIECE).i32_sub().local_set(LENGTH);
+            for base in [TO, FROM] {
+                code.local_get(base).local_get(LENGTH).i32_add();
+            }
+            code.i32_const(PIECE);
+            instruction(&mut code, moved);
+            code.i32_const(FUEL).call(self.added.tick);
+            code.local_get(LENGTH).i32_const(PIECE).i32_gt_u().br_if(0).end().else_();
+        }
+        code.loop_(BlockType::Empty);
+        code.local_get(TO).local_get(FROM).i32_const(PIECE);
+        instruction(&mut code, moved);
+        code.i32_const(FUEL).call(self.added.tick);
+        code.local_get(TO).i32_const(PIECE).i32_add().local_set(TO);
+        if matches!(moved, Move::Copy { .. }) {
+            code.local_get(FROM).i32_const(PIECE).i32_add().local_set(FROM);
+        }
+        code.local_get(LENGTH).i32_const(PIECE).i32_sub().local_tee(LENGTH);
+        code.i32_const(PIECE).i32_gt_u().br_if(0).end();
+        if matches!(moved, Move::Copy { .. }) {
+            code.end();
+        }
+        code.end().end();
+        code.local_get(TO).local_get(FROM).local_get(LENGTH);
+        instruction(&mut code, moved);
+        code.end();
+        function
+    }
+}
+
+fn instruction(code: &mut InstructionSink, moved: Move) {
+    match moved {
+        Move::Copy { to, from } => code.memory_copy(to, from),
+        Move::Fill { memory } => code.memory_fill(memory),
+    };
+}
+
+/// Pushes whether both ranges of a move are inside their memories.
+fn inside(code: &mut InstructionSink, moved: Move) {
+    let mut range = |address: u32, memory: u32| {
+        code.local_get(address).i64_extend_i32_u().local_get(2).i64_extend_i32_u().i64_add();
+        code.memory_size(memory).i64_extend_i32_u().i64_const(16).i64_shl().i64_le_u();
+    };
+    match moved {
+        Move::Fill { memory } => range(0, memory),
+        Move::Copy { to, from } => {
+            range(0, to);
+            range(1, from);
+            code.i32_and();
+        }
+    }
+}
+
+/// The locals that a body's checks need.
+struct Locals {
+    first: u32,
+    counts: bool,
+    pays: bool,
+}
+
+impl Locals {
+    fn of(edits: &[Edit]) -> Locals {
+        let any = |test: fn(&What) -> bool| edits.iter().any(|edit| test(&edit.what));
+        Locals {
+            first: 0,
+            counts: any(|what| matches!(what, What::Head(1..DEAR))),
+            pays: any(|what| matches!(what, What::Entry(1..) | What::Head(DEAR..))),
+        }
+    }
+    fn count(&self) -> u32 {
+        u32::from(self.counts) + u32::from(self.pays)
+    }
+    fn turns(&self) -> u32 {
+        self.first
+    }
+    fn scratch(&self) -> u32 {
+        self.first + u32::from(self.counts)
+    }
+}

@@ -1,0 +1,158 @@
+//! The sections beside the code: the check's import, its types and its global are added, and the
+//! functions behind the new import have other numbers.
+
+use wasm_encoder::{ConstExpr as Constant, Encode, GlobalType, SectionId, ValType};
+use wasmparser::{
+    BinaryReader, ConstExpr, Element, ElementItems, ElementKind, ElementSectionReader, ExportSectionReader,
+    ExternalKind, GlobalSectionReader, Result, SectionLimited, TableInit, TableSectionReader,
+};
+
+use super::copy::{Copy, Renumber};
+use super::module::Module;
+
+fn reader<'a>(module: &Module<'a>, id: SectionId) -> Option<BinaryReader<'a>> {
+    let range = module.section(id)?;
+    let (begin, bytes) = (range.start as u64, &module.bytes[range]);
+    Some(BinaryReader::new_features(bytes, begin, crate::program::features()))
+}
+
+/// The constant expressions that can have references to functions in them.
+pub fn expressions<'a>(module: &Module<'a>) -> Result<Vec<ConstExpr<'a>>> {
+    let mut found = Vec::new();
+    if let Some(reader) = reader(module, SectionId::Global) {
+        for global in GlobalSectionReader::new(reader)? {
+            found.push(global?.init_expr);
+        }
+    }
+    if let Some(reader) = reader(module, SectionId::Table) {
+        for table in TableSectionReader::new(reader)? {
+            if let TableInit::Expr(expression) = table?.init {
+                found.push(expression);
+            }
+        }
+    }
+    for element in elements(module)? {
+        if let ElementItems::Expressions(_, items) = element?.items {
+            for item in items {
+                found.push(item?);
+            }
+        }
+    }
+    Ok(found)
+}
+
+pub fn elements<'a>(module: &Module<'a>) -> Result<impl Iterator<Item = Result<Element<'a>>> + use<'a>> {
+    let section = reader(module, SectionId::Element).map(ElementSectionReader::new).transpose()?;
+    Ok(section.into_iter().flatten())
+}
+
+/// A section of `count` more entries, which `add` writes. Made if there is none.
+pub fn appended(module: &Module, id: SectionId, count: u32, add: impl FnOnce(&mut Vec<u8>)) -> Result<Vec<u8>> {
+    let mut out = Vec::new();
+    match module.section(id) {
+        None => count.encode(&mut out),
+        Some(range) => {
+            let bytes = &module.bytes[range];
+            let mut old = BinaryReader::new(bytes, 0);
+            (old.read_var_u32()? + count).encode(&mut out);
+            out.extend_from_slice(&bytes[old.current_position()..]);
+        }
+    }
+    add(&mut out);
+    Ok(out)
+}
+
+/// Globals, and one more that can be changed and begins with `value`.
+pub fn globals(module: &Module, renumber: &Renumber, value: i32) -> Result<Vec<u8>> {
+    let ty = GlobalType { val_type: ValType::I32, mutable: true, shared: false };
+    let add = |out: &mut Vec<u8>| {
+        ty.encode(out);
+        Constant::i32_const(value).encode(out);
+    };
+    let Some(reader) = reader(module, SectionId::Global) else {
+        return appended(module, SectionId::Global, 1, add);
+    };
+    let section = GlobalSectionReader::new(reader)?;
+    let mut copy = items(module, &section);
+    (section.count() + 1).encode(&mut copy.out);
+    for global in section {
+        copy.expression(&global?.init_expr, renumber)?;
+    }
+    add(&mut copy.out);
+    Ok(copy.out)
+}
+
+/// A copy that begins with a section's first entry.
+fn items<'a, T>(module: &Module<'a>, section: &SectionLimited<'_, T>) -> Copy<'a> {
+    Copy::new(module.bytes, section.original_position() as usize)
+}
+
+pub fn tables(module: &Module, renumber: &Renumber) -> Result<Option<Vec<u8>>> {
+    let Some(reader) = reader(module, SectionId::Table) else { return Ok(None) };
+    let end = reader.range().end as usize;
+    let section = TableSectionReader::new(reader)?;
+    let mut copy = items(module, &section);
+    section.count().encode(&mut copy.out);
+    for table in section {
+        if let TableInit::Expr(expression) = table?.init {
+            copy.expression(&expression, renumber)?;
+        }
+    }
+    copy.up_to(end);
+    Ok(Some(copy.out))
+}
+
+pub fn exports(module: &Module, renumber: &Renumber) -> Result<Option<Vec<u8>>> {
+    let Some(reader) = reader(module, SectionId::Export) else { return Ok(None) };
+    let section = ExportSectionReader::new(reader)?;
+    let mut out = Vec::new();
+    section.count().encode(&mut out);
+    for export in section {
+        let export = export?;
+        export.name.encode(&mut out);
+        let (kind, index) = match export.kind {
+            ExternalKind::Func | ExternalKind::FuncExact => {
+                (wasm_encoder::ExportKind::Func, renumber.function(export.index))
+            }
+            ExternalKind::Table => (wasm_encoder::ExportKind::Table, export.index),
+            ExternalKind::Memory => (wasm_encoder::ExportKind::Memory, export.index),
+            ExternalKind::Global => (wasm_encoder::ExportKind::Global, export.index),
+            ExternalKind::Tag => (wasm_encoder::ExportKind::Tag, export.index),
+        };
+        kind.encode(&mut out);
+        index.encode(&mut out);
+    }
+    Ok(Some(out))
+}
+
+pub fn element_segments(module: &Module, renumber: &Renumber) -> Result<Option<Vec<u8>>> {
+    let Some(reader) = reader(module, SectionId::Element) else { return Ok(None) };
+    let end = reader.range().end as usize;
+    let section = ElementSectionReader::new(reader)?;
+    let mut copy = items(module, &section);
+    section.count().encode(&mut copy.out);
+    for element in section {
+        let element = element?;
+        if let ElementKind::Active { offset_expr, .. } = &element.kind {
+            copy.expression(offset_expr, renumber)?;
+        }
+        match element.items {
+            ElementItems::Functions(functions) => {
+                copy.up_to(functions.original_position() as usize);
+                let mut items = functions.into_iter();
+                while let Some(function) = items.next() {
+                    // Function numbers follow each other without a gap.
+                    renumber.function(function?).encode(&mut copy.out);
+                    copy.skip_to(items.original_position() as usize);
+                }
+            }
+            ElementItems::Expressions(_, expressions) => {
+                for expression in expressions {
+                    copy.expression(&expression?, renumber)?;
+                }
+            }
+        }
+    }
+    copy.up_to(end);
+    Ok(Some(copy.out))
+}

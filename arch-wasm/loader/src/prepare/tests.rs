@@ -1,0 +1,86 @@
+//! What is prepared is valid, has its checks, and cannot pretend to be something else.
+
+use wasmparser::{Parser, Payload, Validator};
+
+use super::*;
+use crate::program::{Memory, features};
+
+fn wasm(fields: &str) -> Vec<u8> {
+    wat::parse_str(format!("(module {fields} (func (export \"_start\")))"))
+        .unwrap_or_else(|error| panic!("{fields}: {error}"))
+}
+
+fn prepared(fields: &str) -> Vec<u8> {
+    let out = prepare(&wasm(fields)).unwrap();
+    Validator::new_with_features(features()).validate_all(&out).unwrap_or_else(|error| panic!("{fields}: {error}"));
+    out
+}
+
+fn custom<'a>(wasm: &'a [u8], name: &str) -> Vec<&'a [u8]> {
+    let payloads = Parser::new(0).parse_all(wasm).map(Result::unwrap);
+    let found = payloads.filter_map(|payload| match payload {
+        Payload::CustomSection(custom) if custom.name() == name => Some(custom.data()),
+        _ => None,
+    });
+    found.collect()
+}
+
+#[test]
+fn a_description_says_what_check_said() {
+    for fields in [
+        "",
+        "(memory 1) (func $s) (start $s)",
+        "(import \"env\" \"mem\" (memory 3 7)) (import \"wasi_unstable\" \"fd_seek\" (func (param i32 i64 i32 i32) (result i32)))",
+        "(import \"vkernel\" \"getpid\" (func (result i32))) (import \"wasi_snapshot_preview1\" \"proc_exit\" (func (param i32))) \
+         (memory (export \"ram\") 2)",
+    ] {
+        let program = check(&wasm(fields)).unwrap();
+        let out = prepared(fields);
+        let [payload] = custom(&out, SECTION)[..] else { panic!("{fields}") };
+        let told = described(payload).unwrap();
+        assert_eq!(told, Program { rewritten: None, ..program });
+        for n in 0..payload.len() {
+            assert!(described(&payload[..n]).is_err());
+        }
+        assert!(described(&[payload, &[0]].concat()).is_err());
+    }
+}
+
+#[test]
+fn a_program_cannot_describe_itself() {
+    let mine = describe::describe(&Program { memory: Memory::Exported("x".into()), ..check(&wasm("")).unwrap() });
+    let mut bytes = wasm("(memory 1)");
+    CustomSection { name: SECTION.into(), data: mine.into() }.append_to(&mut bytes);
+    let out = prepare(&bytes).unwrap();
+    let [payload] = custom(&out, SECTION)[..] else { panic!("not one") };
+    assert_eq!(described(payload).unwrap().memory, Memory::Exported("memory".into()));
+}
+
+#[test]
+fn what_is_prepared_is_not_prepared_again() {
+    let out = prepared("(memory 1)");
+    let message = prepare(&out).unwrap_err().to_string();
+    assert!(message.starts_with("imports \"vk.check\""), "{message}");
+}
+
+#[test]
+fn functions_keep_their_meaning_where_they_are_named() {
+    let out = prepared(
+        "(import \"vkernel\" \"getpid\" (func $i (result i32)))
+         (table $t 3 funcref (ref.func $b)) (table 2 (ref null func)) (memory 1)
+         (global $g funcref (ref.func $a)) (global $h (mut i32) (i32.const 4)) (tag $e (param i32))
+         (func $a (result i32) (call $i)) (func $b (result i32) (return_call $a)) (func $c (drop (ref.func $a)))
+         (elem (i32.const 1) $a $i) (elem (table 1) (i32.const 0) (ref null func) (ref.func $b) (ref.null func))
+         (elem declare func $a $c) (data (i32.const 0) \"x\") (data \"passive\")
+         (func (memory.init 1 (i32.const 0) (i32.const 0) (i32.const 1)))
+         (export \"a\" (func $a)) (export \"g\" (global $g)) (@custom \"name\" \"\")",
+    );
+    let text = wasmparser_names(&out);
+    assert_eq!(text, ["a", "g", "_start"]);
+    assert!(custom(&out, "name").is_empty());
+}
+
+fn wasmparser_names(wasm: &[u8]) -> Vec<String> {
+    let types = Validator::new_with_features(features()).validate_all(wasm).unwrap();
+    types.as_ref().core_exports().unwrap().map(|(name, _)| name.to_string()).filter(|n| n != "memory").collect()
+}

@@ -34,7 +34,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use abi::SysResult;
 use abi::trapframe::{ACTION_UNWIND, FIRST_VMSPACE, Next, Reason, irq};
-use abi::types::{sig, wait};
+use abi::types::wait;
 use ksync::SpinLock;
 
 use crate::kern::cred::Ucred;
@@ -53,6 +53,7 @@ pub struct Kernel {
     pub root: SpinLock<Option<VnodeRef>>,
     pub namecache: vfs::namecache::NameCache,
     pub console: tty::Console,
+    pub ttys: tty::Ttys,
     pub trace: kern::ktrace::Trace,
     pub hostname: SpinLock<Vec<u8>>,
     /// CLOCK_MONOTONIC at `start`.
@@ -71,6 +72,7 @@ impl Kernel {
             root: SpinLock::new(&locks::MOUNTS, None),
             namecache: Default::default(),
             console: Default::default(),
+            ttys: Default::default(),
             trace: Default::default(),
             hostname: SpinLock::new(&locks::PROC, b"vkernel".to_vec()),
             started_ns: AtomicU64::new(0),
@@ -168,7 +170,9 @@ impl Kernel {
         match irq {
             irq::DEVICE => tty::device_ready(self, arg),
             irq::SIGNAL => kern::sig::console_signal(self, arg),
-            irq::WINCH => kern::sig::console_signal(self, sig::WINCH),
+            irq::WINCH => tty::resized(self, arg),
+            irq::ATTACH => tty::attached(self, arg),
+            irq::HANGUP => tty::hung_up(self, arg),
             irq::SHUTDOWN => kern::sig::kill_all(self),
             irq::TICK => kern::sig::check_cpu_limits(self, arg),
             _ => {}

@@ -17,7 +17,8 @@
 //!                   tmpfs-dir    entries of directories (several: by address)
 //!                     tmpfs-node attributes of one node
 //!                       pipe
-//!                       tty
+//!                       ttys     which devices are attached, and to which session
+//!                       tty      the state of one terminal
 //!                         waitq  sleepers
 //!                           cons the console's line
 //! ```
@@ -37,6 +38,7 @@ pub static TMPFS_TREE: Class = Class::new("tmpfs-tree", 245);
 pub static TMPFS_DIR: Class = Class::nesting("tmpfs-dir", 250);
 pub static TMPFS_NODE: Class = Class::nesting("tmpfs-node", 260);
 pub static PIPE: Class = Class::new("pipe", 300);
+pub static TTYS: Class = Class::new("ttys", 305);
 pub static TTY: Class = Class::new("tty", 310);
 pub static WAITQ: Class = Class::new("waitq", 400);
 pub static CONS: Class = Class::new("cons", 500);

@@ -27,7 +27,7 @@ pub fn finish(lp: &Arc<Lwp>) {
     let (kernel, proc) = (&lp.kernel, &lp.proc);
     // A process that is out of user code without having exited was killed by its host.
     let status = proc.dying.load(SeqCst).checked_sub(1).map_or(wait::signaled(sig::KILL), |s| s as u32);
-    crate::tty::proc_exited(kernel, proc);
+    crate::tty::session::proc_exited(kernel, proc);
     proc.files.clear();
     let dirs = proc.dirs.lock().take();
     drop(dirs);

@@ -117,6 +117,8 @@ fn resume(kernel: &Kernel, proc: &Arc<Proc>) {
         if let Some(lp) = &*proc.lwp.lock() {
             lp.clear_flag(lwpflag::STOPPED);
             lp.machine().lwp_kick(lp, kick::GO);
+            // Who sleeps in a read of a terminal looks whether it may still do that.
+            lp.waiter.wake();
         }
         parent_of(&tree, proc)
     };
@@ -275,13 +277,21 @@ pub fn sys_sigtimedwait(lp: &Lwp, set: UAddr, timeout_ns: u64) -> SysResult<u32>
 
 /// A signal from the console's user: to the foreground group.
 pub fn console_signal(kernel: &Kernel, signal: u32) {
-    if signal == 0 || signal >= sig::COUNT {
-        return;
+    if signal != 0 && signal < sig::COUNT {
+        signal_group(kernel, kernel.console.foreground(), signal);
     }
-    let group = crate::tty::foreground(kernel);
+}
+
+/// Sends a signal to the members of a group, whoever asks. Never sleeps.
+pub fn signal_group(kernel: &Kernel, group: Pid, signal: u32) {
+    signal_all(kernel, signal, |p| p.pgid.load(Relaxed) == group);
+}
+
+/// Sends a signal to all processes that are so. Never sleeps.
+pub fn signal_all(kernel: &Kernel, signal: u32, is: impl Fn(&Proc) -> bool) {
     let members: Vec<Arc<Proc>> = {
         let tree = kernel.procs.tree.lock();
-        tree.map.values().filter(|n| n.proc.pgid.load(Relaxed) == group).map(|n| n.proc.clone()).collect()
+        tree.map.values().filter(|n| is(&n.proc)).map(|n| n.proc.clone()).collect()
     };
     for p in members {
         psignal(kernel, &p, signal);

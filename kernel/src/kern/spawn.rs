@@ -56,6 +56,8 @@ pub fn sys_spawn(lp: &Lwp, request: UAddr, len: u32) -> SysResult<i32> {
         Ok(()) => Ok(child.pid),
         Err(e) => {
             lp.kernel.proc_undo(&child);
+            // It may have opened a terminal for a session of its own.
+            crate::tty::session::proc_exited(&lp.kernel, &child);
             dismantle(&child);
             Err(e)
         }
@@ -105,7 +107,7 @@ fn prepare(lp: &Lwp, child: &Lwp, r: &mut Reader<'_>) -> SysResult<()> {
     become_program(child, loaded)?;
     if flags & sp::FOREGROUND != 0 {
         // Only now: a group that never comes to be must not keep the keyboard.
-        crate::tty::set_foreground(&lp.kernel, child.proc.pgid.load(Relaxed));
+        crate::tty::session::set_foreground(child);
     }
     Ok(())
 }
@@ -131,6 +133,10 @@ fn set_groups(lp: &Lwp, child: &Lwp, flags: u32, pgroup: i32) -> SysResult<()> {
             return Err(Errno::EPERM);
         }
         p.pgid.store(group, Relaxed);
+    }
+    if flags & sp::SIGDEF != 0 {
+        p.ignored.store(0, Relaxed);
+        p.blocked.store(0, Relaxed);
     }
     if flags & sp::FOREGROUND != 0 {
         // A shell ignores the keyboard's signals; its foreground job must not.

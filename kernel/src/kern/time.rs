@@ -34,10 +34,14 @@ pub fn sys_clock_getres(lp: &Lwp, id: u32, out: UAddr) -> SysResult<()> {
 /// Sleeps until a time of a clock. EINTR.
 pub fn kern_sleep(lp: &Lwp, id: u32, absolute: bool, ns: u64) -> SysResult<()> {
     let deadline_ns = deadline(lp, id, absolute, ns)?;
-    lp.waiter.reset();
-    match lp.sleep(deadline_ns) {
-        Err(Errno::ETIMEDOUT) | Ok(()) => Ok(()),
-        Err(e) => Err(e),
+    loop {
+        lp.waiter.reset();
+        match lp.sleep(deadline_ns) {
+            Err(Errno::ETIMEDOUT) => return Ok(()),
+            // Woken by SIGCONT: the time goes on.
+            Ok(()) => {}
+            Err(e) => return Err(e),
+        }
     }
 }
 

@@ -14,6 +14,8 @@ mod sched;
 mod shortage;
 mod signals;
 mod stdio;
+mod tty;
+mod tty_sessions;
 
 use core::ops::Range;
 

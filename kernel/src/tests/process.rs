@@ -260,7 +260,7 @@ fn a_zombie_keeps_its_name_only() {
 fn a_spawn_that_fails_leaves_the_terminal_to_whom_it_was() {
     let vk = Fake::seeded(1).program("seven", |_| 7).boot();
     let h = vk.lwp(|sys| {
-        let group = || crate::tty::foreground(&sys.lp.kernel);
+        let group = || sys.lp.kernel.console.foreground();
         let (before, flags) = (group(), spawn::FOREGROUND | spawn::SETPGROUP);
         assert_eq!(sys.spawn(&Request::new("/bin/none").flags(flags)), Err(Errno::ENOENT));
         assert_eq!(group(), before);

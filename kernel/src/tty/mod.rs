@@ -1,354 +1,170 @@
-//! The terminal, and the host's standard streams that may be one: device units 0, 1 and 2.
+//! Terminals.
 //!
-//! A [`Terminal`] is an open stream's vnode. The host edits lines and echoes while the terminal is
-//! cooked; a program that turns ICANON off gets the host's raw mode until it turns it on again or
-//! exits. Reading from a background group is allowed. What all streams share is the [`Console`].
+//! Two kinds: the host's standard streams, where a terminal's lines are edited by the host
+//! ([`console`]), and devices that are attached while the kernel runs ([`unit`]): terminals with a
+//! line discipline of the kernel's own ([`ldisc`]), and streams of bytes. A session has at most one
+//! terminal that controls it ([`session`]). `init` serves what is attached through `/dev/attach`
+//! ([`attach`]).
+//!
+//! Interrupts come in here. They never sleep; they may come on several CPUs at once.
 
-pub mod termios;
+pub mod attach;
+mod console;
+mod input;
+mod ldisc;
+mod node;
+mod output;
+pub mod session;
+mod termios;
+mod unit;
+mod width;
 
 use alloc::sync::Arc;
-use alloc::vec::Vec;
-use core::sync::atomic::{AtomicI32, Ordering::Relaxed};
+use core::sync::atomic::Ordering::Relaxed;
 
 use abi::syscalls::UAddr;
-use abi::types::{Stat, Winsize, devctl, ioctl, mode, poll, sig};
+use abi::types::devctl::{ATTACHED_FIRST, ATTACHED_MAX};
+use abi::types::{devctl, sig, termios as bits, wait};
 use abi::{Errno, SysResult};
 use ksync::SpinLock;
 
 use crate::Kernel;
-use crate::kern::poll::Registrar;
-use crate::kern::proc::{Lwp, Pid, Proc, group_in_session};
-use crate::kern::synch::{FOREVER, WaitQueue};
+use crate::kern::proc::{Lwp, Pid, group_in_session};
+use crate::kern::synch::WaitQueue;
 use crate::locks;
-use crate::uio::Uio;
-use crate::vfs::vnode::{Head, Owner, SetAttr, Vnode, VnodeRef, ioflag};
+pub use console::{CONSOLE_NUMBER, Console, Terminal, device_ready as console_ready};
+pub use node::{lookup, names, open_number};
 use termios::Termios;
+use unit::Unit;
 
-/// `st_rdev` of `/dev/tty`, `/dev/console`, of a terminal, and of the host's null device.
+/// `st_rdev` of `/dev/tty` and `/dev/attach`.
 pub const TTY_NUMBER: u64 = 5 << 8;
-pub const CONSOLE_NUMBER: u64 = 5 << 8 | 1;
-const PTY_NUMBER: u64 = 136 << 8;
-const NULL_NUMBER: u64 = 1 << 8 | 3;
+pub const ATTACH_NUMBER: u64 = 10 << 8;
 
-const UNITS: usize = 3;
-/// Moved at once, at most.
-const PIECE: usize = 32 << 10;
-const SMALL: usize = 512;
+const SLOTS: usize = ATTACHED_MAX as usize;
 
-/// The state of the terminal.
-pub struct Console {
-    /// Woken by the interrupt of each unit.
-    queues: [Arc<WaitQueue>; UNITS],
-    /// The group that the keyboard's signals go to: that of pid 1 until somebody chooses another.
-    foreground: AtomicI32,
-    settings: SpinLock<Termios>,
+/// The devices that are attached.
+pub struct Ttys {
+    slots: SpinLock<[Option<Arc<Unit>>; SLOTS]>,
+    /// Woken when there is something to read from `/dev/attach`.
+    events: Arc<WaitQueue>,
 }
 
-impl Default for Console {
+impl Default for Ttys {
     fn default() -> Self {
-        Console {
-            queues: core::array::from_fn(|_| Arc::new(WaitQueue::new())),
-            foreground: AtomicI32::new(1),
-            settings: SpinLock::new(&locks::TTY, Termios::default()),
-        }
+        Ttys { slots: SpinLock::new(&locks::TTYS, [const { None }; SLOTS]), events: Arc::new(WaitQueue::new()) }
     }
 }
 
-/// The interrupt: a unit may be ready. Never sleeps.
+impl Ttys {
+    fn slot(unit: u32) -> Option<usize> {
+        let slot = unit.checked_sub(ATTACHED_FIRST)? as usize;
+        (slot < SLOTS).then_some(slot)
+    }
+
+    fn get(&self, unit: u32) -> Option<Arc<Unit>> {
+        let slot = Self::slot(unit)?;
+        self.slots.lock()[slot].clone()
+    }
+
+    /// The first that is so.
+    fn find(&self, is: impl Fn(&Unit) -> bool) -> Option<Arc<Unit>> {
+        self.slots.lock().iter().flatten().find(|u| is(u)).cloned()
+    }
+}
+
+/// `irq::DEVICE`: a unit is ready for something.
 pub fn device_ready(kernel: &Kernel, unit: u32) {
-    if let Some(q) = kernel.console.queues.get(unit as usize) {
-        q.wake_all();
+    if unit < ATTACHED_FIRST {
+        return console_ready(kernel, unit);
+    }
+    if let Some(unit) = kernel.ttys.get(unit) {
+        unit.service(kernel);
     }
 }
 
-/// The foreground process group.
-pub fn foreground(kernel: &Kernel) -> Pid {
-    kernel.console.foreground.load(Relaxed)
+/// `irq::ATTACH`: a unit is there.
+pub fn attached(kernel: &Kernel, number: u32) {
+    let Some(slot) = Ttys::slot(number) else { return };
+    let Ok(unit) = kernel.machine.admit().and_then(|()| Unit::new(kernel, number)) else {
+        return refuse(kernel, number);
+    };
+    let unit = Arc::new(unit);
+    {
+        let mut slots = kernel.ttys.slots.lock();
+        if slots[slot].is_some() {
+            return;
+        }
+        slots[slot] = Some(unit.clone());
+    }
+    // Reads, and so asks for the interrupt when something is typed.
+    unit.service(kernel);
+    notify(kernel);
 }
 
-pub fn set_foreground(kernel: &Kernel, group: Pid) {
-    kernel.console.foreground.store(group, Relaxed);
+/// There is no memory for the unit.
+fn refuse(kernel: &Kernel, number: u32) {
+    // The host has nothing to answer.
+    let _ = kernel.machine.dev_ctl(number, devctl::EXITED, &mut wait::exited(126).to_le_bytes());
 }
 
-/// A process is gone: if it had the terminal in raw mode, that is undone.
-pub fn proc_exited(kernel: &Kernel, proc: &Proc) {
-    if proc.raw_tty.swap(0, Relaxed) == 0 {
-        return;
-    }
-    *kernel.console.settings.lock() = Termios::default();
-    if let Some(unit) = terminal_unit(kernel) {
-        // Nobody is left to hear of an error.
-        let _ = kernel.machine.dev_ctl(unit, devctl::SET_RAW, &mut [0]);
-    }
-}
-
-/// What the host says a unit is.
-fn kind(kernel: &Kernel, unit: u32) -> u32 {
-    kernel.machine.dev_ctl(unit, devctl::KIND, &mut []).unwrap_or(devctl::KIND_NULL)
-}
-
-/// The first unit that is a terminal.
-fn terminal_unit(kernel: &Kernel) -> Option<u32> {
-    (0..UNITS as u32).find(|&u| kind(kernel, u) == devctl::KIND_TTY)
-}
-
-/// One of the streams, or the terminal that two or three of them are.
-pub struct Terminal {
-    head: Head,
-    /// The units read from and written to.
-    input: u32,
-    output: u32,
-    kind: u32,
-    ino: u64,
-    rdev: u64,
-}
-
-impl Terminal {
-    /// The host's standard input, output or error.
-    pub fn of_unit(lp: &Lwp, unit: u32) -> SysResult<VnodeRef> {
-        if unit as usize >= UNITS {
-            return Err(Errno::ENXIO);
-        }
-        match kind(&lp.kernel, unit) {
-            devctl::KIND_TTY => Ok(Self::terminal(lp, unit)),
-            kind => {
-                let rdev = if kind == devctl::KIND_NULL { NULL_NUMBER } else { 0 };
-                Ok(Self::make(lp, unit, unit, kind, 2 + unit as u64, rdev))
-            }
-        }
-    }
-
-    /// `/dev/tty`. ENXIO when no stream is a terminal.
-    pub fn controlling(lp: &Lwp) -> SysResult<VnodeRef> {
-        let unit = terminal_unit(&lp.kernel).ok_or(Errno::ENXIO)?;
-        Ok(Self::terminal(lp, unit))
-    }
-
-    /// `/dev/console`: standard input and output, whatever they are.
-    pub fn console(lp: &Lwp) -> SysResult<VnodeRef> {
-        let kind = match kind(&lp.kernel, devctl::STDIN) {
-            devctl::KIND_TTY => devctl::KIND_TTY,
-            _ => devctl::KIND_NULL,
-        };
-        Ok(Self::make(lp, devctl::STDIN, devctl::STDOUT, kind, 5, CONSOLE_NUMBER))
-    }
-
-    /// A terminal is read through standard input if that is one, and written to through one of the others.
-    fn terminal(lp: &Lwp, unit: u32) -> VnodeRef {
-        let tty = |&u: &u32| kind(&lp.kernel, u) == devctl::KIND_TTY;
-        let input = Some(devctl::STDIN).filter(tty).unwrap_or(unit);
-        let output = match unit {
-            devctl::STDIN => [devctl::STDOUT, devctl::STDERR].into_iter().find(tty).unwrap_or(unit),
-            _ => unit,
-        };
-        Self::make(lp, input, output, devctl::KIND_TTY, 1, PTY_NUMBER)
-    }
-
-    fn make(lp: &Lwp, input: u32, output: u32, kind: u32, ino: u64, rdev: u64) -> VnodeRef {
-        let head = Head::new(lp.kernel.mounts.anonymous(&lp.kernel));
-        Arc::new(Terminal { head, input, output, kind, ino, rdev })
-    }
-
-    fn is_tty(&self) -> SysResult<()> {
-        if self.kind == devctl::KIND_TTY { Ok(()) } else { Err(Errno::ENOTTY) }
-    }
-
-    /// Bytes from the host; 0 at its end. Sleeps for them unless told not to.
-    fn take(&self, lp: &Lwp, buf: &mut [u8], flags: u32) -> SysResult<usize> {
-        let machine = lp.machine();
-        let mut look = || match machine.dev_read(self.input, buf) {
-            Err(Errno::EAGAIN) => None,
-            other => Some(other),
-        };
-        if flags & ioflag::NONBLOCK != 0 {
-            return look().unwrap_or(Err(Errno::EAGAIN));
-        }
-        lp.kernel.console.queues[self.input as usize].wait(lp, FOREVER, look)?
-    }
-
-    /// All of the bytes to the host; `done` says how many it has taken.
-    fn give(&self, lp: &Lwp, buf: &[u8], done: &mut usize, flags: u32) -> SysResult<()> {
-        let machine = lp.machine();
-        while *done < buf.len() {
-            let look = || match machine.dev_write(self.output, &buf[*done..]) {
-                Err(Errno::EAGAIN) => None,
-                other => Some(other),
-            };
-            let n = if flags & ioflag::NONBLOCK != 0 {
-                look().unwrap_or(Err(Errno::EAGAIN))?
-            } else {
-                lp.kernel.console.queues[self.output as usize].wait(lp, FOREVER, look)??
-            };
-            if n == 0 {
-                return Err(Errno::EIO);
-            }
-            *done += n;
-        }
-        Ok(())
-    }
-
-    /// In raw mode with ISIG the keys that send signals are looked for here. Answers how many bytes
-    /// are left.
-    fn signals(&self, lp: &Lwp, buf: &mut [u8]) -> usize {
-        let settings = *lp.kernel.console.settings.lock();
-        if !settings.raw() || settings.lflag() & termios::ISIG == 0 {
-            return buf.len();
-        }
-        let keys = [(termios::VINTR, sig::INT), (termios::VQUIT, sig::QUIT), (termios::VSUSP, sig::TSTP)];
-        let mut kept = 0;
-        for i in 0..buf.len() {
-            let b = buf[i];
-            match keys.iter().find(|k| b != 0 && settings.cc(k.0) == b) {
-                Some(key) => crate::kern::sig::console_signal(&lp.kernel, key.1),
-                None => {
-                    buf[kept] = b;
-                    kept += 1;
-                }
-            }
-        }
-        kept
-    }
-
-    fn set(&self, lp: &Lwp, arg: UAddr) -> SysResult<()> {
-        let mut new = Termios::default();
-        lp.machine().copyin(arg, &mut new.0)?;
-        let old = core::mem::replace(&mut *lp.kernel.console.settings.lock(), new);
-        if old.raw() != new.raw() {
-            lp.machine().dev_ctl(self.input, devctl::SET_RAW, &mut [new.raw() as u8])?;
-        }
-        lp.proc.raw_tty.store(new.raw() as u32, Relaxed);
-        Ok(())
-    }
-
-    fn set_group(&self, lp: &Lwp, arg: UAddr) -> SysResult<()> {
-        let mut b = [0; 4];
-        lp.machine().copyin(arg, &mut b)?;
-        let group = i32::from_le_bytes(b);
-        if group <= 0 {
-            return Err(Errno::EINVAL);
-        }
-        let sid = lp.proc.sid.load(Relaxed);
-        if !group_in_session(&lp.kernel.procs.tree.lock(), group, sid) {
-            return Err(Errno::EPERM);
-        }
-        set_foreground(&lp.kernel, group);
-        Ok(())
+/// There is something to be read from `/dev/attach`. `init` sleeps in sigtimedwait(2), for its
+/// children too; to a process 1 that does not wait for it the signal would be deadly.
+fn notify(kernel: &Kernel) {
+    kernel.ttys.events.wake_all();
+    if let Ok(init) = kernel.proc_find(1)
+        && init.blocked.load(Relaxed) & 1 << sig::PWR != 0
+    {
+        crate::kern::sig::psignal(kernel, &init, sig::PWR);
     }
 }
 
-/// A buffer of up to PIECE bytes for a transfer of `n`: the small one if that will do.
-fn buffer<'a>(n: usize, small: &'a mut [u8; SMALL], large: &'a mut Vec<u8>) -> &'a mut [u8] {
-    let n = n.min(PIECE);
-    if n > SMALL && large.try_reserve_exact(n).is_ok() {
-        large.resize(n, 0);
-        large
+/// `irq::HANGUP`: nobody is at the other end any more.
+pub fn hung_up(kernel: &Kernel, number: u32) {
+    let Some(unit) = kernel.ttys.get(number) else { return };
+    unit.hang_up(kernel);
+    // Where nobody has begun to run anything, there is nobody to say that it is over.
+    if unit.untold() {
+        unit.over(kernel, wait::signaled(sig::HUP));
     } else {
-        &mut small[..n.min(SMALL)]
+        unit.tell(abi::types::attach::WENT);
+        notify(kernel);
     }
 }
 
-impl Vnode for Terminal {
-    fn head(&self) -> &Head {
-        &self.head
+/// `irq::WINCH`.
+pub fn resized(kernel: &Kernel, number: u32) {
+    if number < ATTACHED_FIRST {
+        return crate::kern::sig::console_signal(kernel, sig::WINCH);
     }
-    fn owner(&self) -> Owner {
-        let kind = match self.kind {
-            devctl::KIND_PIPE => mode::IFIFO,
-            devctl::KIND_FILE => mode::IFREG,
-            _ => mode::IFCHR,
-        };
-        Owner { mode: kind | 0o666, uid: 0, gid: 0 }
+    if let Some(unit) = kernel.ttys.get(number) {
+        unit.resized(kernel);
     }
-    fn getattr(&self, _lp: &Lwp) -> SysResult<Stat> {
-        Ok(Stat {
-            dev: self.head.mount.dev,
-            ino: self.ino,
-            mode: self.owner().mode,
-            nlink: 1,
-            rdev: self.rdev,
-            blksize: 4096,
-            ..Stat::default()
-        })
+}
+
+/// The terminal that controls a session: its device number, and its foreground group.
+pub fn of_session(kernel: &Kernel, sid: Pid) -> (u64, Pid) {
+    match kernel.ttys.find(|u| u.session() == Some(sid)) {
+        Some(unit) => (node::tty_number(&unit), unit.foreground()),
+        None => (console::PTY_NUMBER, kernel.console.foreground()),
     }
-    fn setattr(&self, _lp: &Lwp, set: &SetAttr) -> SysResult<()> {
-        // `> /dev/stdout` truncates, `touch` sets times: no errors, and no effect.
-        if set.mode.is_some() || set.uid.is_some() || set.gid.is_some() { Err(Errno::EPERM) } else { Ok(()) }
+}
+
+/// `struct termios` of a program.
+fn copy_settings(lp: &Lwp, from: UAddr) -> SysResult<Termios> {
+    let mut bytes = [0; bits::SIZE];
+    lp.machine().copyin(from, &mut bytes)?;
+    Termios::from_bytes(&bytes)
+}
+
+/// The argument of `tcsetpgrp(3)`: a group of the caller's session. EINVAL, EPERM.
+fn copy_group(lp: &Lwp, from: UAddr) -> SysResult<Pid> {
+    let mut b = [0; 4];
+    lp.machine().copyin(from, &mut b)?;
+    let group = i32::from_le_bytes(b);
+    if group <= 0 {
+        return Err(Errno::EINVAL);
     }
-    fn read(&self, uio: &mut Uio<'_>, flags: u32) -> SysResult<()> {
-        let lp = uio.lwp();
-        if uio.resid == 0 {
-            return Ok(());
-        }
-        let (mut small, mut large) = ([0; SMALL], Vec::new());
-        let buf = buffer(uio.resid, &mut small, &mut large);
-        loop {
-            let n = self.take(lp, buf, flags)?;
-            let left = if self.kind == devctl::KIND_TTY { self.signals(lp, &mut buf[..n]) } else { n };
-            if left > 0 || n == 0 {
-                return uio.copy_out(&buf[..left]).map(|_| ());
-            }
-        }
-    }
-    fn write(&self, uio: &mut Uio<'_>, flags: u32) -> SysResult<()> {
-        let lp = uio.lwp();
-        let (mut small, mut large) = ([0; SMALL], Vec::new());
-        let buf = buffer(uio.resid, &mut small, &mut large);
-        while uio.resid > 0 {
-            let n = uio.copy_in(buf)?;
-            let mut done = 0;
-            let given = self.give(lp, &buf[..n], &mut done, flags);
-            // What the host didn't take was not written.
-            uio.resid += n - done;
-            given?;
-        }
-        Ok(())
-    }
-    /// A character device without a position is a terminal to WASI's libraries; nothing else may seem one.
-    fn seekable(&self) -> bool {
-        self.kind == devctl::KIND_NULL
-    }
-    fn positioned(&self) -> bool {
-        false
-    }
-    fn fsync(&self, _lp: &Lwp, _data_only: bool) -> SysResult<()> {
-        Err(Errno::EINVAL)
-    }
-    fn poll(&self, lp: &Lwp, events: u16, reg: Option<&mut Registrar>) -> u16 {
-        if let Some(reg) = reg {
-            reg.add(&lp.kernel.console.queues[self.input as usize]);
-            if self.output != self.input {
-                reg.add(&lp.kernel.console.queues[self.output as usize]);
-            }
-        }
-        let ask = |unit, events: u16| match events {
-            0 => 0,
-            e => lp.machine().dev_ctl(unit, devctl::POLL, &mut e.to_le_bytes()).unwrap_or(poll::ERR as u32) as u16,
-        };
-        if self.input == self.output {
-            return ask(self.input, events & (poll::IN | poll::OUT));
-        }
-        ask(self.input, events & poll::IN) | ask(self.output, events & poll::OUT)
-    }
-    fn ioctl(&self, lp: &Lwp, request: u32, arg: UAddr) -> SysResult<u32> {
-        self.is_tty()?;
-        match request {
-            ioctl::TIOCGWINSZ => {
-                let mut size = [0; Winsize::SIZE];
-                lp.machine().dev_ctl(self.output, devctl::GET_WINSIZE, &mut size)?;
-                lp.machine().copyout(&size, arg)?;
-            }
-            ioctl::TIOCGPGRP => lp.machine().put32(arg, foreground(&lp.kernel) as u32)?,
-            ioctl::TIOCSPGRP => self.set_group(lp, arg)?,
-            ioctl::TCGETS => {
-                let settings = *lp.kernel.console.settings.lock();
-                lp.machine().copyout(&settings.0, arg)?;
-            }
-            ioctl::TCSETS | ioctl::TCSETSW | ioctl::TCSETSF => self.set(lp, arg)?,
-            _ => return Err(Errno::ENOTTY),
-        }
-        Ok(0)
-    }
-    fn as_any(&self) -> &dyn core::any::Any {
-        self
-    }
+    let sid = lp.proc.sid.load(Relaxed);
+    if group_in_session(&lp.kernel.procs.tree.lock(), group, sid) { Ok(group) } else { Err(Errno::EPERM) }
 }

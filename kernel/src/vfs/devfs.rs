@@ -1,6 +1,7 @@
 //! devfs: the devices by name.
 //!
-//! `null zero full random urandom` have no state. `tty` and `console` are the terminal (`tty`).
+//! `null zero full random urandom` have no state. `tty` and `console` are the terminal (`tty`), and
+//! `tty1` and so on the devices that are attached just now, which `attach` tells of.
 //! `fd` is the directory of the caller's descriptors, and `stdin stdout stderr` are three of them:
 //! looking one up answers the open file's own vnode, so that opening it opens that file anew.
 
@@ -27,6 +28,7 @@ enum Kind {
     Random,
     Tty,
     Console,
+    Attach,
 }
 
 /// Device numbers as Linux has them: major << 8 | minor, for minors below 256.
@@ -34,7 +36,7 @@ const fn number(major: u64, minor: u64) -> u64 {
     major << 8 | minor
 }
 
-const DEVICES: [(&[u8], Kind, u64); 7] = [
+const DEVICES: [(&[u8], Kind, u64); 8] = [
     (b"null", Kind::Null, number(1, 3)),
     (b"zero", Kind::Zero, number(1, 5)),
     (b"full", Kind::Full, number(1, 7)),
@@ -42,6 +44,7 @@ const DEVICES: [(&[u8], Kind, u64); 7] = [
     (b"urandom", Kind::Random, number(1, 9)),
     (b"tty", Kind::Tty, tty::TTY_NUMBER),
     (b"console", Kind::Console, tty::CONSOLE_NUMBER),
+    (b"attach", Kind::Attach, tty::ATTACH_NUMBER),
 ];
 
 /// Names for descriptors 0, 1 and 2.
@@ -51,6 +54,9 @@ const INO_ROOT: u64 = 1;
 const INO_FD: u64 = 2;
 const INO_DEVICES: u64 = 16;
 const INO_STANDARD: u64 = 64;
+/// Of the attached devices: these and their cookies.
+const INO_ATTACHED: u64 = 128;
+const COOKIE_ATTACHED: u64 = 1000;
 
 /// The most random bytes that one read gives.
 const RANDOM_MAX: usize = (32 << 20) - 1;
@@ -79,10 +85,13 @@ pub fn open_device(lp: &Lwp, rdev: u64, flags: u32) -> SysResult<VnodeRef> {
     let mount = lp.kernel.mounts.all().into_iter().find(|m| m.fstype == "devfs").ok_or(Errno::ENXIO)?;
     let root = mount.root()?;
     let root: &Root = root.as_any().downcast_ref().ok_or(Errno::ENXIO)?;
-    let device = root.devices.iter().find(|d| d.rdev == rdev).ok_or(Errno::ENXIO)?;
+    let device: VnodeRef = match root.devices.iter().find(|d| d.rdev == rdev) {
+        Some(device) => device.clone(),
+        None => tty::open_number(lp, &mount, rdev)?,
+    };
     match device.open(lp, flags)? {
         Some(vp) => Ok(vp),
-        None => Ok(device.clone()),
+        None => Ok(device),
     }
 }
 
@@ -138,19 +147,28 @@ impl Vnode for Root {
         if let Some(n) = STANDARD.iter().position(|s| *s == name) {
             return standard(lp, n as u32);
         }
-        if name == b"fd" { Ok(self.fd.clone()) } else { Err(Errno::ENOENT) }
+        if name == b"fd" {
+            return Ok(self.fd.clone());
+        }
+        tty::lookup(lp, &self.head.mount, name, INO_ATTACHED).ok_or(Errno::ENOENT)
     }
     fn parent(&self, _lp: &Lwp) -> SysResult<VnodeRef> {
         self.head.mount.root()
     }
-    fn readdir(&self, _lp: &Lwp, cookie: u64, f: &mut dyn FnMut(&Dirent<'_>) -> bool) -> SysResult<()> {
+    fn readdir(&self, lp: &Lwp, cookie: u64, f: &mut dyn FnMut(&Dirent<'_>) -> bool) -> SysResult<()> {
         let chr = (mode::IFCHR >> 12) as u8;
         let devices = DEVICES.iter().enumerate().map(|(i, d)| (d.0, INO_DEVICES + i as u64, chr));
         let standard = STANDARD.iter().enumerate().map(|(i, s)| (*s, INO_STANDARD + i as u64, chr));
         let fd = [(&b"fd"[..], INO_FD, (mode::IFDIR >> 12) as u8)];
         let all = devices.chain(standard).chain(fd).zip(1u64..);
-        for ((name, ino, kind), at) in all.skip(cookie.min(1000) as usize) {
+        for ((name, ino, kind), at) in all.skip(cookie.min(COOKIE_ATTACHED) as usize) {
             if !f(&Dirent { ino, kind, cookie: at, name }) {
+                return Ok(());
+            }
+        }
+        for (n, name) in tty::names(&lp.kernel) {
+            let at = COOKIE_ATTACHED + n;
+            if at > cookie && !f(&Dirent { ino: INO_ATTACHED + n, kind: chr, cookie: at, name: name.as_bytes() }) {
                 break;
             }
         }
@@ -228,11 +246,13 @@ impl Vnode for Device {
         &self.head
     }
     fn owner(&self) -> Owner {
-        Owner { mode: mode::IFCHR | 0o666, uid: 0, gid: 0 }
+        // Serving what is attached is for init.
+        let bits = if self.kind == Kind::Attach { 0o600 } else { 0o666 };
+        Owner { mode: mode::IFCHR | bits, uid: 0, gid: 0 }
     }
     fn getattr(&self, _lp: &Lwp) -> SysResult<Stat> {
         let dir = directory(&self.head, self.ino, 1, 0, self.made_ns);
-        Ok(Stat { mode: mode::IFCHR | 0o666, rdev: self.rdev, ..dir })
+        Ok(Stat { mode: self.owner().mode, rdev: self.rdev, ..dir })
     }
     fn setattr(&self, _lp: &Lwp, set: &SetAttr) -> SysResult<()> {
         // Times go nowhere; `touch /dev/null` is no error.
@@ -240,7 +260,8 @@ impl Vnode for Device {
     }
     fn open(&self, lp: &Lwp, _flags: u32) -> SysResult<Option<VnodeRef>> {
         match self.kind {
-            Kind::Tty => Terminal::controlling(lp).map(Some),
+            Kind::Tty => tty::session::controlling(lp).map(Some),
+            Kind::Attach => Ok(Some(tty::attach::Attach::open(lp))),
             Kind::Console => Terminal::console(lp).map(Some),
             _ => Ok(None),
         }

@@ -2,9 +2,11 @@
 //! shell ends.
 //!
 //! The kernel has already mounted `/dev` and `/proc` and opened the console as descriptors 0, 1 and 2.
-//! `init [PROGRAM [ARG...]]` runs something else than the login shell.
+//! `init [PROGRAM [ARG...]]` runs something else than the login shell. `init --attached` has no console:
+//! it serves devices that come and go ([`attached`]), until the system is shut down.
 
-use std::os::wasi::ffi::OsStringExt;
+mod attached;
+
 use vkernel_sys::{Errno, Spawn, fs, io, proc, sys, wait};
 
 const SHELL: &[u8] = b"/bin/sh";
@@ -17,8 +19,9 @@ fn say(what: &str) {
 
 /// The environment of a login, under what the host has given.
 fn environment() -> Vec<Vec<u8>> {
-    let mut env: Vec<Vec<u8>> =
-        std::env::vars_os().map(|(name, value)| [name.into_vec(), value.into_vec()].join(&b'=')).collect();
+    let mut env: Vec<Vec<u8>> = std::env::vars_os()
+        .map(|(name, value)| [name.into_encoded_bytes(), value.into_encoded_bytes()].join(&b'='))
+        .collect();
     for fallback in [PATH, "HOME=/root", "USER=root", "LOGNAME=root", "SHELL=/bin/sh", "TERM=xterm-256color"] {
         let name = fallback.split_inclusive('=').next().unwrap_or_default().as_bytes();
         if !env.iter().any(|e| e.starts_with(name)) {
@@ -30,7 +33,7 @@ fn environment() -> Vec<Vec<u8>> {
 
 /// The child that the system lives for.
 fn start() -> Result<i32, (Vec<u8>, Errno)> {
-    let mut args: Vec<Vec<u8>> = std::env::args_os().skip(1).map(|a| a.into_vec()).collect();
+    let mut args: Vec<Vec<u8>> = std::env::args_os().skip(1).map(|a| a.into_encoded_bytes()).collect();
     let path = if args.is_empty() {
         // The dash says that it is a login shell.
         args.push(b"-sh".to_vec());
@@ -55,6 +58,11 @@ fn shut_down(status: i32) -> ! {
 }
 
 fn main() {
+    if std::env::args_os().nth(1).is_some_and(|a| a == "--attached") {
+        let e = attached::serve();
+        say(&format!("cannot serve attached devices: {e}"));
+        shut_down(1);
+    }
     let child = match start() {
         Ok(pid) => pid,
         Err((path, e)) => {

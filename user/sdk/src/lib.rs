@@ -18,7 +18,7 @@ pub mod raw;
 pub mod sys;
 pub mod tty;
 
-pub use abi::types::{Rusage, Stat, Statvfs, Winsize, access, at, fcntl, mode, o, rlimit, sig, wait};
+pub use abi::types::{Rusage, Stat, Statvfs, Winsize, access, at, attach, devctl, fcntl, mode, o, rlimit, sig, wait};
 pub use abi::{Errno, SysResult};
 pub use cwd::adopt_cwd;
 pub use proc::Spawn;

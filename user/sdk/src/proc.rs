@@ -122,6 +122,13 @@ pub fn sigtake(signals: &[u32]) -> Option<u32> {
     u32::try_from(signal).ok().filter(|&s| s != 0)
 }
 
+/// Sleeps until one of these blocked signals has come, and takes it.
+pub fn sigwait(signals: &[u32]) -> SysResult<u32> {
+    let set = sigset(signals);
+    // SAFETY: a set of eight bytes.
+    check(unsafe { raw::sigtimedwait(set.as_ptr().cast(), u64::MAX) })
+}
+
 fn sigset(signals: &[u32]) -> [u8; 8] {
     signals.iter().fold(0u64, |set, s| set | 1 << s).to_le_bytes()
 }
@@ -199,6 +206,11 @@ impl Spawn {
     /// Into a session of its own.
     pub fn setsid(mut self) -> Spawn {
         self.flags |= spawn::SETSID;
+        self
+    }
+    /// With the default action for each signal, and none held back.
+    pub fn default_signals(mut self) -> Spawn {
+        self.flags |= spawn::SIGDEF;
         self
     }
     /// One more argument; the first is `argv[0]`.

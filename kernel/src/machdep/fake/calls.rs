@@ -272,6 +272,9 @@ impl Sys {
         let got = (0..fds.len()).map(|i| (self.peek32(at.offset(i * 8 + 4)) >> 16) as u16).collect();
         Ok((n as usize, got))
     }
+    pub fn ioctl(&self, fd: i32, request: u32, arg: UAddr) -> SysResult<()> {
+        Self::unit(self.call("ioctl", &[fd.reg(), request.reg(), arg.reg()]))
+    }
     pub fn ftruncate(&self, fd: i32, size: i64) -> SysResult<()> {
         Self::unit(self.call("ftruncate", &[fd.reg(), size.reg()]))
     }

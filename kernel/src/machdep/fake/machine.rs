@@ -41,7 +41,7 @@ pub struct Vmspace {
     pub entered: bool,
 }
 
-/// One of the units 0 to 2.
+/// One of the units 0 to 2, or an attached one.
 pub struct Unit {
     pub kind: u32,
     pub input: VecDeque<u8>,
@@ -54,13 +54,28 @@ pub struct Unit {
     /// The kernel was told EAGAIN or asked by POLL: it gets an interrupt.
     pub armed: bool,
     pub size: Winsize,
+    /// What is to run on an attached one, and how that has ended.
+    pub command: Vec<u8>,
+    pub exited: Option<u32>,
 }
 
 impl Unit {
     fn new() -> Unit {
-        let (input, output) = (VecDeque::new(), Vec::new());
-        let size = Winsize { rows: 25, cols: 80 };
-        Unit { kind: devctl::KIND_PIPE, input, eof: false, output, room: usize::MAX, raw: false, armed: false, size }
+        Unit {
+            kind: devctl::KIND_PIPE,
+            input: VecDeque::new(),
+            eof: false,
+            output: Vec::new(),
+            room: usize::MAX,
+            raw: false,
+            armed: false,
+            size: Winsize { rows: 25, cols: 80 },
+            command: Vec::new(),
+            exited: None,
+        }
+    }
+    pub fn attached(kind: u32, command: &[u8]) -> Unit {
+        Unit { kind, command: command.to_vec(), ..Unit::new() }
     }
     /// `poll` events that are there.
     fn ready(&self) -> u16 {
@@ -94,6 +109,7 @@ pub struct World {
     pub uploads: BTreeMap<u32, (u64, Vec<u8>)>,
     pub blobs: BTreeMap<u32, Vec<u8>>,
     pub units: [Unit; 3],
+    pub attached: BTreeMap<u32, Unit>,
     pub console: Vec<u8>,
     pub halted: Option<u32>,
     pub faults: Faults,
@@ -129,6 +145,7 @@ impl FakeMachine {
             uploads: BTreeMap::new(),
             blobs: BTreeMap::new(),
             units: [Unit::new(), Unit::new(), Unit::new()],
+            attached: BTreeMap::new(),
             console: Vec::new(),
             halted: None,
             faults: Faults::default(),
@@ -175,8 +192,12 @@ impl World {
         self.next_id
     }
 
-    fn unit(&mut self, unit: u32) -> SysResult<&mut Unit> {
-        self.units.get_mut(unit as usize).ok_or(Errno::ENXIO)
+    pub fn unit(&mut self, unit: u32) -> SysResult<&mut Unit> {
+        match unit {
+            0..3 => Ok(&mut self.units[unit as usize]),
+            // One whose session is over is forgotten but for what the test wants to know.
+            _ => self.attached.get_mut(&unit).filter(|u| u.exited.is_none()).ok_or(Errno::ENXIO),
+        }
     }
 
     /// `#image NAME`, and the program must be known.
@@ -416,13 +437,22 @@ impl Machine for FakeMachine {
         let u = w.unit(unit)?;
         match cmd {
             devctl::KIND => Ok(u.kind),
-            devctl::GET_WINSIZE if u.kind == devctl::KIND_TTY => {
+            devctl::GET_WINSIZE if u.kind == devctl::KIND_TTY || u.kind == devctl::KIND_SCREEN => {
                 let at = buf.get_mut(..Winsize::SIZE).ok_or(Errno::EINVAL)?;
                 at.copy_from_slice(&u.size.to_bytes());
                 Ok(0)
             }
             devctl::SET_RAW if u.kind == devctl::KIND_TTY => {
                 u.raw = *buf.first().ok_or(Errno::EINVAL)? != 0;
+                Ok(0)
+            }
+            devctl::COMMAND if unit >= devctl::ATTACHED_FIRST => {
+                let n = u.command.len();
+                buf.get_mut(..n).ok_or(Errno::ERANGE)?.copy_from_slice(&u.command);
+                Ok(n as u32)
+            }
+            devctl::EXITED if unit >= devctl::ATTACHED_FIRST => {
+                u.exited = Some(u32::from_le_bytes(buf.try_into().map_err(|_| Errno::EINVAL)?));
                 Ok(0)
             }
             devctl::POLL => {

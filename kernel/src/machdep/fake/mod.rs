@@ -36,7 +36,7 @@ use core::sync::atomic::Ordering::Relaxed;
 use std::sync::{Mutex, PoisonError};
 
 use abi::trapframe::irq;
-use abi::types::wait;
+use abi::types::{Winsize, wait};
 
 use crate::Kernel;
 use crate::kern::proc::{Pid, Proc};
@@ -222,7 +222,7 @@ impl Vk {
     fn change_unit(&self, unit: u32, f: impl FnOnce(&mut machine::Unit)) {
         let armed = {
             let mut w = self.machine.world();
-            let u = &mut w.units[unit as usize];
+            let u = w.unit(unit).unwrap_or_else(|e| panic!("unit {unit}: {e}"));
             f(u);
             core::mem::take(&mut u.armed)
         };
@@ -233,7 +233,38 @@ impl Vk {
 
     /// What was written to a unit so far.
     pub fn output(&self, unit: u32) -> Vec<u8> {
-        self.machine.world().units[unit as usize].output.clone()
+        let mut w = self.machine.world();
+        match unit {
+            0..3 => w.units[unit as usize].output.clone(),
+            _ => w.attached.get_mut(&unit).map(|u| u.output.clone()).unwrap_or_default(),
+        }
+    }
+
+    /// As `output`, and forgets it.
+    pub fn take_output(&self, unit: u32) -> Vec<u8> {
+        self.machine.world().unit(unit).map(|u| core::mem::take(&mut u.output)).unwrap_or_default()
+    }
+
+    /// Attaches a device, of a `types::devctl::KIND_` and with a command as `types::attach` has it.
+    pub fn attach(&self, unit: u32, kind: u32, command: &[u8]) {
+        self.machine.world().attached.insert(unit, machine::Unit::attached(kind, command));
+        self.intr(irq::ATTACH, unit);
+    }
+
+    /// The one at the other end goes.
+    pub fn hang_up(&self, unit: u32) {
+        self.intr(irq::HANGUP, unit);
+    }
+
+    /// The window of a terminal gets another size.
+    pub fn resize(&self, unit: u32, rows: u16, cols: u16) {
+        self.change_unit(unit, |u| u.size = Winsize { rows, cols });
+        self.intr(irq::WINCH, unit);
+    }
+
+    /// How what ran on an attached device ended, if it has.
+    pub fn exited(&self, unit: u32) -> Option<u32> {
+        self.machine.world().attached.get(&unit)?.exited
     }
 
     /// What the kernel said.

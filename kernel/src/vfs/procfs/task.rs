@@ -80,15 +80,15 @@ fn memory(lp: &Lwp, p: &Proc) -> (u64, u64) {
 
 /// proc_pid_stat(5): 52 fields in one line.
 fn stat(lp: &Lwp, p: &Arc<Proc>) -> SysResult<Vec<u8>> {
-    let group = crate::tty::foreground(&lp.kernel);
     let (size, _) = memory(lp, p);
     let started = p.started_ns.saturating_sub(lp.kernel.started_ns.load(Relaxed)) / TICK_NS;
     let mut out = format!("{} ({}) {} ", p.pid, name(p), letter(lp, p).0);
     let (ppid, pgid, sid) = (p.ppid.load(Relaxed), p.pgid.load(Relaxed), p.sid.load(Relaxed));
+    let (tty, group) = crate::tty::of_session(&lp.kernel, sid);
     let (own, children) = (p.cpu_ns() / TICK_NS, p.child_utime_ns.load(Relaxed) / TICK_NS);
     // tty_nr tpgid flags minflt cminflt majflt cmajflt utime stime cutime cstime priority nice
     // num_threads itrealvalue starttime vsize rss
-    let _ = write!(out, "{ppid} {pgid} {sid} 34816 {group} 0 0 0 0 0 {own} 0 {children} 0 20 0 1 0 {started} ");
+    let _ = write!(out, "{ppid} {pgid} {sid} {tty} {group} 0 0 0 0 0 {own} 0 {children} 0 20 0 1 0 {started} ");
     let _ = write!(out, "{size} {}", size / PAGE);
     for _ in 25..=52 {
         out.push_str(" 0");

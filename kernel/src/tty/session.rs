@@ -1,0 +1,145 @@
+//! Sessions, their terminals, and who may use them: job control, POSIX 11.1.3 and 11.1.4.
+//!
+//! What relates a session to its terminal stands with the terminal (`Unit`), under the lock of all
+//! terminals; a session is known by its number, which is its leader's.
+
+use alloc::sync::Arc;
+use core::sync::atomic::Ordering::Relaxed;
+
+use abi::types::sig;
+use abi::{Errno, SysResult};
+
+use super::console::{self, Terminal};
+use super::node::Node;
+use super::unit::{Screen, Unit};
+use crate::Kernel;
+use crate::kern::proc::{Lwp, Pid, Proc, Tree, lwpflag};
+use crate::kern::sig::{signal_all, signal_group, stopped};
+use crate::vfs::vnode::VnodeRef;
+
+/// What a process in the background wants with the terminal.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Use {
+    Read,
+    /// TOSTOP is set.
+    Write,
+    /// Settings, or the foreground group.
+    Control,
+}
+
+/// True when the terminal controls the process, whose group is not the one in the foreground.
+pub fn in_background(lp: &Lwp, screen: &Screen) -> bool {
+    let p = &lp.proc;
+    screen.session.load(Relaxed) == p.sid.load(Relaxed) && screen.foreground.load(Relaxed) != p.pgid.load(Relaxed)
+}
+
+/// Sits out stops, and a stay in the background. EIO for those that can't be stopped: nobody would
+/// let them go on. EINTR when killed meanwhile.
+pub fn wait_turn(lp: &Lwp, screen: &Screen, what: Use) -> SysResult<()> {
+    loop {
+        let flags = lp.flags.load(Relaxed);
+        if flags & lwpflag::KILLED != 0 {
+            return Err(Errno::EINTR);
+        }
+        if flags & lwpflag::STOPPED != 0 {
+            stopped(lp);
+        } else if !in_background(lp, screen) {
+            return Ok(());
+        } else {
+            let signal = if what == Use::Read { sig::TTIN } else { sig::TTOU };
+            let deaf = (lp.proc.ignored.load(Relaxed) | lp.proc.blocked.load(Relaxed)) & 1 << signal != 0;
+            if deaf && what != Use::Read {
+                return Ok(());
+            }
+            let group = lp.proc.pgid.load(Relaxed);
+            if deaf || is_orphaned(&lp.kernel.procs.tree.lock(), group) {
+                return Err(Errno::EIO);
+            }
+            signal_group(&lp.kernel, group, signal);
+        }
+    }
+}
+
+/// True when no member of the group has a parent in another group of its session (POSIX 3.266):
+/// nobody does job control for it.
+fn is_orphaned(tree: &Tree, group: Pid) -> bool {
+    let cared_for = |p: &Proc| {
+        let parent = tree.find(p.ppid.load(Relaxed));
+        parent.is_ok_and(|n| n.proc.pgid.load(Relaxed) != group && n.proc.sid.load(Relaxed) == p.sid.load(Relaxed))
+    };
+    !tree.map.values().any(|n| n.proc.pgid.load(Relaxed) == group && cared_for(&n.proc))
+}
+
+/// `/dev/tty`: the terminal of the caller's session. ENXIO.
+pub fn controlling(lp: &Lwp) -> SysResult<VnodeRef> {
+    let sid = lp.proc.sid.load(Relaxed);
+    match lp.kernel.ttys.find(|u| u.session() == Some(sid)) {
+        Some(unit) => Ok(Node::of(lp.kernel.mounts.anonymous(&lp.kernel), unit)),
+        None => Terminal::controlling(lp),
+    }
+}
+
+/// Makes the terminal the one of the caller's session. EPERM unless the caller leads a session without
+/// one, and the terminal has none.
+pub fn acquire(lp: &Lwp, unit: &Unit) -> SysResult<()> {
+    let screen = unit.screen.as_ref().ok_or(Errno::ENOTTY)?;
+    let sid = lp.proc.sid.load(Relaxed);
+    let slots = lp.kernel.ttys.slots.lock();
+    if unit.session() == Some(sid) {
+        return Ok(());
+    }
+    let taken = slots.iter().flatten().any(|u| u.session() == Some(sid));
+    if sid != lp.proc.pid || taken || unit.session().is_some() || unit.gone.load(Relaxed) {
+        return Err(Errno::EPERM);
+    }
+    screen.foreground.store(lp.proc.pgid.load(Relaxed), Relaxed);
+    screen.session.store(sid, Relaxed);
+    Ok(())
+}
+
+/// `TIOCNOTTY`, by the session's leader.
+pub fn give_up(lp: &Lwp, unit: &Arc<Unit>) -> SysResult<()> {
+    let sid = lp.proc.sid.load(Relaxed);
+    match unit.session() {
+        Some(s) if s == sid && sid == lp.proc.pid => {
+            leave(&lp.kernel, unit, None);
+            Ok(())
+        }
+        Some(s) if s == sid => Err(Errno::EPERM),
+        _ => Err(Errno::ENOTTY),
+    }
+}
+
+/// The terminal controls no session any more: its foreground group hears of it, and `leader`.
+pub fn leave(kernel: &Kernel, unit: &Unit, leader: Option<Pid>) {
+    let Some(screen) = &unit.screen else { return };
+    let group = {
+        let _slots = kernel.ttys.slots.lock();
+        screen.session.store(0, Relaxed);
+        screen.foreground.swap(0, Relaxed)
+    };
+    // Whoever sleeps in a read must look again.
+    unit.wake();
+    for signal in [sig::HUP, sig::CONT] {
+        signal_all(kernel, signal, |p| p.pgid.load(Relaxed) == group || leader == Some(p.pid));
+    }
+}
+
+/// The foreground group for the session of a process that a shell has just made.
+pub fn set_foreground(child: &Lwp) {
+    let (kernel, sid, group) = (&child.kernel, child.proc.sid.load(Relaxed), child.proc.pgid.load(Relaxed));
+    match kernel.ttys.find(|u| u.session() == Some(sid)) {
+        Some(unit) => unit.set_foreground(group),
+        None => kernel.console.set_foreground(group),
+    }
+}
+
+/// A process is gone, or never came to be. With its leader a session loses its terminal.
+pub fn proc_exited(kernel: &Kernel, proc: &Proc) {
+    console::proc_exited(kernel, proc);
+    if proc.sid.load(Relaxed) == proc.pid
+        && let Some(unit) = kernel.ttys.find(|u| u.session() == Some(proc.pid))
+    {
+        leave(kernel, &unit, None);
+    }
+}

@@ -8,6 +8,7 @@ mod build;
 mod check;
 mod golden;
 mod image;
+mod npm;
 mod process;
 mod programs;
 mod report;
@@ -23,7 +24,8 @@ const USAGE: &str = "\
 usage: cargo xtask VERB
 
   run [ARG...]      build everything and boot; arguments go to vk
-  web               build the page and serve it on localhost
+  web [OPTION...]   build the page and serve it on localhost: --port N, --host ADDR, --no-isolation,
+                    --packages none|NAME,..., --build-only
   test [--all]      every test; --all: those that take minutes, too
   bench [ARG...]    measure against native Linux and wasmtime; arguments go to vk-bench
   usertests [NAME]  the tests that run inside of the system

@@ -3,6 +3,7 @@
 //! They are installed by lock file into `tests/programs` and never committed. Compiling one takes
 //! about two seconds a megabyte at its first run; `vk` keeps the result in its cache.
 
+use crate::npm;
 use crate::process::{Outcome, capture, root, run, target};
 use crate::report::Report;
 use crate::test::differ;
@@ -15,7 +16,7 @@ const CLANG: &str = "node_modules/@yowasp/clang/gen";
 
 pub fn run_in(report: &mut Report, vk: &Path, all: bool) {
     let installed = std::cell::Cell::new(false);
-    report.step("npm ci: the programs of the tests", || install().map(|()| installed.set(true)));
+    report.step("npm ci: the programs of the tests", || npm::install(&programs()).map(|()| installed.set(true)));
     if !installed.get() {
         return;
     }
@@ -30,21 +31,9 @@ pub fn run_in(report: &mut Report, vk: &Path, all: bool) {
     report.step("clang compiles, wasm-ld links, the result runs", || clang(vk));
 }
 
-fn programs() -> PathBuf {
+/// Where npm puts them.
+pub fn programs() -> PathBuf {
     root().join("tests/programs")
-}
-
-/// `npm ci`, when what is there is not what the lock file says.
-fn install() -> Outcome {
-    let lock = std::fs::read(programs().join("package-lock.json")).map_err(|e| format!("package-lock.json: {e}"))?;
-    let stamp = programs().join("node_modules/.installed");
-    if std::fs::read(&stamp).is_ok_and(|s| s == lock) {
-        return Ok(());
-    }
-    let mut c = Command::new("npm");
-    c.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]).current_dir(programs());
-    capture(c).map_err(|e| format!("{e}\nThe tests of foreign programs need npm and its registry."))?;
-    std::fs::write(&stamp, lock).map_err(|e| format!("{}: {e}", stamp.display()))
 }
 
 /// An archive unpacked below `target/programs`, once.

@@ -20,13 +20,10 @@ pub struct Manifest {
 
 #[derive(Serialize, Clone, Debug)]
 pub struct Kernel {
-    /// A gzip file of `kernel.wasm`, relative to the manifest.
+    /// The pack that holds `kernel.wasm`, and nothing else.
+    pub pack: String,
+    /// The same, relative to the manifest: a gzip file.
     pub file: String,
-    pub title: String,
-    /// Bytes to fetch.
-    pub bytes: u64,
-    /// Bytes unpacked.
-    pub raw: u64,
     /// Of the unpacked kernel, the same file that `vk` has.
     pub sha256: String,
 }
@@ -56,6 +53,10 @@ impl Manifest {
         let mut text = serde_json::to_string_pretty(self).map_err(|e| e.to_string())?;
         text.push('\n');
         Ok(text)
+    }
+
+    pub fn kernel_bytes(&self) -> u64 {
+        self.size(&self.kernel.pack)
     }
 
     fn size(&self, name: &str) -> u64 {

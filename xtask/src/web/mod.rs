@@ -1,11 +1,14 @@
-//! `web`: the page with everything beneath it, in `target/web`, and a server for it.
+//! `web`: the page with everything beneath it, in `target/site`, and a server for it.
 //!
-//!     target/web/             the site (www/dist)
-//!     target/web/vk/          what any page needs to boot: the host, the kernel, the image's packs
+//!     target/site/            the page (www/dist)
+//!     target/site/vk/         what any page needs to boot: the host, the kernel, the image's packs
 
 mod bindgen;
+mod files;
 mod manifest;
 mod pack;
+mod serve;
+mod site;
 mod squeeze;
 
 use crate::build;
@@ -13,16 +16,47 @@ use crate::process::{self, Outcome, read, root, target, write_if_changed};
 use std::hash::{DefaultHasher, Hasher};
 use std::path::{Path, PathBuf};
 
-pub fn run(args: &[String]) -> Outcome {
-    if !args.is_empty() {
-        return Err("usage: cargo xtask web".into());
-    }
-    build(&dir())
+const USAGE: &str = "\
+usage: cargo xtask web [OPTION...]
+
+  --port N          serve on this port instead of 8080; 0: on a free one
+  --host ADDR       serve on this address of the machine instead of 127.0.0.1
+  --no-isolation    without the headers that let the page use several CPUs
+  --build-only      don't serve
+";
+
+#[derive(Default)]
+struct Options {
+    serve: serve::Options,
+    build_only: bool,
 }
 
-/// Where the site is built.
+pub fn run(args: &[String]) -> Outcome {
+    let options = options(args)?;
+    build(&dir())?;
+    if options.build_only { Ok(()) } else { serve::run(&dir(), &options.serve) }
+}
+
+fn options(args: &[String]) -> Outcome<Options> {
+    let mut o = Options::default();
+    let mut args = args.iter();
+    while let Some(arg) = args.next() {
+        let mut value = || args.next().ok_or_else(|| format!("{arg} needs a value\n{USAGE}"));
+        let wrong = |v: &str| format!("{arg} {v}: makes no sense\n{USAGE}");
+        match arg.as_str() {
+            "--port" => o.serve.port = value().and_then(|v| v.parse().map_err(|_| wrong(v)))?,
+            "--host" => o.serve.host = value().and_then(|v| v.parse().map_err(|_| wrong(v)))?,
+            "--no-isolation" => o.serve.isolation = false,
+            "--build-only" => o.build_only = true,
+            _ => return Err(format!("{arg}: no such option\n{USAGE}")),
+        }
+    }
+    Ok(o)
+}
+
+/// Where the site is built. (`target/web` is cargo's, for the profile of that name.)
 pub fn dir() -> PathBuf {
-    target().join("web")
+    target().join("site")
 }
 
 fn build(dir: &Path) -> Outcome {
@@ -35,6 +69,7 @@ fn build(dir: &Path) -> Outcome {
     let stamp = loader_stamp()?;
     let packed = pack::Builder::new(&base)?.finish(&kernel, |program| pack::prepare(program, &stamp))?;
     pack::write(&packed, &kernel, &vk)?;
+    site::site(dir)?;
     sizes(&packed.manifest, &vk)
 }
 
@@ -47,10 +82,10 @@ fn sizes(manifest: &manifest::Manifest, vk: &Path) -> Outcome {
         }
     }
     let kb = |n: u64| format!("{:>9.1} KB", n as f64 / 1000.0);
-    println!("{} kernel", kb(manifest.kernel.bytes));
+    println!("{} kernel", kb(manifest.kernel_bytes()));
     println!("{} host: JavaScript and wasm, as servers compress them", kb(host));
     println!("{} image before the prompt", kb(manifest.boot_bytes()));
-    println!("{} bytes to prompt, without the page's own", kb(manifest.kernel.bytes + host + manifest.boot_bytes()));
+    println!("{} bytes to prompt, without the page's own", kb(manifest.kernel_bytes() + host + manifest.boot_bytes()));
     for p in &manifest.packs {
         println!("{} {} {}", kb(p.bytes), kb(p.raw), p.title);
     }

@@ -178,14 +178,6 @@ impl Builder {
             }
             Ok((name, len))
         };
-        let (name, bytes) = add(kernel, Effort::Boot)?;
-        let kernel = Kernel {
-            file: format!("packs/{name}"),
-            title: "Kernel".into(),
-            bytes,
-            raw: kernel.len() as u64,
-            sha256: hex(&sha256(kernel)),
-        };
         let mut packs = Vec::new();
         let (mut boot, mut soon) = (Vec::new(), Vec::new());
         for (n, group) in self.groups.into_iter().enumerate() {
@@ -199,6 +191,10 @@ impl Builder {
             packs.push(PackEntry { name, title: group.title, bytes, raw: group.raw.len() as u64 });
         }
         let index = packs[INDEX].name.clone();
+        let (pack, bytes) = add(kernel, Effort::Boot)?;
+        let raw = kernel.len() as u64;
+        let kernel = Kernel { file: format!("packs/{pack}"), pack: pack.clone(), sha256: hex(&sha256(kernel)) };
+        packs.push(PackEntry { name: pack, title: "Kernel".into(), bytes, raw });
         let mut packages = Vec::new();
         for (mut package, groups) in self.packages {
             package.packs = groups.iter().map(|g| packs[order[*g] as usize].name.clone()).collect();
@@ -242,10 +238,16 @@ pub fn write(packed: &Packed, kernel: &[u8], dir: &Path) -> Outcome {
     Ok(())
 }
 
-/// A program as a browser's loader wants it; what it refuses is said and left out.
+/// A program as a browser's host wants it; nothing for what it refuses, after a word about it. `stamp`
+/// stands for the loader.
 pub fn prepare(program: &[u8], stamp: &str) -> Outcome<Option<Vec<u8>>> {
-    let prepared = squeeze::kept(&format!("prepared-{stamp}"), program, || Ok(program.to_vec()))?;
-    Ok(Some(prepared))
+    let prepared = squeeze::kept(&format!("prepared-{stamp}"), program, || {
+        Ok(loader::prepare(program).unwrap_or_else(|refusal| {
+            println!("a program of {} bytes can't be run in a browser: {refusal}", program.len());
+            Vec::new()
+        }))
+    })?;
+    Ok((!prepared.is_empty()).then_some(prepared))
 }
 
 #[cfg(test)]

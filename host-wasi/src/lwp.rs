@@ -24,8 +24,8 @@ use crate::engine::Modules;
 use crate::machine::{Ending, Machine, Times};
 use crate::memory::{Making, Space, making};
 use crate::program::{Answer, Place, ProgramImage};
-use sched::{Sched, SlotId};
 use crate::ticker::TICK_NS;
+use sched::{Sched, SlotId};
 
 /// A store's data: whose instances these are.
 pub(crate) struct Cpu {
@@ -247,7 +247,7 @@ async fn user(kernel: &mut Kernel, lwp: u32, vmspace: u32, image: u32) -> Result
     let made = instantiate(kernel, lwp, &program, &space).await;
     Times::add(&machine.times.instantiate, begin);
     let (instance, memory) = made.map_err(|e| set_up_failed(&machine, e))?;
-    bind(kernel, memory, &space).await.map_err(Left::Broken)?;
+    bind(kernel, memory).await.map_err(Left::Broken)?;
 
     for entry in program.start.iter().chain([&program.entry]) {
         let entry = instance.get_module_export(&mut kernel.store, entry).and_then(Extern::into_func);
@@ -297,9 +297,8 @@ fn new_memory(store: &mut Store<Cpu>, space: &Arc<Space>, ty: MemoryType) -> was
 }
 
 /// Points the kernel's uaccess slots at this memory.
-async fn bind(kernel: &mut Kernel, memory: Memory, space: &Space) -> wasmtime::Result<()> {
+async fn bind(kernel: &mut Kernel, memory: Memory) -> wasmtime::Result<()> {
     let store = &mut kernel.store;
-    space.set_main(memory.data_ptr(&*store));
     let host = store.data().machine.host.clone();
     let imports = [kernel.memory.into(), memory.into()];
     let uaccess = Instance::new_async(&mut *store, &host.modules.uaccess, &imports).await?;

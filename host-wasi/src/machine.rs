@@ -20,8 +20,8 @@ use crate::hostfs;
 use crate::images::Images;
 use crate::mapping::Pool;
 use crate::memory::{KernelMemory, Space, Total};
-use sched::Sched;
 use crate::taskcell::TaskCell;
+use sched::Sched;
 
 /// How a vkernel ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -165,11 +165,6 @@ impl Machine {
                 _ => Err(Errno::ENOTSUP),
             }
         })
-    }
-
-    /// The space of that id, to look into from another one.
-    pub fn vmspace(&self, id: u32) -> Result<Arc<Space>, Errno> {
-        self.spaces.with(|spaces| spaces.get(&id).map(|v| v.space.clone())).ok_or(Errno::ENOENT)
     }
 
     /// The space that an lwp enters now: the one prepared for exec, if there is one.

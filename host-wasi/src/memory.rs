@@ -7,12 +7,12 @@
 //! - For a program it is a mapping of its own, counted against its address space ([`Space`]) and
 //!   the vkernel ([`Total`]).
 //!
-//! Host code reaches the kernel's memory through [`KernelMemory`] and a program's through
-//! [`Space::read`] and [`Space::write`], with bounds checks.
+//! Host code reaches the kernel's memory through [`KernelMemory`], with bounds checks, and a program's
+//! not at all.
 
 use std::cell::RefCell;
 use std::future::Future;
-use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::{io, pin};
 
@@ -167,10 +167,6 @@ pub(crate) struct Space {
     /// Charged at creation and not yet used by a memory.
     prepaid: AtomicU64,
     spare: Mutex<Option<Mapping>>,
-    /// Base and size of each memory.
-    memories: Mutex<Vec<(usize, usize)>>,
-    /// Base of the memory that pointers of the program mean.
-    main: AtomicUsize,
 }
 
 impl Space {
@@ -188,8 +184,6 @@ impl Space {
             peak: AtomicU64::new(initial),
             prepaid: AtomicU64::new(initial),
             spare: Mutex::new(None),
-            memories: Mutex::new(Vec::new()),
-            main: AtomicUsize::new(0),
         };
         space.total.space_peak.fetch_max(initial, Relaxed);
         // From here on `Drop` gives back what was charged.
@@ -228,37 +222,6 @@ impl Space {
         self.total.release(n);
     }
 
-    /// Says which memory the program's pointers mean.
-    pub fn set_main(&self, base: *mut u8) {
-        self.main.store(base as usize, Relaxed);
-    }
-
-    /// How many bytes of the main memory there are from `off` on, at most `len`, and where.
-    fn range(&self, off: u64, len: usize) -> (*mut u8, usize) {
-        let main = self.main.load(Relaxed);
-        let memories = self.memories.lock().unwrap_or_else(PoisonError::into_inner);
-        let size = memories.iter().find(|m| m.0 == main).map_or(0, |m| m.1);
-        let off = usize::try_from(off).unwrap_or(usize::MAX).min(size);
-        ((main + off) as *mut u8, len.min(size - off))
-    }
-
-    /// Copies from the main memory; short at its end.
-    pub fn read(&self, off: u64, to: &mut [u8]) -> usize {
-        let (from, n) = self.range(off, to.len());
-        // SAFETY: `n` bytes from there are accessible, the owner isn't running (we are on the task
-        // that polls it) and `to` is no part of a program's memory.
-        unsafe { std::ptr::copy_nonoverlapping(from, to.as_mut_ptr(), n) };
-        n
-    }
-
-    /// Copies to the main memory; short at its end.
-    pub fn write(&self, off: u64, from: &[u8]) -> usize {
-        let (to, n) = self.range(off, from.len());
-        // SAFETY: as in `read`.
-        unsafe { std::ptr::copy_nonoverlapping(from.as_ptr(), to, n) };
-        n
-    }
-
     fn new_memory(
         self: &Arc<Self>,
         min: usize,
@@ -277,7 +240,6 @@ impl Space {
             _ => Mapping::reserve(reserved + guard).and_then(|mut m| m.set_accessible(min).map(|()| m)),
         };
         let mapping = made.map_err(|e| format!("no address space left for a memory: {e}"))?;
-        self.memories.lock().unwrap_or_else(PoisonError::into_inner).push((mapping.base() as usize, min));
         memory.mapping = Some(mapping);
         Ok(Box::new(memory))
     }
@@ -320,10 +282,6 @@ unsafe impl LinearMemory for UserMemory {
             self.space.release(more);
             return Err(e.into());
         }
-        let mut memories = self.space.memories.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(m) = memories.iter_mut().find(|m| m.0 == mapping.base() as usize) {
-            m.1 = new_size;
-        }
         self.size = new_size;
         Ok(())
     }
@@ -336,8 +294,6 @@ impl Drop for UserMemory {
     fn drop(&mut self) {
         self.space.release(self.size as u64);
         if let Some(mapping) = self.mapping.take() {
-            let base = mapping.base() as usize;
-            self.space.memories.lock().unwrap_or_else(PoisonError::into_inner).retain(|m| m.0 != base);
             self.space.pool.put(mapping);
         }
     }
@@ -436,22 +392,6 @@ mod tests {
         let (total, refused) = space(20, 30, 10);
         assert_eq!(refused.err(), Some(Errno::ENOMEM));
         assert_eq!(total.used.load(Relaxed), 0);
-    }
-
-    #[test]
-    fn another_space_is_read_and_written_short_at_its_end() {
-        let (_, space) = space(1 << 16, 1 << 20, 1 << 20);
-        let space = space.unwrap();
-        let mut buf = [1; 8];
-        assert_eq!(space.read(0, &mut buf), 0, "nothing is in it yet");
-        let m = space.new_memory(1 << 16, RESERVATION, GUARD).unwrap();
-        space.set_main(m.as_ptr());
-        assert_eq!(space.write(65532, b"abcdefgh"), 4);
-        assert_eq!(space.read(65530, &mut buf), 6);
-        assert_eq!(&buf[..6], b"\0\0abcd");
-        assert_eq!(space.read(1 << 40, &mut buf), 0);
-        drop(m);
-        assert_eq!(space.read(0, &mut buf), 0);
     }
 
     #[test]

@@ -22,7 +22,6 @@ const IMPORTS: &str = r#"
     (import "vkernel" "clock_nanosleep" (func $sleep (param i32 i32 i64) (result i32)))
     (import "vkernel" "read" (func $read (param i32 i32 i32) (result i32)))
     (import "vkernel" "write" (func $write (param i32 i32 i32) (result i32)))
-    (import "vkernel" "setuid" (func $peek (param i32) (result i32)))
     (import "vkernel" "getrusage" (func $size (param i32 i32) (result i32)))
     (import "vkernel" "reboot" (func $reboot (param i32) (result i32)))
     (import "vkernel" "getppid" (func $ticks (result i32)))
@@ -230,15 +229,6 @@ async fn exec_replaces_the_program() {
     );
     let outcome = run(vec![first, second]).await;
     assert_eq!(code_and_reason(&outcome), (50, 2));
-}
-
-#[tokio::test]
-async fn another_space_can_be_read() {
-    let looker = main_fn("(drop (call $down (i32.const 0))) (call $exit (call $peek (i32.const 2))) ");
-    let owner = main_fn(
-        "(i32.store (i32.const 0) (i32.const 1234)) (drop (call $up (i32.const 0))) (drop (call $sleep (i32.const 0) (i32.const 0) (i64.const 5000000)))",
-    );
-    assert_eq!(code_and_reason(&run(vec![looker, owner]).await).0, 1234);
 }
 
 #[tokio::test]

@@ -12,7 +12,6 @@
   (import "host" "vmspace_create" (func $vmspace_create (param i32 i32 i64) (result i32)))
   (import "host" "vmspace_destroy" (func $vmspace_destroy (param i32) (result i32)))
   (import "host" "vmspace_ctl" (func $vmspace_ctl (param i32 i32 i64) (result i64)))
-  (import "host" "vmspace_pread" (func $vmspace_pread (param i32 i32 i32 i64) (result i32)))
   (import "host" "image_blob" (func $image_blob (param i32) (result i32)))
   (import "host" "image_error" (func $image_error (param i32 i32) (result i32)))
   (import "host" "dev_rw" (func $dev_rw (param i32 i32 i32 i32) (result i32)))
@@ -28,7 +27,7 @@
   (data (i32.const 512) "answer 42\nodd line\n")
   (data (i32.const 640) "all is lost")
 
-  (func (export "hypercall_version") (result i32) (i32.const 1))
+  (func (export "hypercall_version") (result i32) (i32.const 2))
   (func (export "uaccess") (param i32) (i32.store (i32.const 256) (local.get 0)))
   (func (export "boot") (result i32) (i32.store (i32.const 268) (i32.const 77)) (i32.const 0))
 
@@ -168,10 +167,6 @@
     (if (i32.eq (local.get $nr) (i32.const 41)) ;; write
       (then (return (call $rw (local.get $n) (i32.wrap_i64 (local.get $a)) (i32.const 1)
                               (i32.wrap_i64 (local.get $b)) (i32.wrap_i64 (local.get $c))))))
-    (if (i32.eq (local.get $nr) (i32.const 20)) ;; setuid: bytes of lwp a's memory at 0, as a number
-      (then
-        (drop (call $vmspace_pread (i32.wrap_i64 (local.get $a)) (i32.const 768) (i32.const 4) (i64.const 0)))
-        (return (i64.load32_u (i32.const 768)))))
     (if (i32.eq (local.get $nr) (i32.const 30)) ;; getrusage: size (1), peak (3)
       (then (return (call $vmspace_ctl (local.get $n) (i32.wrap_i64 (local.get $a)) (i64.const 0)))))
     (if (i32.eq (local.get $nr) (i32.const 36)) ;; reboot: a bug of the kernel's, or a panic

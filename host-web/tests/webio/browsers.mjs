@@ -1,4 +1,8 @@
-// The two browsers behind one small interface: pages of a context whose storage lasts until it is closed.
+// The two browsers behind one small interface. Each test has an origin of its own, so that one profile does for all.
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
 const CHROMIUM_FLAGS = [
   "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
   "--disable-component-update", "--disable-sync",
@@ -7,14 +11,18 @@ const CHROMIUM_FLAGS = [
 export const browsers = {
   async chromium() {
     const { chromium } = await import("playwright-core");
-    const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: CHROMIUM_FLAGS });
+    // A profile on disk: quotas and files are simulated in private windows.
+    const profile = await mkdtemp(join(tmpdir(), "webio-"));
+    const context = await chromium.launchPersistentContext(profile, {
+      executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: CHROMIUM_FLAGS,
+    });
     return {
       name: "chromium",
-      context: async () => {
-        const context = await browser.newContext();
-        return { page: () => context.newPage(), close: () => context.close() };
+      page: () => context.newPage(),
+      close: async () => {
+        await context.close();
+        await rm(profile, { recursive: true, force: true });
       },
-      close: () => browser.close(),
     };
   },
   async firefox() {
@@ -22,8 +30,7 @@ export const browsers = {
     const browser = await puppeteer.default.launch({ browser: "firefox", executablePath: process.env.FIREFOX ?? "/usr/bin/firefox-esr", headless: true });
     return {
       name: "firefox",
-      // One profile for all: private contexts have no storage that lasts.
-      context: async () => ({ page: () => browser.newPage(), close: async () => {} }),
+      page: () => browser.newPage(),
       close: () => browser.close(),
     };
   },

@@ -27,21 +27,22 @@ let failed = 0;
 for (const [name, launch] of Object.entries(browsers)) {
   if (wanted && wanted !== name) continue;
   const browser = await launch();
-  for (const [title, test] of Object.entries({ ...blobs, ...disks })) {
-    if (filter && !title.includes(filter)) continue;
+  for (const [title, test] of [blobs, disks].flatMap(Object.entries)) {
+    if (filter && !title.includes(filter) && !(filter === "disks" && test === disks[title])) continue;
     const server = await new Server().start();
-    for (const file of ["page.html", "worker.mjs"]) server.files.set("/" + file, join(here, file));
+    for (const file of ["page.html", "worker.mjs", "faulty.mjs", "fault.mjs"]) server.files.set("/" + file, join(here, file));
+    server.files.set("/disk.js", join(here, "../../js/disk.js"));
     for (const file of ["host_web.js", "host_web_bg.wasm"]) server.files.set("/" + file, join(out, file));
-    const context = await browser.context();
     const opened = [];
     const world = {
       server, browser: browser.name,
       /** A page with a worker; `run(f, arg)` runs f in it. */
       async page(path = "/page.html") {
-        const page = await context.page();
+        const page = await browser.page();
         opened.push(page);
         await page.goto(server.origin + path);
         page.run = (f, arg, nr = 0) => page.evaluate(([nr, code, arg]) => window.run(nr, code, arg), [nr, String(f), arg]);
+        page.disk = (how) => page.evaluate((how) => window.disk(how), how);
         return page;
       },
     };
@@ -54,7 +55,6 @@ for (const [name, launch] of Object.entries(browsers)) {
       console.log(`FAIL ${name} ${title}\n     ${e.stack}`);
     }
     for (const page of opened) await page.close().catch(() => {});
-    await context.close();
     server.stop();
   }
   await browser.close();

@@ -7,9 +7,13 @@ pub mod js;
 #[path = "../../../src/blobs/mod.rs"]
 pub mod blobs;
 
+#[path = "../../../src/disk/mod.rs"]
+pub mod disk;
+
 use std::rc::Rc;
 
 use blobs::{Failure, Listener, Store};
+use disk::Disk;
 use js_sys::{Function, Uint8Array};
 use wasm_bindgen::prelude::*;
 
@@ -72,5 +76,50 @@ impl TestStore {
     }
     pub async fn sweep(&self) {
         self.0.sweep().await;
+    }
+}
+
+#[wasm_bindgen]
+pub struct TestDisk(Disk);
+
+#[wasm_bindgen]
+pub async fn connect(port: web_sys::MessagePort) -> TestDisk {
+    TestDisk(Disk::connect(port).await)
+}
+
+#[wasm_bindgen]
+pub async fn persist() -> bool {
+    disk::persist().await
+}
+
+fn name(e: abi::Errno) -> JsValue {
+    js_sys::Error::new(e.name()).into()
+}
+
+#[wasm_bindgen]
+impl TestDisk {
+    pub fn units(&self) -> u32 {
+        self.0.units()
+    }
+    pub fn notice(&self) -> Option<String> {
+        self.0.notice().map(Into::into)
+    }
+    pub async fn read(&self, unit: u32, offset: f64, length: u32) -> Result<Uint8Array, JsValue> {
+        self.0.read(unit, offset as u64, length).await.map_err(name)
+    }
+    pub async fn write(&self, unit: u32, offset: f64, bytes: Uint8Array) -> Result<(), JsValue> {
+        self.0.write(unit, offset as u64, bytes).await.map_err(name)
+    }
+    pub async fn flush(&self, unit: u32) -> Result<(), JsValue> {
+        self.0.flush(unit).await.map_err(name)
+    }
+    pub fn ctl(&self, unit: u32, cmd: u32, arg: f64) -> Result<f64, JsValue> {
+        self.0.ctl(unit, cmd, arg as u64).map(|v| v as f64).map_err(name)
+    }
+    pub async fn close(&self) {
+        self.0.close().await;
+    }
+    pub fn lost(&self) {
+        self.0.lost();
     }
 }

@@ -1,0 +1,156 @@
+//! A CPU's end: sends requests to the storage worker and hands answers to those who wait.
+//!
+//! Answers come as messages, so somebody who waits for one must let the event loop run.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use abi::Errno;
+use abi::types::diskctl;
+use js_sys::{Array, Uint8Array};
+use wasm_bindgen::prelude::*;
+use web_sys::{MessageEvent, MessagePort};
+
+use super::{op, text};
+use crate::js;
+
+/// `Clone` gives another name of the same one.
+#[derive(Clone)]
+pub struct Disk(Rc<Inner>);
+
+struct Inner {
+    port: MessagePort,
+    notice: String,
+    /// Size and flags of each unit.
+    units: Vec<(f64, u32)>,
+    last_id: Cell<u32>,
+    waiting: RefCell<Vec<(u32, js::Resolve)>>,
+    /// The storage worker is gone.
+    lost: Cell<bool>,
+}
+
+impl Disk {
+    /// Waits for the storage worker to have opened what it can.
+    pub async fn connect(port: MessagePort) -> Disk {
+        let opened = js::with_resolvers();
+        let resolve = opened.resolve();
+        let came = Closure::once_into_js(move |event: MessageEvent| resolve.value(&event.data()));
+        port.set_onmessage(Some(came.unchecked_ref()));
+        let hello: Array = opened.promise().await.unwrap_or_default().unchecked_into();
+        let (sizes, flags): (Array, Array) = (hello.get(2).unchecked_into(), hello.get(3).unchecked_into());
+        let number = |n: JsValue| n.as_f64().unwrap_or(0.0);
+        let units = sizes.iter().zip(flags.iter()).map(|(size, flags)| (number(size), number(flags) as u32)).collect();
+        let notice = text(&hello.get(1));
+        let (last_id, waiting, lost) = (Cell::new(0), RefCell::default(), Cell::new(false));
+        let disk = Disk(Rc::new(Inner { port, notice, units, last_id, waiting, lost }));
+        let of = disk.clone();
+        let came = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| of.answered(&event.data()));
+        disk.0.port.set_onmessage(Some(came.into_js_value().unchecked_ref()));
+        disk
+    }
+
+    /// How many there are: all or none.
+    pub fn units(&self) -> u32 {
+        self.0.units.len() as u32
+    }
+
+    /// What the user should know of how they were opened, if anything.
+    pub fn notice(&self) -> Option<&str> {
+        (!self.0.notice.is_empty()).then_some(&*self.0.notice)
+    }
+
+    /// `pread(2)`; behind what was ever written there are zeros. ENXIO, EIO.
+    pub async fn read(&self, unit: u32, offset: u64, length: u32) -> Result<Uint8Array, Errno> {
+        let answer = self.ask(op::READ, unit, offset, &length.into(), None).await?;
+        Ok(answer.unchecked_into())
+    }
+
+    /// `pwrite(2)`. The array's buffer is the storage worker's from now on. ENXIO, EROFS, ENOSPC, EIO.
+    pub async fn write(&self, unit: u32, offset: u64, bytes: Uint8Array) -> Result<(), Errno> {
+        self.ask(op::WRITE, unit, offset, &bytes, Some(&bytes)).await.map(drop)
+    }
+
+    /// What was written before is kept from now on. ENXIO, ENOSPC, EIO.
+    pub async fn flush(&self, unit: u32) -> Result<(), Errno> {
+        self.ask(op::FLUSH, unit, 0, &JsValue::UNDEFINED, None).await.map(drop)
+    }
+
+    /// Flushes all disks and lets other tabs have them: for a vkernel that ends before its page does.
+    pub async fn close(&self) {
+        // The worker may be gone: then so is its hold of them.
+        let _ = self.ask(op::CLOSE, 0, 0, &JsValue::UNDEFINED, None).await;
+    }
+
+    /// `disk_ctl`. A truncation is on its way when this returns; should it fail the next flush says so.
+    pub fn ctl(&self, unit: u32, cmd: u32, arg: u64) -> Result<u64, Errno> {
+        let &(size, flags) = self.0.units.get(unit as usize).ok_or(Errno::ENXIO)?;
+        match cmd {
+            diskctl::SIZE => Ok(size as u64),
+            diskctl::FLAGS => Ok(flags.into()),
+            diskctl::TRUNCATE if flags & diskctl::READ_ONLY != 0 => Err(Errno::EROFS),
+            diskctl::TRUNCATE => {
+                self.post(0, op::TRUNCATE, unit, arg, &JsValue::UNDEFINED, None)?;
+                Ok(0)
+            }
+            _ => Err(Errno::ENOTTY),
+        }
+    }
+
+    /// The storage worker has failed: whoever waits gets EIO, and so does whoever comes.
+    pub fn lost(&self) {
+        self.0.lost.set(true);
+        for (_, resolve) in self.0.waiting.take() {
+            resolve.number(-(Errno::EIO as i32));
+        }
+    }
+
+    async fn ask(
+        &self,
+        op: u32,
+        unit: u32,
+        offset: u64,
+        what: &JsValue,
+        transfer: Option<&Uint8Array>,
+    ) -> Result<JsValue, Errno> {
+        let id = self.0.last_id.get().wrapping_add(1).max(1);
+        self.0.last_id.set(id);
+        self.post(id, op, unit, offset, what, transfer)?;
+        let waiter = js::with_resolvers();
+        self.0.waiting.borrow_mut().push((id, waiter.resolve()));
+        let answer = waiter.promise().await.map_err(|_| Errno::EIO)?;
+        match answer.as_f64() {
+            Some(error) if error < 0.0 => Err(Errno::from_raw(-error as u32).unwrap_or(Errno::EIO)),
+            _ => Ok(answer),
+        }
+    }
+
+    fn post(
+        &self,
+        id: u32,
+        op: u32,
+        unit: u32,
+        offset: u64,
+        what: &JsValue,
+        transfer: Option<&Uint8Array>,
+    ) -> Result<(), Errno> {
+        if self.0.lost.get() {
+            return Err(Errno::EIO);
+        }
+        let message = Array::of5(&id.into(), &op.into(), &unit.into(), &(offset as f64).into(), what);
+        let posted = match transfer {
+            Some(bytes) => self.0.port.post_message_with_transferable(&message, &Array::of1(&bytes.buffer())),
+            None => self.0.port.post_message(&message),
+        };
+        posted.map_err(|_| Errno::EIO)
+    }
+
+    fn answered(&self, message: &JsValue) {
+        let message: &Array = message.unchecked_ref();
+        let id = message.get(0).as_f64().unwrap_or(0.0) as u32;
+        let mut waiting = self.0.waiting.borrow_mut();
+        let Some(at) = waiting.iter().position(|(waiting, _)| *waiting == id) else { return };
+        let (_, resolve) = waiting.swap_remove(at);
+        drop(waiting);
+        resolve.value(&message.get(1));
+    }
+}

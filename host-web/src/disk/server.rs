@@ -1,0 +1,88 @@
+//! The storage worker: opens the disks and serves them to the CPUs, from its first message until
+//! it is told to close, or is terminated.
+
+use std::rc::Rc;
+
+use abi::Errno;
+use abi::types::diskctl;
+use js_sys::{Array, Uint8Array};
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::{future_to_promise, spawn_local};
+use web_sys::{MessageEvent, MessagePort};
+
+use super::exclusive::{self, Disks};
+use super::op;
+use super::unit::{Answer, Request, Unit};
+use crate::js::get;
+
+/// The worker's entry. `message` is what the page has posted: `ports`, an array with a port for each CPU.
+#[wasm_bindgen]
+pub fn disk_main(message: JsValue) {
+    spawn_local(async move {
+        let disks = Rc::new(exclusive::open().await);
+        exclusive::answer_others(&disks);
+        let ports: Array = get(&message, "ports").unchecked_into();
+        for port in ports.iter() {
+            serve(&disks, port.unchecked_into());
+        }
+    });
+}
+
+fn serve(disks: &Rc<Disks>, port: MessagePort) {
+    let sizes: Array = disks.units.iter().map(|unit| JsValue::from(unit.size)).collect();
+    let flags = |unit: &Unit| if unit.read_only() { diskctl::READ_ONLY } else { 0 };
+    let flags: Array = disks.units.iter().map(|unit| JsValue::from(flags(unit))).collect();
+    post(&port, &Array::of4(&0.into(), &(&*disks.notice).into(), &sizes, &flags), None);
+    let (disks, to) = (disks.clone(), port.clone());
+    let came = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
+        request(&disks, &to, &event.data().unchecked_into());
+    });
+    port.set_onmessage(Some(came.into_js_value().unchecked_ref()));
+}
+
+/// A request: `[id, op, unit, offset, what]`.
+fn request(disks: &Rc<Disks>, port: &MessagePort, message: &Array) {
+    let number = |at| message.get(at).as_f64().unwrap_or(0.0);
+    let (id, nr, offset) = (message.get(0), number(2) as usize, number(3));
+    let request = match number(1) as u32 {
+        op::READ => Request::Read(offset, number(4) as u32),
+        op::WRITE => Request::Write(offset, message.get(4).unchecked_into()),
+        op::FLUSH => Request::Flush,
+        op::TRUNCATE => Request::Truncate(offset),
+        _ => {
+            disks.close();
+            return answer(port, &id, Ok(None));
+        }
+    };
+    let Some(unit) = disks.units.get(nr) else { return answer(port, &id, Err(Errno::ENXIO)) };
+    if let Some(done) = unit.now(&request) {
+        return answer(port, &id, done);
+    }
+    let before = unit.queue.borrow().clone();
+    let (disks, port) = (disks.clone(), port.clone());
+    let done = future_to_promise(async move {
+        // An error of that one's is its own.
+        let _ = before.await;
+        answer(&port, &id, disks.units[nr].serve(request).await);
+        Ok(JsValue::UNDEFINED)
+    });
+    *unit.queue.borrow_mut() = done;
+}
+
+fn answer(port: &MessagePort, id: &JsValue, answer: Answer) {
+    match answer {
+        Ok(Some(bytes)) => post(port, &Array::of2(id, &bytes), Some(&bytes)),
+        Ok(None) => post(port, &Array::of2(id, &0.into()), None),
+        Err(e) => post(port, &Array::of2(id, &(-(e as i32)).into()), None),
+    }
+}
+
+/// Posts, with bytes that go along.
+fn post(port: &MessagePort, message: &Array, bytes: Option<&Uint8Array>) {
+    let posted = match bytes {
+        Some(bytes) => port.post_message_with_transferable(message, &Array::of1(&bytes.buffer())),
+        None => port.post_message(message),
+    };
+    // Numbers, strings and buffers of our own can all be posted.
+    debug_assert!(posted.is_ok());
+}

@@ -46,6 +46,18 @@ export interface TerminalEvents {
   typed(text: string): string;
 }
 
+let fastWebgl: boolean | undefined;
+
+/** In software WebGL is slower than the document. */
+function hasFastWebgl(): boolean {
+  fastWebgl ??= (() => {
+    const gl = document.createElement("canvas").getContext("webgl2", { failIfMajorPerformanceCaveat: true });
+    gl?.getExtension("WEBGL_lose_context")?.loseContext();
+    return gl !== null;
+  })();
+  return fastWebgl;
+}
+
 const encoder = new TextEncoder();
 
 export class TerminalView {
@@ -57,16 +69,15 @@ export class TerminalView {
   constructor(
     readonly element: HTMLElement,
     private readonly events: TerminalEvents,
-    options: { screenReader: boolean; small: boolean },
+    options: { screenReader: boolean; fontSize: number },
   ) {
     const theme = currentTheme();
     this.xterm = new Terminal({
       allowProposedApi: true, // the widths of the graphemes addon
       fontFamily: 'ui-monospace, "Cascadia Mono", "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", "Liberation Mono", monospace',
-      fontSize: options.small ? 12 : 14,
+      fontSize: options.fontSize,
       lineHeight: 1.15,
       theme: xtermTheme(theme),
-      minimumContrastRatio: theme === "light" ? 4.5 : 3,
       scrollback: 5000,
       cursorBlink: false, // nothing moves by itself
       screenReaderMode: options.screenReader,
@@ -128,7 +139,26 @@ export class TerminalView {
 
   setTheme(name: ThemeName): void {
     this.xterm.options.theme = xtermTheme(name);
-    this.xterm.options.minimumContrastRatio = name === "light" ? 4.5 : 3;
+  }
+
+  /** What is not needed for a prompt comes after it: faster drawing, links in text, emoji widths. */
+  async enrich(): Promise<void> {
+    const [{ WebLinksAddon }, { UnicodeGraphemesAddon }] = await Promise.all([
+      import("@xterm/addon-web-links"),
+      import("@xterm/addon-unicode-graphemes"),
+    ]);
+    this.xterm.loadAddon(new WebLinksAddon((_e, url) => this.events.link(url)));
+    this.xterm.loadAddon(new UnicodeGraphemesAddon());
+    if (!hasFastWebgl()) return;
+    const { WebglAddon } = await import("@xterm/addon-webgl");
+    const webgl = new WebglAddon();
+    // Engines take contexts away from pages that have many; the first renderer comes back then.
+    webgl.onContextLoss(() => webgl.dispose());
+    try {
+      this.xterm.loadAddon(webgl);
+    } catch {
+      webgl.dispose();
+    }
   }
 
   focus(): void {

@@ -20,7 +20,7 @@ fn bind(built: &Path, out: &Path) -> Outcome {
     // Aside first, and then only what changed: servers and browsers go by it.
     let aside = target().join("web-host");
     let mut b = Bindgen::new();
-    b.input_path(built).out_name("host_web").typescript(true);
+    b.input_path(built).out_name("host_web").typescript(true).omit_default_module_path(false);
     b.remove_name_section(true).remove_producers_section(true);
     b.web(true).and_then(|b| b.generate(&aside)).map_err(|e| format!("wasm-bindgen: {e:#}"))?;
     super::sync(&aside, out)

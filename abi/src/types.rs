@@ -169,6 +169,14 @@ pub mod sig {
     }
 }
 
+/// What `sigaction` sets for a signal.
+pub mod sigdisp {
+    pub const DEFAULT: u32 = 0;
+    pub const IGNORE: u32 = 1;
+    /// It ends a sleeping call with EINTR and is kept for `sigtimedwait`.
+    pub const CATCH: u32 = 2;
+}
+
 /// `waitpid(2)`: options and the status word.
 pub mod wait {
     pub const NOHANG: u32 = 1;

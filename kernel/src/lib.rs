@@ -216,6 +216,8 @@ fn ast(lp: &Lwp, answer: i64) -> i64 {
         if flags & (lwpflag::KILLED | lwpflag::UNWIND) != 0 {
             return ACTION_UNWIND;
         }
+        // Whoever slept has been told.
+        lp.clear_flag(lwpflag::CAUGHT);
         if flags & lwpflag::STOPPED == 0 {
             return answer;
         }

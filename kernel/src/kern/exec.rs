@@ -213,6 +213,8 @@ pub fn sys_exec(lp: &Lwp, request: UAddr, len: u32) -> SysResult<()> {
 pub fn commit(lp: &Lwp, loaded: Loaded) {
     let proc = &lp.proc;
     proc.files.exec();
+    // POSIX exec: what was caught has its default action.
+    proc.caught.store(0, core::sync::atomic::Ordering::Relaxed);
     if let Some(owner) = &loaded.owner {
         proc.cred.exec(owner, true);
     }

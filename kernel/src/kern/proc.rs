@@ -35,6 +35,8 @@ pub mod lwpflag {
     pub const STOPPED: u32 = 2;
     /// User code is left for good: exit or exec.
     pub const UNWIND: u32 = 4;
+    /// A caught signal has come: the system call that sleeps, or the next, ends with EINTR.
+    pub const CAUGHT: u32 = 8;
 }
 
 /// A thread of control. Made with its process, pinned to its kernel stack.
@@ -80,7 +82,7 @@ impl Lwp {
     /// True when a sleep must end with EINTR.
     #[inline]
     pub fn interrupted(&self) -> bool {
-        self.flags.load(Ordering::SeqCst) & lwpflag::KILLED != 0
+        self.flags.load(Ordering::SeqCst) & (lwpflag::KILLED | lwpflag::CAUGHT) != 0
     }
 
     pub fn set_flag(&self, flag: u32) {
@@ -158,10 +160,12 @@ pub struct Proc {
     pub started_ns: u64,
     /// Signals that are ignored, a bit each (`1 << signal`); the others have their default action.
     pub ignored: AtomicU32,
-    /// Signals that are held back, and those of them that have come.
+    /// Signals that are caught: they end a sleep and wait for `sigtimedwait`.
+    pub caught: AtomicU32,
+    /// Signals that are held back, and those of them and of the caught ones that have come.
     pub blocked: AtomicU32,
     pub pending: AtomicU32,
-    /// For `sigtimedwait`: a blocked signal has come.
+    /// For `sigtimedwait`: a blocked or caught signal has come.
     pub signal_event: WaitQueue,
     /// 0, or 1 + the wait status it dies with. The first to set it wins.
     pub dying: AtomicU64,
@@ -280,6 +284,7 @@ impl Proc {
             vmspace: new.vmspace,
             started_ns: kernel.machine.clock(abi::types::clock::MONOTONIC, 0),
             ignored: AtomicU32::new(new.parent.map_or(0, |p| p.ignored.load(Ordering::Relaxed))),
+            caught: AtomicU32::new(0),
             blocked: AtomicU32::new(new.parent.map_or(0, |p| p.blocked.load(Ordering::Relaxed))),
             pending: AtomicU32::new(0),
             signal_event: WaitQueue::new(),

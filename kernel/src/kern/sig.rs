@@ -1,16 +1,17 @@
 //! Signals: default actions, kill(2), stop and continue. POSIX 2.4.
 //!
-//! A process has for each signal its default action or ignores it; handlers come with the shells
-//! that need them. A fatal signal marks the process as dying, cuts its sleep short and makes it
+//! A process has for each signal its default action, ignores it, or catches it: there are no handlers,
+//! but what is caught ends a sleep with EINTR and waits for `sigtimedwait`. A fatal signal marks the process as dying, cuts its sleep short and makes it
 //! leave user code; it then finishes in `kern::exit`.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::sync::atomic::AtomicU32;
 use core::sync::atomic::Ordering::{Relaxed, SeqCst};
 
 use abi::syscalls::UAddr;
 use abi::trapframe::{Reason, kick};
-use abi::types::{clock, rlimit, sig, wait};
+use abi::types::{clock, rlimit, sig, sigdisp, wait};
 use abi::{Errno, SysResult};
 
 use crate::Kernel;
@@ -66,12 +67,30 @@ fn hold_back(proc: &Proc, signal: u32) -> bool {
 fn deliver(kernel: &Kernel, proc: &Arc<Proc>, signal: u32) {
     // SIGCONT continues even when it is ignored.
     let ignored = proc.ignored.load(Relaxed) & !UNMASKABLE & 1 << signal != 0;
+    let caught = proc.caught.load(Relaxed) & !UNMASKABLE & 1 << signal != 0;
     match default_action(signal) {
-        Action::Continue => resume(kernel, proc),
+        Action::Continue => {
+            resume(kernel, proc);
+            if caught {
+                catch(proc, signal);
+            }
+        }
         _ if ignored => {}
+        _ if caught => catch(proc, signal),
         Action::Nothing => {}
         Action::Die => die(proc, wait::signaled(signal)),
         Action::Stop => stop(kernel, proc, signal),
+    }
+}
+
+/// Keeps the signal for `sigtimedwait` and cuts a sleep short.
+fn catch(proc: &Proc, signal: u32) {
+    proc.pending.fetch_or(1 << signal, SeqCst);
+    proc.signal_event.wake_all();
+    let lp = proc.lwp.lock().clone();
+    if let Some(lp) = lp {
+        lp.set_flag(lwpflag::CAUGHT);
+        lp.waiter.wake();
     }
 }
 
@@ -140,9 +159,18 @@ pub fn child_changed(kernel: &Kernel, parent: Option<Arc<Proc>>) {
 
 /// Sits out a stop, at the end of a system call or when a stop has preempted user code.
 pub fn stopped(lp: &Lwp) {
-    let go = || (lp.flags.load(SeqCst) & (lwpflag::STOPPED | lwpflag::KILLED) != lwpflag::STOPPED).then_some(());
-    // EINTR means killed, which the caller looks for.
-    let _ = lp.proc.resume.wait(lp, FOREVER, go);
+    let go = || lp.flags.load(SeqCst) & (lwpflag::STOPPED | lwpflag::KILLED) != lwpflag::STOPPED;
+    let mut caught = 0;
+    while !go() {
+        // A signal that is caught ends no stop; a call that goes on after it hears of it.
+        caught |= lp.flags.load(SeqCst) & lwpflag::CAUGHT;
+        lp.clear_flag(lwpflag::CAUGHT);
+        // EINTR means killed, or caught.
+        let _ = lp.proc.resume.wait(lp, FOREVER, || go().then_some(()));
+    }
+    if caught != 0 {
+        lp.set_flag(caught);
+    }
 }
 
 /// A fault of the program: it dies of the signal that Unix has for it. Faults cannot be ignored.
@@ -211,18 +239,23 @@ pub fn sys_kill(lp: &Lwp, pid: Pid, signal: u32) -> SysResult<()> {
     kern_kill(lp, pid, signal)
 }
 
-/// Ignores a signal (1) or gives it its default action (0). Answers what it was. Handlers: ENOTSUP.
+/// Catches a signal (2), ignores it (1) or gives it its default action (0). Answers what it was.
+/// Handlers: ENOTSUP.
 pub fn sys_sigaction(lp: &Lwp, signal: u32, disposition: u32) -> SysResult<u32> {
     if signal == 0 || signal >= sig::COUNT || UNMASKABLE & 1 << signal != 0 {
         return Err(Errno::EINVAL);
     }
-    let bit = 1 << signal;
-    let old = match disposition {
-        0 => lp.proc.ignored.fetch_and(!bit, SeqCst),
-        1 => lp.proc.ignored.fetch_or(bit, SeqCst),
-        _ => return Err(Errno::ENOTSUP),
+    let proc = &lp.proc;
+    let set = |word: &AtomicU32, on| {
+        let old = if on { word.fetch_or(1 << signal, SeqCst) } else { word.fetch_and(!(1 << signal), SeqCst) };
+        old & 1 << signal != 0
     };
-    Ok((old & bit != 0) as u32)
+    if disposition > sigdisp::CATCH {
+        return Err(Errno::ENOTSUP);
+    }
+    let ignored = set(&proc.ignored, disposition == sigdisp::IGNORE);
+    let caught = set(&proc.caught, disposition == sigdisp::CATCH);
+    Ok(if caught { sigdisp::CATCH } else { ignored as u32 })
 }
 
 /// A set of signals of a program: 64 bits.
@@ -256,7 +289,7 @@ pub fn sys_sigprocmask(lp: &Lwp, how: u32, set: UAddr, old: UAddr) -> SysResult<
     Ok(())
 }
 
-/// sigtimedwait(2): takes a pending signal of the set, which the caller has blocked, waiting so long
+/// sigtimedwait(2): takes a pending signal of the set, which the caller has blocked or catches, waiting so long
 /// for one. EAGAIN.
 pub fn sys_sigtimedwait(lp: &Lwp, set: UAddr, timeout_ns: u64) -> SysResult<u32> {
     let set = copy_set(lp, set)?;
@@ -271,6 +304,8 @@ pub fn sys_sigtimedwait(lp: &Lwp, set: UAddr, timeout_ns: u64) -> SysResult<u32>
     let now = lp.machine().clock(clock::MONOTONIC, 0);
     match lp.proc.signal_event.wait(lp, now.saturating_add(timeout_ns), take) {
         Err(Errno::ETIMEDOUT) => Err(Errno::EAGAIN),
+        // A caught one that came in this moment, perhaps one of the set.
+        Err(Errno::EINTR) => take().ok_or(Errno::EINTR),
         other => other,
     }
 }

@@ -100,7 +100,12 @@ impl Vnode for Attach {
         uio.copy_in(&mut b)?;
         let [unit, status] = [0, 4].map(|i| u32::from_le_bytes([b[i], b[i + 1], b[i + 2], b[i + 3]]));
         let kernel = &uio.lwp().kernel;
-        kernel.ttys.get(unit).ok_or(Errno::ENXIO)?.end(kernel, status);
+        let Some(unit) = kernel.ttys.get(unit) else {
+            // Nothing was written: the error would be lost otherwise.
+            uio.resid = b.len();
+            return Err(Errno::ENXIO);
+        };
+        unit.end(kernel, status);
         Ok(())
     }
     fn seekable(&self) -> bool {

@@ -113,12 +113,12 @@ impl Ldisc {
     pub fn receive(&mut self, byte: u8) -> u32 {
         let byte = if self.settings.input(ISTRIP) { byte & 0x7f } else { byte };
         if core::mem::take(&mut self.literal) {
-            self.plain(byte);
+            self.plain(byte, true);
         } else if self.special[byte as usize / 32] & 1 << (byte % 32) != 0 {
             return self.key(byte);
         } else {
             self.restart_by_any();
-            self.plain(byte);
+            self.plain(byte, false);
         }
         0
     }
@@ -144,6 +144,7 @@ impl Ldisc {
             }
         }
         self.restart_by_any();
+        let key = byte;
         let byte = match byte {
             b'\r' if t.input(IGNCR) => return 0,
             b'\r' if t.input(ICRNL) => b'\n',
@@ -151,7 +152,8 @@ impl Ldisc {
             b => b,
         };
         if t.raw() || !self.edit(byte) {
-            self.plain(byte);
+            // A newline of its own is echoed as ^J in raw mode; so does Linux.
+            self.plain(byte, key == byte);
         }
         0
     }
@@ -202,12 +204,12 @@ impl Ldisc {
         if !self.input.end_line(byte) {
             self.out.echo(&self.settings, BEL);
         } else if echo {
-            self.echo_char(byte);
+            self.echo_key(byte);
         }
     }
 
     /// A byte for the reader.
-    fn plain(&mut self, byte: u8) {
+    fn plain(&mut self, byte: u8, literal: bool) {
         let first = self.input.line_len() == 0;
         let stored = if self.settings.raw() { self.input.push_raw(byte) } else { self.input.push(byte) };
         if !stored {
@@ -217,8 +219,13 @@ impl Ldisc {
             if first {
                 self.start_column = self.out.column;
             }
-            self.echo_char(byte);
+            if literal { self.echo_char(byte) } else { self.echo_key(byte) }
         }
+    }
+
+    /// A newline is one, but for one that was asked for literally.
+    fn echo_key(&mut self, byte: u8) {
+        if byte == b'\n' { self.out.echo(&self.settings, byte) } else { self.echo_char(byte) }
     }
 
     fn echo_all(&mut self, bytes: &[u8]) {
@@ -257,7 +264,7 @@ impl Ldisc {
         while let Some((first, len)) = self.last_char() {
             if what == Erase::Word {
                 // Linux's words: what is behind them goes along.
-                let part = first.is_ascii_alphanumeric() || first == b'_' || first >= 0x80;
+                let part = first.is_ascii_alphanumeric() || first == b'_' || first >= 0xc0;
                 if !part && in_word {
                     return;
                 }
@@ -302,14 +309,14 @@ impl Ldisc {
     }
 
     /// The columns of what stands on the line from this byte on, without tabs.
-    fn columns(&self, from: usize) -> u32 {
+    fn columns(&self, from: usize) -> i32 {
         let mut decoder = Decoder::default();
         self.input.line().skip(from).map(|b| self.columns_of(b, &mut decoder)).sum()
     }
 
-    fn columns_of(&self, byte: u8, decoder: &mut Decoder) -> u32 {
+    fn columns_of(&self, byte: u8, decoder: &mut Decoder) -> i32 {
         match byte {
-            b if is_control(b) => 2 * self.settings.local(ECHOCTL) as u32,
+            b if is_control(b) => 2 * self.settings.local(ECHOCTL) as i32,
             b if self.settings.input(IUTF8) => decoder.columns_of(b),
             _ => 1,
         }
@@ -320,14 +327,14 @@ impl Ldisc {
         let mut decoder = Decoder::default();
         self.input.line().take(at).fold(self.start_column, |column, b| match b {
             b'\t' => (column / 8 + 1) * 8,
-            b => column + self.columns_of(b, &mut decoder),
+            b => column.saturating_add_signed(self.columns_of(b, &mut decoder)),
         })
     }
 }
 
-/// The echo of a byte. As ECHOCTL has it: control characters as `^X`, but not tabs and newlines.
+/// The echo of a byte. As ECHOCTL has it: control characters as `^X`, but not tabs.
 fn show(out: &mut Output, t: &Termios, byte: u8) {
-    if t.local(ECHOCTL) && is_control(byte) && byte != b'\t' && byte != b'\n' {
+    if t.local(ECHOCTL) && is_control(byte) && byte != b'\t' {
         out.echo(t, b'^');
         out.echo(t, byte ^ 0x40);
     } else {

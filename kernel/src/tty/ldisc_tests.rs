@@ -133,7 +133,7 @@ fn signals_come_from_their_keys_and_flush() {
 fn a_line_that_is_too_long_beeps_and_can_still_be_ended() {
     let mut l = Ldisc::new().expect("memory");
     for i in 0..5000 {
-        assert_eq!(l.room() > 0, true, "{i}");
+        assert!(l.room() > 0, "{i}");
         l.receive(b'x');
     }
     assert_eq!(l.input.line_len(), super::super::input::MAX - 1);
@@ -179,4 +179,43 @@ fn a_sender_is_told_to_wait() {
     l.input.take(&mut buf);
     l.control_flow();
     assert_eq!(screen(&mut l), b"\x11");
+}
+
+fn bytes(hex: &str) -> Vec<u8> {
+    let digit = |c: u8| (c as char).to_digit(16).expect("a digit") as u8;
+    hex.trim_start_matches('-').as_bytes().chunks(2).map(|c| digit(c[0]) << 4 | digit(c[1])).collect()
+}
+
+/// Random keys under random settings, and what a pty of Linux 6.18 made of them: c_iflag, c_oflag,
+/// c_lflag, what a program wrote before, the keys, the screen, and what each read answered. VEOL is `;`.
+#[test]
+fn keys_do_what_they_do_on_linux() {
+    let mut wrong = Vec::new();
+    for case in include_str!("linux_pty.txt").lines() {
+        let f: Vec<&str> = case.split(' ').collect();
+        let flags = |i: usize| u32::from_str_radix(f[i], 16).expect("flags");
+        let t = Termios { iflag: flags(0), oflag: flags(1), lflag: flags(2), ..cooked() }.with_cc(VEOL, b';');
+        let mut l = Ldisc::new().expect("memory");
+        l.set(t);
+        l.out.write(&t, &bytes(f[3]));
+        bytes(f[4]).iter().for_each(|&k| assert_eq!(l.receive(k), 0));
+        // A pty that Linux has stopped shows the rest to nobody, either.
+        let shown = screen(&mut l);
+        let mut reads = Vec::new();
+        let mut buf = [0; 512];
+        if t.raw() && l.input.len() > 0 {
+            let n = l.input.take(&mut buf);
+            reads.push(buf[..n].to_vec());
+        }
+        while l.input.has_line() {
+            let n = l.input.take_line(&mut buf).bytes;
+            reads.push(buf[..n].to_vec());
+        }
+        let wanted = f[6].trim_end_matches('|');
+        let wanted: Vec<Vec<u8>> = if f[6] == "none" { Vec::new() } else { wanted.split(',').map(bytes).collect() };
+        if (&shown, &reads) != (&bytes(f[5]), &wanted) {
+            wrong.push(alloc::format!("{case}\n  shown {:x?}\n  want  {:x?}\n  read {reads:x?}", shown, bytes(f[5])));
+        }
+    }
+    assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
 }

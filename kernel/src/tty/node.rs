@@ -198,10 +198,12 @@ impl Node {
         if flags & ioflag::NONBLOCK != 0 {
             return Err(Errno::EAGAIN);
         }
-        self.unit.writers.wait(lp, FOREVER, || {
+        let waited = self.unit.writers.wait(lp, FOREVER, || {
             let stopped = lp.flags.load(Relaxed) & lwpflag::STOPPED != 0;
             (stopped || self.unit.is_gone() || screen.line.lock().disc.out.roomy()).then_some(())
-        })
+        });
+        // What made room may be the key that ends this.
+        if lp.interrupted() { Err(Errno::EINTR) } else { waited }
     }
 
     /// Sleeps until all that was written is shown.

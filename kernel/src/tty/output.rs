@@ -154,7 +154,7 @@ impl Output {
             _ => {
                 if !width::is_control(byte) {
                     let columns = if t.input(IUTF8) { self.decoder.columns_of(byte) } else { 1 };
-                    self.column = self.column.wrapping_add(columns);
+                    self.column = self.column.saturating_add_signed(columns);
                 }
                 self.buf.push(byte);
             }

@@ -34,14 +34,13 @@ pub fn in_background(lp: &Lwp, screen: &Screen) -> bool {
 }
 
 /// Sits out stops, and a stay in the background. EIO for those that can't be stopped: nobody would
-/// let them go on. EINTR when killed meanwhile.
+/// let them go on. EINTR for a signal meanwhile.
 pub fn wait_turn(lp: &Lwp, screen: &Screen, what: Use) -> SysResult<()> {
     loop {
-        let flags = lp.flags.load(Relaxed);
-        if flags & lwpflag::KILLED != 0 {
+        if lp.interrupted() {
             return Err(Errno::EINTR);
         }
-        if flags & lwpflag::STOPPED != 0 {
+        if lp.flags.load(Relaxed) & lwpflag::STOPPED != 0 {
             stopped(lp);
         } else if !in_background(lp, screen) {
             return Ok(());

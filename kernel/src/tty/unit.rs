@@ -215,13 +215,14 @@ impl Unit {
             let over = line.ended.filter(|_| line.disc.out.len() == 0);
             (signals, line.available() > 0 || line.readable(), line.disc.out.roomy(), over)
         };
+        // First: who is interrupted while he waits to write must not write on.
+        self.signal(kernel, signals);
         if readable {
             self.readers.wake_all();
         }
         if roomy {
             self.writers.wake_all();
         }
-        self.signal(kernel, signals);
         if let Some(status) = over {
             self.over(kernel, status);
         }

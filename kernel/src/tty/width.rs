@@ -30,7 +30,7 @@ const NONE: [(u32, u32); 8] = [
 ];
 
 /// Of a character that is no control character.
-fn columns(c: u32) -> u32 {
+fn columns(c: u32) -> i32 {
     let within = |ranges: &[(u32, u32)]| ranges.iter().any(|r| (r.0..=r.1).contains(&c));
     match c {
         ..0x300 => 1,
@@ -59,14 +59,17 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// What this byte adds: a character's columns with its last byte, 0 before. A byte that isn't
-    /// UTF-8 is shown as something.
+    /// What this byte adds: a column with the first byte of a character, as if it had one, and what is
+    /// to be put right with its last.
     #[inline]
-    pub fn columns_of(&mut self, byte: u8) -> u32 {
-        if self.missing > 0 && is_continuation(byte) {
+    pub fn columns_of(&mut self, byte: u8) -> i32 {
+        if is_continuation(byte) {
+            if self.missing == 0 {
+                return 0;
+            }
             self.char = self.char << 6 | (byte & 0x3f) as u32;
             self.missing -= 1;
-            return if self.missing == 0 { columns(self.char) } else { 0 };
+            return if self.missing == 0 { columns(self.char) - 1 } else { 0 };
         }
         (self.char, self.missing) = match byte {
             0xc2..=0xdf => ((byte & 0x1f) as u32, 1),
@@ -74,7 +77,7 @@ impl Decoder {
             0xf0..=0xf4 => ((byte & 0x07) as u32, 3),
             _ => (0, 0),
         };
-        (self.missing == 0) as u32
+        1
     }
 }
 
@@ -87,9 +90,9 @@ mod tests {
         for (text, want) in [("abc", 3), ("äß", 2), ("日本", 4), ("한글", 4), ("e\u{301}", 1), ("🦀", 2), ("→", 1)]
         {
             let mut d = Decoder::default();
-            assert_eq!(text.bytes().map(|b| d.columns_of(b)).sum::<u32>(), want, "{text}");
+            assert_eq!(text.bytes().map(|b| d.columns_of(b)).sum::<i32>(), want, "{text}");
         }
         let mut d = Decoder::default();
-        assert_eq!([0xff, 0xe6, b'x', 0x80].map(|b| d.columns_of(b)), [1, 0, 1, 1]);
+        assert_eq!([0xff, 0xe6, b'x', 0x80].map(|b| d.columns_of(b)), [1, 1, 1, 0]);
     }
 }

@@ -149,7 +149,12 @@ pub unsafe fn lseek(fd: i32, offset: i64, whence: u32) -> i64 {
     if r < 0 { last() as i64 } else { r }
 }
 pub unsafe fn sigaction(signal: u32, disposition: u32) -> i32 {
-    let to = if disposition == 0 { libc::SIG_DFL } else { libc::SIG_IGN };
+    let to = match disposition {
+        0 => libc::SIG_DFL,
+        1 => libc::SIG_IGN,
+        // Nothing on the host keeps what is caught.
+        _ => return -(Errno::ENOTSUP as i32),
+    };
     let r = unsafe { libc::signal(signal as i32, to) };
     if r == libc::SIG_ERR { last() } else { 0 }
 }

@@ -99,6 +99,8 @@ pub fn setsid() -> SysResult<i32> {
 pub enum Disposition {
     Default = 0,
     Ignore = 1,
+    /// Ends a sleeping call with `EINTR`; [`sigtake`] tells which it was.
+    Catch = 2,
 }
 
 /// `sigaction(2)`, as far as it goes.
@@ -114,7 +116,7 @@ pub fn sigblock(signals: &[u32]) -> SysResult<()> {
     done(unsafe { raw::sigprocmask(abi::types::sig::BLOCK, set.as_ptr().cast(), std::ptr::null_mut()) })
 }
 
-/// Takes one of these blocked signals if it has come; does not wait.
+/// Takes one of these blocked or caught signals if it has come; does not wait.
 pub fn sigtake(signals: &[u32]) -> Option<u32> {
     let set = sigset(signals);
     // SAFETY: a set of eight bytes.

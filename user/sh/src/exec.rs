@@ -23,7 +23,7 @@ impl Shell {
     }
 
     /// The interrupt key ends what a shell at a terminal is doing by itself.
-    fn interrupted(&mut self) -> Result<(), Unwind> {
+    pub fn interrupted(&mut self) -> Result<(), Unwind> {
         if self.tty.is_some() && proc::sigtake(&[sig::INT]).is_some() {
             let _ = io::write_all(2, b"\n");
             self.status = 130;

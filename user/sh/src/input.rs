@@ -1,7 +1,7 @@
 //! `read` and `getopts`.
 
 use crate::builtins::{mistake, store};
-use crate::shell::{Run, Shell};
+use crate::shell::{Run, Shell, Unwind};
 use crate::text::{from_bytes, to_bytes};
 use vkernel_sys::{Errno, io};
 
@@ -26,7 +26,7 @@ pub fn read(sh: &mut Shell, argv: &[String]) -> Run {
     }
     let names: Vec<String> = args.cloned().collect();
     let names = if names.is_empty() { vec!["REPLY".to_string()] } else { names };
-    let (line, ended) = match read_line(raw) {
+    let (line, ended) = match read_line(sh, raw)? {
         Ok(l) => l,
         Err(e) => return mistake(sh, argv, &e.to_string()),
     };
@@ -40,8 +40,11 @@ pub fn read(sh: &mut Shell, argv: &[String]) -> Run {
     Ok(!ended as i32)
 }
 
-/// A line as characters with a mark for those behind a backslash; whether a newline ended it.
-fn read_line(raw: bool) -> Result<(Vec<(char, bool)>, bool), Errno> {
+/// Characters with a mark for those behind a backslash; whether a newline ended them.
+type Line = (Vec<(char, bool)>, bool);
+
+/// A line. The interrupt key ends the command that reads.
+fn read_line(sh: &mut Shell, raw: bool) -> Result<Result<Line, Errno>, Unwind> {
     let mut line = Vec::new();
     let mut bytes = Vec::new();
     let mut escaped = false;
@@ -54,11 +57,14 @@ fn read_line(raw: bool) -> Result<(Vec<(char, bool)>, bool), Errno> {
         match io::read(0, &mut b) {
             Ok(0) => {
                 flush(&mut bytes, &mut line);
-                return Ok((line, false));
+                return Ok(Ok((line, false)));
             }
             Ok(_) => {}
-            Err(Errno::EINTR) => continue,
-            Err(e) => return Err(e),
+            Err(Errno::EINTR) => {
+                sh.interrupted()?;
+                continue;
+            }
+            Err(e) => return Ok(Err(e)),
         }
         match b[0] {
             _ if std::mem::take(&mut escaped) => {
@@ -71,7 +77,7 @@ fn read_line(raw: bool) -> Result<(Vec<(char, bool)>, bool), Errno> {
             b'\\' if !raw => escaped = true,
             b'\n' => {
                 flush(&mut bytes, &mut line);
-                return Ok((line, true));
+                return Ok(Ok((line, true)));
             }
             0 => {}
             b => bytes.push(b),

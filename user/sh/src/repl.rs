@@ -59,8 +59,10 @@ pub fn run(sh: &mut Shell, interactive: bool, login: bool) -> Run {
 /// from the keyboard.
 fn take_terminal(sh: &mut Shell) {
     let Ok(fd) = io::dup_cloexec(0, 10) else { return };
-    // Held back, not ignored: a loop of builtins must see it. See `Shell::interrupted`.
-    let _ = proc::sigblock(&[sig::INT]);
+    // Caught, not ignored: a read ends with it, and a loop of builtins must see it. See `Shell::interrupted`.
+    if proc::sigaction(sig::INT, proc::Disposition::Catch).is_err() {
+        let _ = proc::sigblock(&[sig::INT]);
+    }
     for s in [sig::QUIT, sig::TSTP, sig::TTIN, sig::TTOU] {
         // A kernel without one of them cannot send it either.
         let _ = proc::sigaction(s, proc::Disposition::Ignore);
@@ -115,7 +117,7 @@ impl Lines {
         Lines { buffer: Vec::new(), block }
     }
 
-    /// A line with its newline; empty at the end.
+    /// A line with its newline; empty at the end. EINTR when a signal came while there was none.
     fn next(&mut self) -> Result<Vec<u8>, Errno> {
         let mut line = Vec::new();
         loop {
@@ -135,8 +137,10 @@ impl Lines {
             match io::read(0, &mut chunk[..room]) {
                 Ok(0) => return Ok(line),
                 Ok(n) => self.buffer.extend_from_slice(&chunk[..n]),
-                Err(Errno::EINTR) => {}
-                Err(e) => return Err(e),
+                Err(e) => {
+                    self.buffer = line;
+                    return Err(e);
+                }
             }
         }
     }
@@ -151,8 +155,14 @@ fn lines(sh: &mut Shell) -> Run {
             sh.reap();
         }
         prompt(sh, if text.is_empty() { "PS1" } else { "PS2" });
-        let line = match input.next() {
-            Ok(l) => l,
+        let line = match next_line(sh, &mut input) {
+            Ok(Some(l)) => l,
+            // Interrupted: what was typed is gone, here and in the terminal.
+            Ok(None) => {
+                start += text.matches('\n').count();
+                text.clear();
+                continue;
+            }
             Err(e) => return Err(sh.fatal(&format!("cannot read standard input: {e}"))),
         };
         // Pressed while the line was typed: the terminal has thrown that away.
@@ -186,6 +196,20 @@ fn lines(sh: &mut Shell) -> Run {
         }
         start += text.matches('\n').count();
         text.clear();
+    }
+}
+
+/// A line, or nothing when the interrupt key was pressed instead.
+fn next_line(sh: &mut Shell, input: &mut Lines) -> Result<Option<Vec<u8>>, Errno> {
+    loop {
+        match input.next() {
+            Err(Errno::EINTR) => {}
+            other => return other.map(Some),
+        }
+        if sh.interrupted().is_err() {
+            input.buffer.clear();
+            return Ok(None);
+        }
     }
 }
 

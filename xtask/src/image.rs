@@ -3,6 +3,7 @@
 //! The same programs make the same bytes: entries are sorted, times are `SOURCE_DATE_EPOCH` or 0, and
 //! nothing of the building machine gets in.
 
+use crate::packages::{Kind, Package};
 use crate::process::{Outcome, read};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -172,39 +173,61 @@ pub fn base(programs: &Path) -> Outcome<Vec<u8>> {
     write(&tree).map_err(|e| format!("base.tar: {e}"))
 }
 
+/// The archive of the base image with packages on top.
+pub fn with_packages(base: &[u8], packages: &[Package]) -> std::io::Result<Vec<u8>> {
+    let mut tar = tar::Builder::new(Vec::new());
+    for entry in tar::Archive::new(base).entries()? {
+        let entry = entry?;
+        let (mut header, path) = (entry.header().clone(), entry.path()?.into_owned());
+        tar.append_data(&mut header, path, entry)?;
+    }
+    for item in packages.iter().flat_map(|p| &p.items) {
+        let node = match &item.kind {
+            Kind::File(bytes) => Node::File(bytes.clone()),
+            Kind::Link(target) => Node::Link(target.clone()),
+        };
+        append(&mut tar, &item.path, item.mode, 0, &node)?;
+    }
+    tar.into_inner()
+}
+
 /// The names that have to be in each multi-call program, for the check.
 pub fn links() -> [(&'static str, &'static [&'static str]); 2] {
     [("coreutils", names::COREUTILS), ("tools", names::TOOLS)]
 }
 
 fn write(tree: &Tree) -> std::io::Result<Vec<u8>> {
-    let mtime = std::env::var("SOURCE_DATE_EPOCH").ok().and_then(|t| t.parse().ok()).unwrap_or(0);
     let mut tar = tar::Builder::new(Vec::new());
     for (path, (mode, id, node)) in &tree.0 {
-        let mut h = tar::Header::new_ustar();
-        h.set_mode(*mode);
-        h.set_uid(*id);
-        h.set_gid(*id);
-        h.set_mtime(mtime);
-        let (name, data): (String, &[u8]) = match node {
-            Node::Dir => {
-                h.set_entry_type(tar::EntryType::Directory);
-                (format!("{path}/"), &[])
-            }
-            Node::File(data) => {
-                h.set_entry_type(tar::EntryType::Regular);
-                (path.clone(), data)
-            }
-            Node::Link(target) => {
-                h.set_entry_type(tar::EntryType::Symlink);
-                h.set_link_name(target)?;
-                (path.clone(), &[])
-            }
-        };
-        h.set_size(data.len() as u64);
-        tar.append_data(&mut h, name, data)?;
+        append(&mut tar, path, *mode, *id, node)?;
     }
     tar.into_inner()
+}
+
+fn append(tar: &mut tar::Builder<Vec<u8>>, path: &str, mode: u32, id: u64, node: &Node) -> std::io::Result<()> {
+    let mtime = std::env::var("SOURCE_DATE_EPOCH").ok().and_then(|t| t.parse().ok()).unwrap_or(0);
+    let mut h = tar::Header::new_ustar();
+    h.set_mode(mode);
+    h.set_uid(id);
+    h.set_gid(id);
+    h.set_mtime(mtime);
+    let (name, data): (String, &[u8]) = match node {
+        Node::Dir => {
+            h.set_entry_type(tar::EntryType::Directory);
+            (format!("{path}/"), &[])
+        }
+        Node::File(data) => {
+            h.set_entry_type(tar::EntryType::Regular);
+            (path.into(), data)
+        }
+        Node::Link(target) => {
+            h.set_entry_type(tar::EntryType::Symlink);
+            h.set_link_name(target)?;
+            (path.into(), &[])
+        }
+    };
+    h.set_size(data.len() as u64);
+    tar.append_data(&mut h, name, data)
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod check;
 mod golden;
 mod image;
 mod npm;
+mod packages;
 mod process;
 mod programs;
 mod report;
@@ -31,6 +32,8 @@ usage: cargo xtask VERB
   usertests [NAME]  the tests that run inside of the system
   build             the kernel, the userland, the image and vk
   image             the kernel, the userland and the image: target/artifacts
+  packages [NAME...]
+                    an image with the optional packages, all or these: target/packages.tar
   sizes             what everything weighs
   check [--bless]   formatting, clippy, the kernel's imports and portability, the tables against
                     their golden files; --bless: write those anew
@@ -49,6 +52,7 @@ fn verb(name: &str, args: &[String]) -> Outcome {
         "usertests" => test::usertests(args),
         "bench" => bench::run(args),
         "web" => web::run(args),
+        "packages" => packages::run(args),
         "sizes" => sizes::run(),
         "check" if args == ["--bless"] => golden::bless(),
         "check" => check::run(),

@@ -15,7 +15,7 @@ pub struct Manifest {
     pub soon: Vec<String>,
     /// All packs; the table of blobs goes by their position here.
     pub packs: Vec<PackEntry>,
-    pub packages: Vec<Package>,
+    pub packages: Vec<PackageEntry>,
 }
 
 #[derive(Serialize, Clone, Debug)]
@@ -39,7 +39,7 @@ pub struct PackEntry {
 
 /// An optional package, for a page that wants to list them.
 #[derive(Serialize, Clone, Debug)]
-pub struct Package {
+pub struct PackageEntry {
     pub name: String,
     pub title: String,
     /// What to type.

@@ -11,8 +11,8 @@ mod serve;
 mod site;
 mod squeeze;
 
-use crate::build;
 use crate::process::{self, Outcome, read, root, target, write_if_changed};
+use crate::{build, packages};
 use std::hash::{DefaultHasher, Hasher};
 use std::path::{Path, PathBuf};
 
@@ -22,18 +22,21 @@ usage: cargo xtask web [OPTION...]
   --port N          serve on this port instead of 8080; 0: on a free one
   --host ADDR       serve on this address of the machine instead of 127.0.0.1
   --no-isolation    without the headers that let the page use several CPUs
+  --packages LIST   optional packages that the page offers: none, or names with commas; else all
   --build-only      don't serve
 ";
 
 #[derive(Default)]
 struct Options {
     serve: serve::Options,
+    /// None: all.
+    packages: Option<Vec<String>>,
     build_only: bool,
 }
 
 pub fn run(args: &[String]) -> Outcome {
     let options = options(args)?;
-    build(&dir())?;
+    build(&dir(), options.packages.as_deref())?;
     if options.build_only { Ok(()) } else { serve::run(&dir(), &options.serve) }
 }
 
@@ -46,6 +49,7 @@ fn options(args: &[String]) -> Outcome<Options> {
         match arg.as_str() {
             "--port" => o.serve.port = value().and_then(|v| v.parse().map_err(|_| wrong(v)))?,
             "--host" => o.serve.host = value().and_then(|v| v.parse().map_err(|_| wrong(v)))?,
+            "--packages" => o.packages = Some(list(value()?)),
             "--no-isolation" => o.serve.isolation = false,
             "--build-only" => o.build_only = true,
             _ => return Err(format!("{arg}: no such option\n{USAGE}")),
@@ -54,20 +58,32 @@ fn options(args: &[String]) -> Outcome<Options> {
     Ok(o)
 }
 
+fn list(names: &str) -> Vec<String> {
+    match names {
+        "none" => Vec::new(),
+        _ => names.split(',').map(String::from).collect(),
+    }
+}
+
 /// Where the site is built. (`target/web` is cargo's, for the profile of that name.)
 pub fn dir() -> PathBuf {
     target().join("site")
 }
 
-fn build(dir: &Path) -> Outcome {
+fn build(dir: &Path, packages: Option<&[String]>) -> Outcome {
     build::ensure_targets()?;
+    let packages = packages::load(packages)?;
     let vk = dir.join("vk");
     bindgen::host(&vk)?;
     let kernel = read(&build::kernel()?)?;
     let base = crate::image::base(&build::userland()?)?;
     write_if_changed(&process::artifacts().join("base.tar"), &base)?;
     let stamp = loader_stamp()?;
-    let packed = pack::Builder::new(&base)?.finish(&kernel, |program| pack::prepare(program, &stamp))?;
+    let mut builder = pack::Builder::new(&base)?;
+    for package in packages {
+        builder.package(package)?;
+    }
+    let packed = builder.finish(&kernel, |program| pack::prepare(program, &stamp))?;
     pack::write(&packed, &kernel, &vk)?;
     site::site(dir)?;
     sizes(&packed.manifest, &vk)

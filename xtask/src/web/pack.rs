@@ -7,9 +7,11 @@
 //! A pack's name is the hash of its bytes, so a server and a browser may keep it for ever. The same
 //! inputs make the same files.
 
-use super::manifest::{Kernel, Manifest, PackEntry, Package};
+use super::manifest::{Kernel, Manifest, PackEntry, PackageEntry};
 use super::squeeze::{self, Effort, gzip, hex, sha256};
+use crate::packages::{self, Package};
 use crate::process::{Outcome, write_if_changed};
+use abi::types::mode;
 use image::pack::{Row, join};
 use image::tree::{Kind, Node, Tree};
 use std::collections::HashSet;
@@ -58,7 +60,7 @@ pub struct Packed {
 pub struct Builder {
     tree: Tree<Content>,
     groups: Vec<Group>,
-    packages: Vec<(Package, Vec<usize>)>,
+    packages: Vec<(PackageEntry, Vec<usize>)>,
 }
 
 const INDEX: usize = 0;
@@ -97,26 +99,43 @@ impl Builder {
     }
 
     /// A new pack; answers its number.
-    pub fn group(&mut self, title: &str, when: When) -> usize {
+    fn group(&mut self, title: &str, when: When) -> usize {
         self.groups.push(Group { title: title.into(), when, raw: Vec::new() });
         self.groups.len() - 1
     }
 
-    /// Adds a package's file; programs are prepared. What has been there before is replaced.
-    pub fn package_file(&mut self, path: &str, node: Node, bytes: Vec<u8>, group: usize, originals: usize) -> Outcome {
-        let program = is_program(&node, &bytes);
-        let (plain, prepared) = if program { (originals, Some(group)) } else { (group, None) };
-        self.file(path.as_bytes(), node, Content { bytes, plain, prepared })
-    }
-
-    /// Adds what has no contents of its own: directories and links.
-    pub fn put(&mut self, path: &str, node: Node) -> Outcome {
-        self.tree.put(path.as_bytes().to_vec(), node).map_err(|e| e.to_string())
-    }
-
-    /// Says which packs are a package's.
-    pub fn package(&mut self, package: Package, groups: Vec<usize>) {
-        self.packages.push((package, groups));
+    /// Adds an optional package: its programs prepared, each part in a pack of its own. What has been there
+    /// before is replaced.
+    pub fn package(&mut self, package: Package) -> Outcome {
+        let Package { name, title, commands, items } = package;
+        let originals = self.group(&format!("{title}, the program file"), When::Asked);
+        let mut parts: Vec<(Option<String>, usize)> = Vec::new();
+        for item in items {
+            let bytes = match item.kind {
+                packages::Kind::File(bytes) => bytes,
+                packages::Kind::Link(target) => {
+                    let node = node(mode::IFLNK | item.mode, Kind::Symlink(target.into_bytes()));
+                    self.tree.put(item.path.into_bytes(), node).map_err(|e| e.to_string())?;
+                    continue;
+                }
+            };
+            let group = match parts.iter().find(|(part, _)| *part == item.part) {
+                Some((_, group)) => *group,
+                None => {
+                    let title = item.part.iter().fold(title.clone(), |title, part| format!("{title}: {part}"));
+                    let group = self.group(&title, When::Asked);
+                    parts.push((item.part, group));
+                    group
+                }
+            };
+            let node = node(mode::IFREG | item.mode, Kind::File(None, 0));
+            let program = is_program(&node, &bytes);
+            let (plain, prepared) = if program { (originals, Some(group)) } else { (group, None) };
+            self.file(item.path.as_bytes(), node, Content { bytes, plain, prepared })?;
+        }
+        let groups = parts.into_iter().map(|(_, group)| group).collect();
+        self.packages.push((PackageEntry { name, title, commands, packs: Vec::new() }, groups));
+        Ok(())
     }
 
     fn file(&mut self, path: &[u8], mut node: Node, content: Content) -> Outcome {
@@ -213,6 +232,11 @@ fn place(groups: &mut [Group], nr: usize, bytes: &[u8]) -> Outcome<Row> {
     }
     group.raw.extend_from_slice(bytes);
     Ok(Row { pack: nr as u32, offset: offset as u32, length: bytes.len() as u32, prepared: 0, hash: sha256(bytes) })
+}
+
+/// Root's, without a time.
+fn node(mode: u32, kind: Kind) -> Node {
+    Node { mode, uid: 0, gid: 0, mtime_ns: 0, kind }
 }
 
 /// Object files of a compiler's library are modules, too, but nobody may run them.

@@ -2,7 +2,6 @@
 
 use super::*;
 use abi::image::{BLOB_FIRST, Index};
-use abi::types::mode;
 use abi::wire::Reader;
 use image::pack::split;
 use std::io::Read;
@@ -30,10 +29,6 @@ fn archive() -> Vec<u8> {
     tar.into_inner().unwrap()
 }
 
-fn file_node() -> Node {
-    Node { mode: mode::IFREG | 0o755, uid: 0, gid: 0, mtime_ns: 0, kind: Kind::File(None, 0) }
-}
-
 /// A prepared program is the program and a word.
 fn fake_prepare(program: &[u8]) -> Outcome<Option<Vec<u8>>> {
     Ok(Some([program, b"prepared"].concat()))
@@ -41,11 +36,18 @@ fn fake_prepare(program: &[u8]) -> Outcome<Option<Vec<u8>>> {
 
 fn packed() -> Packed {
     let mut b = Builder::new(&archive()).unwrap();
-    let (group, originals) = (b.group("Extra", When::Asked), b.group("Extra, the program file", When::Asked));
-    b.group("Nothing", When::Asked);
-    b.package_file("usr/lib/x", file_node(), program(7), group, originals).unwrap();
-    let package = Package { name: "x".into(), title: "Extra".into(), commands: vec!["x".into()], packs: vec![] };
-    b.package(package, vec![group]);
+    let item = |path: &str, kind, part: Option<&str>| packages::Item {
+        path: path.into(),
+        mode: 0o755,
+        kind,
+        part: part.map(Into::into),
+    };
+    let items = vec![
+        item("usr/lib/x", packages::Kind::File(program(7)), None),
+        item("usr/lib/doc", packages::Kind::File(b"doc".to_vec()), Some("Manual")),
+        item("bin/x", packages::Kind::Link("../usr/lib/x".into()), None),
+    ];
+    b.package(Package { name: "x".into(), title: "Extra".into(), commands: vec!["x".into()], items }).unwrap();
     b.finish(b"kernel", fake_prepare).unwrap()
 }
 
@@ -90,6 +92,7 @@ fn every_file_comes_back_and_its_hash_holds() {
         ("etc/motd", b"hello\n".to_vec()),
         ("lib/crt1.o", program(10)),
         ("usr/lib/x", program(7)),
+        ("usr/lib/doc", b"doc".to_vec()),
     ] {
         let (_, size, row) = find(path);
         let row = row.unwrap();
@@ -117,12 +120,14 @@ fn what_boots_is_apart_from_what_is_read_or_asked_for() {
     assert_eq!(m.boot, [name(&row("etc/motd"))]);
     assert_eq!(m.boot, [name(&prepared("bin/sh"))]);
     assert_eq!(m.soon, [name(&prepared("bin/big"))]);
-    assert_eq!(m.packages[0].packs, [name(&prepared("usr/lib/x"))]);
+    assert_eq!(m.packages[0].packs, [name(&prepared("usr/lib/x")), name(&row("usr/lib/doc"))]);
+    assert!(m.packs.iter().any(|p| p.title == "Extra: Manual"));
     for path in ["bin/sh", "bin/big", "usr/lib/x"] {
         let name = name(&row(path));
         assert!(!m.boot.contains(&name) && !m.soon.contains(&name) && !m.packages[0].packs.contains(&name), "{path}");
     }
-    assert!(m.packs.iter().all(|p| p.title != "Nothing"), "an empty pack was kept");
+    // Nobody made a group for programs that a package doesn't have.
+    assert!(m.packs.iter().all(|p| p.raw > 0));
     assert_eq!(unpacked(&p, &m.kernel.pack), b"kernel");
     assert!(m.boot_bytes() > 0 && m.boot_bytes() < 100_000, "{}", m.boot_bytes());
 }

@@ -333,5 +333,8 @@ export async function start(loading: Promise<HostModule>): Promise<void> {
     const out = el("a", { class: "out", href: location.href, target: "_blank", rel: "noopener" }, "Own tab");
     byId("machine").after(out);
   }
-  await new App().start(loading);
+  const app = new App();
+  // For tests, and for scripts of a page around this one on the same origin.
+  Object.assign(globalThis, { playground: { text: () => app.current?.view.text() ?? "", send: (text: string) => app.current?.send(text) } });
+  await app.start(loading);
 }

@@ -81,6 +81,7 @@ class Pipe extends Task {
   }
   async end() {
     await sleep(5);
+    if (this.words.at(-1) === "full") return;
     home.set(this.words.at(-1), new Uint8Array(await new Blob(this.parts).arrayBuffer()));
     this.finish(0);
   }

@@ -106,7 +106,10 @@ export class UploadQueue {
     });
     const status = pipe.exited.then((s) => ((over = true), wake(), s));
     while (sent < source.size && !over) {
-      if (this.#cancelled) return pipe.close();
+      if (this.#cancelled) {
+        pipe.close();
+        throw new Error("it was stopped; a part of it may be there");
+      }
       if (sent - back >= WINDOW) {
         await new Promise<void>((r) => (wake = r));
         continue;

@@ -52,8 +52,12 @@ let fastWebgl: boolean | undefined;
 function hasFastWebgl(): boolean {
   fastWebgl ??= (() => {
     const gl = document.createElement("canvas").getContext("webgl2", { failIfMajorPerformanceCaveat: true });
-    gl?.getExtension("WEBGL_lose_context")?.loseContext();
-    return gl !== null;
+    if (!gl) return false;
+    // Chromium's SwiftShader and Mesa's llvmpipe do not count as a caveat.
+    const info = gl.getExtension("WEBGL_debug_renderer_info");
+    const name = String(gl.getParameter(info ? info.UNMASKED_RENDERER_WEBGL : gl.RENDERER));
+    gl.getExtension("WEBGL_lose_context")?.loseContext();
+    return !/swiftshader|llvmpipe|software|basic render/i.test(name);
   })();
   return fastWebgl;
 }
@@ -163,6 +167,18 @@ export class TerminalView {
 
   focus(): void {
     this.xterm.focus();
+  }
+
+  /** What stands in it, scrollback included, lines that were wrapped in one piece. */
+  text(): string {
+    const buffer = this.xterm.buffer.active;
+    let all = "";
+    for (let i = 0; i < buffer.length; i++) {
+      const line = buffer.getLine(i)!;
+      if (i > 0 && !line.isWrapped) all = all.trimEnd() + "\n";
+      all += line.translateToString();
+    }
+    return all.trimEnd();
   }
 
   dispose(): void {

@@ -8,7 +8,8 @@ use abi::SysResult;
 use abi::types::{sig, wait};
 
 use crate::kern::proc::{Lwp, Proc, Program, State, Strings, Tree, lwpflag};
-use crate::kern::sig::child_changed;
+use crate::kern::sig::{child_changed, signal_group};
+use crate::tty::session;
 
 /// exit(2): user code will not go on. What there is to do is done in [`finish`].
 pub fn sys_exit(lp: &Lwp, status: i32) -> SysResult<()> {
@@ -27,7 +28,7 @@ pub fn finish(lp: &Arc<Lwp>) {
     let (kernel, proc) = (&lp.kernel, &lp.proc);
     // A process that is out of user code without having exited was killed by its host.
     let status = proc.dying.load(SeqCst).checked_sub(1).map_or(wait::signaled(sig::KILL), |s| s as u32);
-    crate::tty::session::proc_exited(kernel, proc);
+    session::proc_exited(kernel, proc);
     proc.files.clear();
     let dirs = proc.dirs.lock().take();
     drop(dirs);
@@ -47,11 +48,18 @@ pub fn finish(lp: &Arc<Lwp>) {
         kernel.machine.halt(status);
         return;
     }
-    let (parent, adopter) = {
+    let (parent, adopter, orphans) = {
         let mut tree = kernel.procs.tree.lock();
+        let mut jobs = session::jobs_of(&tree, proc);
         let adopter = reparent_children(&mut tree, proc, kernel.init.lock().waits);
-        (become_zombie(&mut tree, proc, status, cpu_ns), adopter)
+        let parent = become_zombie(&mut tree, proc, status, cpu_ns);
+        jobs.retain(|&group| session::is_lost(&tree, group));
+        (parent, adopter, jobs)
     };
+    for group in orphans {
+        signal_group(kernel, group, sig::HUP);
+        signal_group(kernel, group, sig::CONT);
+    }
     child_changed(kernel, adopter);
     child_changed(kernel, parent);
 }

@@ -381,3 +381,26 @@ fn a_sleep_lasts_as_long_after_a_stop() {
         assert_eq!(vk.join(h), Ok(1_000_000), "seed {seed}");
     });
 }
+
+#[test]
+fn a_stopped_job_without_its_shell_is_told_and_continued() {
+    seeds(0..40, |seed| {
+        let vk = booted(seed);
+        // In the foreground of no terminal: only the rule about orphans reaches it.
+        let shell = leader(&vk, |sys, _| {
+            let pid = job(sys, "rest");
+            sys.kill(pid, sig::STOP)?;
+            sys.waitpid_stopped(pid)?;
+            Ok::<_, Errno>(pid)
+        });
+        let pid = vk.join(shell).expect("job");
+        vk.run_until_quiet();
+        assert_eq!(vk.init(move |sys| sys.kill(pid, 0)), Err(Errno::ESRCH), "seed {seed}");
+        // One that runs is left alone.
+        let shell = leader(&vk, |sys, _| job(sys, "rest"));
+        let pid = vk.join(shell);
+        vk.run_until_quiet();
+        assert_eq!(vk.init(move |sys| sys.kill(pid, 0)), Ok(()), "seed {seed}");
+        vk.init(move |sys| sys.kill(pid, sig::KILL)).expect("kill");
+    });
+}

@@ -4,16 +4,17 @@
 //! terminals; a session is known by its number, which is its leader's.
 
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::sync::atomic::Ordering::Relaxed;
 
 use abi::types::sig;
 use abi::{Errno, SysResult};
 
 use super::console::{self, Terminal};
-use super::node::Node;
+use super::node;
 use super::unit::{Screen, Unit};
 use crate::Kernel;
-use crate::kern::proc::{Lwp, Pid, Proc, Tree, lwpflag};
+use crate::kern::proc::{Lwp, Node, Pid, Proc, State, Tree, lwpflag};
 use crate::kern::sig::{signal_all, signal_group, stopped};
 use crate::vfs::vnode::VnodeRef;
 
@@ -62,18 +63,50 @@ pub fn wait_turn(lp: &Lwp, screen: &Screen, what: Use) -> SysResult<()> {
 /// True when no member of the group has a parent in another group of its session (POSIX 3.266):
 /// nobody does job control for it.
 fn is_orphaned(tree: &Tree, group: Pid) -> bool {
+    let zombie = |n: &Node| matches!(n.state, State::Zombie { .. });
     let cared_for = |p: &Proc| {
         let parent = tree.find(p.ppid.load(Relaxed));
         parent.is_ok_and(|n| n.proc.pgid.load(Relaxed) != group && n.proc.sid.load(Relaxed) == p.sid.load(Relaxed))
     };
-    !tree.map.values().any(|n| n.proc.pgid.load(Relaxed) == group && cared_for(&n.proc))
+    !tree.map.values().any(|n| n.proc.pgid.load(Relaxed) == group && !zombie(n) && cared_for(&n.proc))
+}
+
+/// True when the group is orphaned and somebody in it is stopped: nobody would let him go on, so he is
+/// told and continued (POSIX exit(), consequences of process termination). Process 1 and its group
+/// never depended on anybody.
+pub fn is_lost(tree: &Tree, group: Pid) -> bool {
+    let of_init = tree.find(1).is_ok_and(|n| n.proc.pgid.load(Relaxed) == group);
+    !of_init
+        && tree.map.values().any(|n| n.proc.pgid.load(Relaxed) == group && is_stopped(n))
+        && is_orphaned(tree, group)
+}
+
+fn is_stopped(n: &Node) -> bool {
+    matches!(n.state, State::Stopped { .. })
+}
+
+/// The groups that are not orphaned perhaps for this process alone: its own for its parent, those of
+/// its children for itself. None when nobody at all is stopped, which is nearly always.
+pub fn jobs_of(tree: &Tree, proc: &Proc) -> Vec<Pid> {
+    if !tree.map.values().any(is_stopped) {
+        return Vec::new();
+    }
+    let (group, sid) = (proc.pgid.load(Relaxed), proc.sid.load(Relaxed));
+    let other = |n: &&Node| n.proc.sid.load(Relaxed) == sid && n.proc.pgid.load(Relaxed) != group;
+    let parent = tree.find(proc.ppid.load(Relaxed)).ok().filter(other).map(|_| group);
+    let children = tree.find(proc.pid).map_or(&[][..], |n| &n.children);
+    let children = children.iter().filter_map(|&c| tree.find(c).ok()).filter(other);
+    let mut jobs: Vec<Pid> = children.map(|n| n.proc.pgid.load(Relaxed)).chain(parent).collect();
+    jobs.sort_unstable();
+    jobs.dedup();
+    jobs
 }
 
 /// `/dev/tty`: the terminal of the caller's session. ENXIO.
 pub fn controlling(lp: &Lwp) -> SysResult<VnodeRef> {
     let sid = lp.proc.sid.load(Relaxed);
     match lp.kernel.ttys.find(|u| u.session() == Some(sid)) {
-        Some(unit) => Ok(Node::of(lp.kernel.mounts.anonymous(&lp.kernel), unit)),
+        Some(unit) => Ok(node::Node::of(lp.kernel.mounts.anonymous(&lp.kernel), unit)),
         None => Terminal::controlling(lp),
     }
 }

@@ -1,11 +1,10 @@
 //! The commands that the shell does itself: the table, and those that change the shell.
 
 use crate::expand::Context;
-use crate::jobs::wait_one;
 use crate::parser::Parser;
 use crate::shell::{OPTIONS, Run, Shell, Unwind, Var};
 use crate::text::{from_bytes, is_name, quote, to_bytes};
-use vkernel_sys::{Spawn, fs, io, proc, sig, wait};
+use vkernel_sys::{Errno, Spawn, fs, io, proc, sig, wait};
 
 pub type Builtin = fn(&mut Shell, &[String]) -> Run;
 
@@ -493,13 +492,12 @@ fn kill(sh: &mut Shell, argv: &[String]) -> Run {
 
 fn wait_for(sh: &mut Shell, argv: &[String]) -> Run {
     if argv.len() == 1 {
-        for job in std::mem::take(&mut sh.jobs) {
-            for (pid, word) in job.pids {
-                if word.is_none() {
-                    wait_one(pid, 0);
-                }
-            }
+        let pids: Vec<i32> = sh.jobs.iter().flat_map(|j| &j.pids).filter(|p| p.1.is_none()).map(|p| p.0).collect();
+        for pid in pids {
+            let word = wait_child(sh, pid)?;
+            note(sh, pid, word);
         }
+        sh.jobs.clear();
         return Ok(0);
     }
     let mut status = 0;
@@ -510,14 +508,33 @@ fn wait_for(sh: &mut Shell, argv: &[String]) -> Run {
         };
         let Some(pid) = pid else { return mistake(sh, argv, &format!("{name}: not a process")) };
         let known = sh.jobs.iter().flat_map(|j| &j.pids).find(|p| p.0 == pid).and_then(|p| p.1);
-        let word = known.or_else(|| wait_one(pid, 0));
+        let word = match known {
+            Some(word) => Some(word),
+            None => wait_child(sh, pid)?,
+        };
         status = word.map_or(127, |w| wait::shell_status(w) as i32);
-        for j in &mut sh.jobs {
-            j.pids.iter_mut().filter(|p| p.0 == pid).for_each(|p| p.1 = word.or(Some(0)));
-        }
+        note(sh, pid, word);
         sh.jobs.retain(|j| j.pids.iter().any(|p| p.1.is_none()));
     }
     Ok(status)
+}
+
+/// Waits for a child; the interrupt key ends that.
+fn wait_child(sh: &mut Shell, pid: i32) -> Result<Option<u32>, Unwind> {
+    loop {
+        match proc::waitpid(pid, 0) {
+            Ok(Some((_, word))) => return Ok(Some(word)),
+            Ok(None) | Err(Errno::EINTR) => sh.interrupted()?,
+            Err(_) => return Ok(None),
+        }
+    }
+}
+
+/// A job's process has ended; nobody knows how when its word is missing.
+fn note(sh: &mut Shell, pid: i32, word: Option<u32>) {
+    for j in &mut sh.jobs {
+        j.pids.iter_mut().filter(|p| p.0 == pid).for_each(|p| p.1 = word.or(Some(0)));
+    }
 }
 
 /// The value of a variable that a builtin sets; its error is the builtin's.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use abi::types::{attach, devctl};
-use js_sys::{Array, Function, Promise, Reflect, SharedArrayBuffer, Uint8Array};
+use js_sys::{Array, Function, Object, Promise, Reflect, SharedArrayBuffer, Uint8Array};
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
@@ -74,12 +74,26 @@ pub struct Session {
 /// Boots a vkernel; resolves when it takes sessions.
 #[wasm_bindgen]
 pub async fn boot(options: JsValue) -> Result<VKernel, JsValue> {
-    let record: Options = serde_wasm_bindgen::from_value(options.clone())?;
+    let record: Options = serde_wasm_bindgen::from_value(defined(&options))?;
     let shared = js::get(&js_sys::global(), "crossOriginIsolated").is_truthy();
     let cpus = cpus(&record, shared);
     let (inner, booted) = start(&record, options, shared, cpus)?;
     JsFuture::from(booted).await?;
     Ok(VKernel(inner))
+}
+
+/// Options without those that are there and undefined, as JavaScript's optional arguments are.
+fn defined(options: &JsValue) -> JsValue {
+    let given = Object::new();
+    if let Some(options) = options.dyn_ref::<Object>() {
+        for name in Object::keys(options) {
+            let value = Reflect::get(options, &name).unwrap_or_default();
+            if !value.is_undefined() {
+                let _ = Reflect::set(&given, &name, &value);
+            }
+        }
+    }
+    given.into()
 }
 
 fn cpus(options: &Options, shared: bool) -> u32 {
@@ -283,7 +297,7 @@ impl VKernel {
 
     /// Runs something on a device of its own; without `argv` a login shell.
     pub fn spawn(&self, options: JsValue) -> Result<Session, JsValue> {
-        let of: SpawnOptions = serde_wasm_bindgen::from_value(options.clone())?;
+        let of: SpawnOptions = serde_wasm_bindgen::from_value(defined(&options))?;
         let units = devctl::ATTACHED_FIRST..devctl::ATTACHED_FIRST + devctl::ATTACHED_MAX;
         let unit = { units }.find(|unit| !self.0.sessions.borrow().contains_key(unit));
         let unit = unit.ok_or_else(|| JsError::new("too many sessions at once"))?;

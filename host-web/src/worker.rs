@@ -3,6 +3,7 @@
 //! The first CPU makes the machine: it fetches, compiles, boots, and then tells the others over the
 //! ports between them. Those wait for that and then take lwps.
 
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use abi::trapframe::FIRST_VMSPACE;
@@ -83,6 +84,7 @@ async fn first(message: &JsValue, page: MessagePort) -> Result<(), JsValue> {
     messages::post(&cpu.page, &ToPage::Booted);
     for (nr, port) in &peers {
         tell_peer(&cpu, *nr, port)?;
+        listen(&cpu, port, from_peer);
     }
     *cpu.peers.borrow_mut() = peers;
     cpu.storage.sweep();
@@ -163,7 +165,8 @@ async fn further(message: &JsValue, nr: u32, page: MessagePort) -> Result<(), Js
     let peers = peers(message);
     let from_first = peers.iter().find(|(nr, _)| *nr == 0).map(|(_, port)| port.clone());
     let from_first = from_first.ok_or_else(|| JsError::new("a CPU without a port to the first"))?;
-    let start = next_message(&from_first).await;
+    let later = Rc::default();
+    let start = first_message(&from_first, &later).await;
     let store = Store::open(&options.base, Rc::new(Told(page.clone()))).await;
     let store = store.map_err(|e| JsError::new(&e.text))?;
 
@@ -189,6 +192,10 @@ async fn further(message: &JsValue, nr: u32, page: MessagePort) -> Result<(), Js
     for (_, port) in &peers {
         listen(&cpu, port, from_peer);
     }
+    for message in later.take() {
+        cpu.mail_seen.set(cpu.mail_seen.get().wrapping_add(1));
+        from_peer(&cpu, &message);
+    }
     *cpu.peers.borrow_mut() = peers;
     cpu.control.store(cpu.control.cpu(nr, at::ONLINE), 1);
     cpu.poke();
@@ -204,14 +211,14 @@ fn from_peer(cpu: &Rc<Cpu>, message: &JsValue) {
     }
 }
 
-/// The next message of a port. Those after it wait until somebody listens.
-async fn next_message(port: &MessagePort) -> JsValue {
+/// The first message of a port. Those after it are kept until somebody listens.
+async fn first_message(port: &MessagePort, later: &Rc<RefCell<Vec<JsValue>>>) -> JsValue {
     let resolvers = js::with_resolvers();
-    let (resolve, of) = (resolvers.resolve(), port.clone());
-    let came = Closure::once_into_js(move |event: MessageEvent| {
-        of.set_onmessage(None);
-        resolve.value(&event.data());
+    let (resolve, later) = (Cell::new(Some(resolvers.resolve())), later.clone());
+    let came = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| match resolve.take() {
+        Some(resolve) => resolve.value(&event.data()),
+        None => later.borrow_mut().push(event.data()),
     });
-    port.set_onmessage(Some(came.unchecked_ref()));
+    port.set_onmessage(Some(came.into_js_value().unchecked_ref()));
     JsFuture::from(resolvers.promise()).await.unwrap_or_default()
 }

@@ -121,7 +121,9 @@ pub async fn text(url: &str, title: &str, listener: &dyn Listener) -> Result<Str
         if let Some(text) = text_once(url, STALL_MS).await? {
             return Ok(text);
         }
-        pause(attempt, &Trouble::Network, title, listener).await;
+        if attempt + 1 < ATTEMPTS {
+            pause(attempt, &Trouble::Network, title, listener).await;
+        }
     }
     Err(lost(url, title))
 }

@@ -13,6 +13,7 @@ mod fetch;
 mod hash;
 mod manifest;
 mod modules;
+mod open;
 mod packs;
 mod programs;
 mod table;
@@ -22,11 +23,10 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use abi::Errno;
-use js_sys::{Array, Promise, Uint8Array};
+use js_sys::Uint8Array;
 use wasm_bindgen::prelude::*;
 
 use cache::Cache;
-use manifest::Manifest;
 use packs::Packs;
 use table::Table;
 
@@ -62,10 +62,6 @@ impl Failure {
     }
 }
 
-/// How long the server may take to answer for the manifest when the cache has one.
-const MANIFEST_MS: f64 = 4000.0;
-const MANIFEST: &str = "manifest.json";
-
 /// `Clone` gives another name of the same one.
 #[derive(Clone)]
 pub struct Store(Rc<Inner>);
@@ -81,23 +77,10 @@ struct Inner {
 }
 
 impl Store {
-    /// Fetches the manifest, the index and the packs needed to boot. `base` ends with a slash.
-    pub async fn open(base: &str, listener: Rc<dyn Listener>) -> Result<Store, Failure> {
-        let cache = Cache::open(base, listener.clone()).await;
-        let (manifest, fresh) = manifest(base, &cache, &*listener).await?;
-        let Manifest { json, packs, index, boot } = manifest;
-        let packs = Packs::new(base, cache.clone(), listener.clone(), packs);
-        let all = [index].iter().chain(&boot).map(|&pack| packs.get(pack)).collect::<Array>();
-        let all: Array = Packs::wait(Promise::all(&all)).await?.unchecked_into();
-        packs.forget(index);
-        let table = Table::new(Uint8Array::new(&all.get(0)).to_vec())
-            .ok_or_else(|| Failure::new(Errno::EIO, "the image's index is damaged".into()))?;
-        if let Some(text) = fresh {
-            // Only now: a manifest in the cache is one that was booted from.
-            cache.put(MANIFEST, "application/json", &text.into());
-        }
-        let checked = (0..table.blobs()).map(|_| Cell::new(0)).collect();
-        Ok(Store(Rc::new(Inner { cache, listener, manifest: json, table, packs, checked })))
+    /// Whether something is being kept for the next visit. That needs this worker's event loop: one
+    /// that blocks in `Atomics.wait` meanwhile holds it up.
+    pub fn busy(&self) -> bool {
+        self.0.cache.busy()
     }
 
     /// The manifest, for what it says of the kernel.
@@ -181,26 +164,4 @@ impl Store {
 fn view(pack: &Uint8Array, slot: &table::Slot) -> Option<Uint8Array> {
     let end = slot.offset.checked_add(slot.length).filter(|&end| end <= pack.length())?;
     Some(pack.subarray(slot.offset, end))
-}
-
-/// The manifest, and its text if it is newer than the cache's.
-async fn manifest(base: &str, cache: &Cache, listener: &dyn Listener) -> Result<(Manifest, Option<String>), Failure> {
-    let url = [base, MANIFEST].concat();
-    let kept = cache.text(MANIFEST).await.and_then(|text| Some((Manifest::parse(&text)?, text)));
-    let Some((kept, kept_text)) = kept else {
-        let text = fetch::text(&url, "the list of files", listener).await?;
-        return Ok((Manifest::parse(&text).ok_or_else(|| bad_manifest(&url))?, Some(text)));
-    };
-    // No answer, an error, somebody's login page: what was booted last time is still good.
-    match fetch::text_once(&url, MANIFEST_MS).await {
-        Ok(Some(text)) if text != kept_text => match Manifest::parse(&text) {
-            Some(manifest) => Ok((manifest, Some(text))),
-            None => Ok((kept, None)),
-        },
-        _ => Ok((kept, None)),
-    }
-}
-
-fn bad_manifest(url: &str) -> Failure {
-    Failure::new(Errno::EIO, [url, " is not a list of files of this version: loading the page again may help"].concat())
 }

@@ -1,0 +1,98 @@
+//! Opening a store: the manifest from the server and from the cache, whichever is right.
+//!
+//! What was booted last time is loaded from the cache while the server is asked whether it is still
+//! what is to be booted; most times it is. No answer, an error, somebody's login page: then what was
+//! booted last time is still good.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use abi::Errno;
+use js_sys::{Array, Promise, Uint8Array};
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::{future_to_promise, spawn_local};
+
+use super::cache::Cache;
+use super::manifest::Manifest;
+use super::packs::Packs;
+use super::table::Table;
+use super::{Failure, Inner, Listener, Store, fetch};
+
+/// How long the server may take to answer for the manifest when the cache has one.
+const PATIENCE_MS: f64 = 4000.0;
+const MANIFEST: &str = "manifest.json";
+
+/// An image whose boot packs are on their way.
+struct Start {
+    /// The manifest, as it came.
+    text: String,
+    json: JsValue,
+    packs: Packs,
+    index: usize,
+    /// A promise of the index and the boot packs.
+    all: Promise,
+}
+
+impl Start {
+    /// `None` when it is no manifest.
+    fn new(text: String, base: &str, cache: &Cache, listener: &Rc<dyn Listener>) -> Option<Start> {
+        let Manifest { json, packs, index, boot } = Manifest::parse(&text)?;
+        let packs = Packs::new(base, cache.clone(), listener.clone(), packs);
+        let all = [index].iter().chain(&boot).map(|&pack| packs.get(pack)).collect::<Array>();
+        Some(Start { text, json, packs, index, all: Promise::all(&all) })
+    }
+}
+
+impl Store {
+    /// Fetches the manifest, the index and the packs needed to boot. `base` ends with a slash.
+    pub async fn open(base: &str, listener: Rc<dyn Listener>) -> Result<Store, Failure> {
+        let url = [base, MANIFEST].concat();
+        let asked = {
+            let url = url.clone();
+            future_to_promise(async move {
+                let text = fetch::text_once(&url, PATIENCE_MS).await;
+                text.map(JsValue::from).map_err(|failure| failure.to_js())
+            })
+        };
+        let cache = Cache::open(base, listener.clone()).await;
+        let kept = cache.text(MANIFEST).await.and_then(|text| Start::new(text, base, &cache, &listener));
+        let answer = Packs::wait(asked).await;
+        let start = match kept {
+            Some(kept) => {
+                let text = answer.ok().and_then(|text| text.as_string()).filter(|text| *text != kept.text);
+                match text.and_then(|text| Start::new(text, base, &cache, &listener)) {
+                    Some(newer) => {
+                        // Nobody else waits for these.
+                        spawn_local(async move { _ = kept.all.await });
+                        newer
+                    }
+                    None => kept,
+                }
+            }
+            None => {
+                let text = match answer?.as_string() {
+                    Some(text) => text,
+                    None => fetch::text(&url, "the list of files", &*listener).await?,
+                };
+                Start::new(text, base, &cache, &listener).ok_or_else(|| bad_manifest(&url))?
+            }
+        };
+        finish(start, cache, listener).await
+    }
+}
+
+async fn finish(start: Start, cache: Cache, listener: Rc<dyn Listener>) -> Result<Store, Failure> {
+    let Start { text, json, packs, index, all } = start;
+    let all: Array = Packs::wait(all).await?.unchecked_into();
+    packs.forget(index);
+    let table = Table::new(Uint8Array::new(&all.get(0)).to_vec())
+        .ok_or_else(|| Failure::new(Errno::EIO, "the image's index is damaged".into()))?;
+    // Only now: a manifest in the cache is one that was booted from.
+    cache.put(MANIFEST, "application/json", &text.into());
+    let checked = (0..table.blobs()).map(|_| Cell::new(0)).collect();
+    Ok(Store(Rc::new(Inner { cache, listener, manifest: json, table, packs, checked })))
+}
+
+fn bad_manifest(url: &str) -> Failure {
+    Failure::new(Errno::EIO, [url, " is not a list of files of this version: loading the page again may help"].concat())
+}

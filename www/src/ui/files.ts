@@ -55,8 +55,14 @@ export function takeFiles(add: (sources: Source[]) => void, failed: (text: strin
     if (!hasFiles(e)) return;
     e.preventDefault();
     // The entries must be taken before the first await: the list is emptied after the event.
-    const entries = [...e.dataTransfer!.items].map((i) => i.webkitGetAsEntry()).filter((x) => x !== null);
     const into: Source[] = [];
+    const entries: FileSystemEntry[] = [];
+    for (const item of e.dataTransfer!.items) {
+      const entry = item.webkitGetAsEntry();
+      const file = entry ? null : item.getAsFile();
+      if (entry) entries.push(entry);
+      else if (file) into.push(source(file.name, file));
+    }
     void (async () => {
       for (const entry of entries) await walk(entry, "", into);
       add(into);

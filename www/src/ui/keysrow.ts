@@ -10,8 +10,8 @@ export interface KeyRowHost {
 }
 
 const NAMED: readonly (readonly [string, string, NamedKey])[] = [
-  ["Esc", "Escape", "Escape"],
-  ["Tab", "Tab", "Tab"],
+  ["Esc", "", "Escape"],
+  ["Tab", "", "Tab"],
 ];
 const ARROWS: readonly (readonly [string, string, NamedKey])[] = [
   ["←", "Left", "Left"],
@@ -20,11 +20,11 @@ const ARROWS: readonly (readonly [string, string, NamedKey])[] = [
   ["→", "Right", "Right"],
 ];
 const REST: readonly (readonly [string, string, NamedKey])[] = [
-  ["Home", "Home", "Home"],
-  ["End", "End", "End"],
-  ["PgUp", "Page up", "PageUp"],
-  ["PgDn", "Page down", "PageDown"],
-  ["Del", "Delete", "Delete"],
+  ["Home", "", "Home"],
+  ["End", "", "End"],
+  ["PgUp", "", "PageUp"],
+  ["PgDn", "", "PageDown"],
+  ["Del", "", "Delete"],
 ];
 const SIGNS = ["|", "/", "-", "~", "`", "$", "&", "*"];
 

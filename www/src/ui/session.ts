@@ -88,6 +88,7 @@ export class Session {
     this.#task = task;
     for (const bytes of this.#typedEarly.splice(0)) task.write(bytes);
     void task.exited.then((status) => {
+      if (this.#task !== task) return; // closed by the user, who knows
       this.#task = undefined;
       this.#files.abandon();
       // After what is still to be shown.
@@ -126,7 +127,9 @@ export class Session {
 
   /** Hangs up and goes. */
   dispose(): void {
-    this.#task?.close();
+    const task = this.#task;
+    this.#task = undefined;
+    task?.close();
     this.view.dispose();
     this.panel.remove();
   }

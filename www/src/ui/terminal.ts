@@ -75,13 +75,14 @@ export class TerminalView {
     private readonly events: TerminalEvents,
     options: { screenReader: boolean; fontSize: number },
   ) {
-    const theme = currentTheme();
     this.xterm = new Terminal({
       allowProposedApi: true, // the widths of the graphemes addon
       fontFamily: 'ui-monospace, "Cascadia Mono", "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", "Liberation Mono", monospace',
       fontSize: options.fontSize,
       lineHeight: 1.15,
-      theme: xtermTheme(theme),
+      theme: xtermTheme(currentTheme()),
+      // A program that picks one colour of a pair (the text on a red bar) does not know the theme.
+      minimumContrastRatio: 4.5,
       scrollback: 5000,
       cursorBlink: false, // nothing moves by itself
       screenReaderMode: options.screenReader,

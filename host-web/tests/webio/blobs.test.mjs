@@ -115,7 +115,7 @@ export const tests = {
     const img = usual();
     server.image(img);
     let asked = 0;
-    server.fault = (path, _, res) => path.endsWith("manifest.json") && asked++ < 2 && !!res.writeHead(503).end();
+    server.fault = (path, _, res) => path.endsWith("manifest.json") && asked++ < 3 && !!res.writeHead(503).end();
     const p = await page();
     const got = await p.run(read, { blobs: [blob(img, "etc/motd").number] });
     assert.deepEqual(got.hashes, [sha(text("hello\n"))]);
@@ -264,5 +264,18 @@ export const tests = {
     }, [blob(img, "etc/bad").number, blob(img, "etc/big").number]);
     assert.match(got[0], /^EIO: \/etc\/bad in base/);
     assert.equal(got[1], 300_001);
+  },
+
+  async "an insecure address has neither cache nor digests nor disks"({ server, page, insecure, address }) {
+    if (!address) return;
+    const img = usual();
+    server.image(img);
+    const p = await page("/page.html", insecure);
+    const got = await p.run(async (w, big) => {
+      const store = await w.open_store(w.base, () => {});
+      return [isSecureContext, typeof caches, typeof crypto.subtle, (await store.bytes(big)).length];
+    }, blob(img, "usr/big").number);
+    assert.deepEqual(got, [false, "undefined", "undefined", 3 << 20]);
+    assert.equal((await p.disk()).units, 0);
   },
 };

@@ -216,4 +216,16 @@ export const tests = {
     await p.run((w) => w.state.disk.lost());
     assert.deepEqual(await reading, ["EIO", "EIO"]);
   },
+
+  async "the page asks that its files be kept"({ page, browser }) {
+    // Firefox asks the user, and here is none.
+    if (browser !== "chromium") return;
+    const p = await page();
+    const agreed = await p.evaluate(async () => {
+      const host = await import("/host_web.js");
+      await host.default({ module_or_path: "/host_web_bg.wasm" });
+      return host.persist();
+    });
+    assert.equal(typeof agreed, "boolean");
+  },
 };

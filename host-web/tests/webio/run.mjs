@@ -1,6 +1,7 @@
 // Tests of the blob store and of the disks in browsers: `node run.mjs [chromium|firefox] [name]`.
 // Builds what they need first: see build() below.
 import { execFileSync } from "node:child_process";
+import { networkInterfaces } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { browsers } from "./browsers.mjs";
@@ -22,6 +23,7 @@ function build() {
 }
 
 const out = build();
+const address = Object.values(networkInterfaces()).flat().find((i) => i.family === "IPv4" && !i.internal)?.address;
 const [wanted, filter] = process.argv.slice(2);
 let failed = 0;
 for (const [name, launch] of Object.entries(browsers)) {
@@ -36,11 +38,13 @@ for (const [name, launch] of Object.entries(browsers)) {
     const opened = [];
     const world = {
       server, browser: browser.name,
+      /** The same server under an address that browsers call insecure; none on a machine without a network. */
+      insecure: server.origin.replace("localhost", address ?? "localhost"), address,
       /** A page with a worker; `run(f, arg)` runs f in it. */
-      async page(path = "/page.html") {
+      async page(path = "/page.html", origin = server.origin) {
         const page = await browser.page();
         opened.push(page);
-        await page.goto(server.origin + path);
+        await page.goto(origin + path);
         page.run = (f, arg, nr = 0) => page.evaluate(([nr, code, arg]) => window.run(nr, code, arg), [nr, String(f), arg]);
         page.disk = (how) => page.evaluate((how) => window.disk(how), how);
         return page;

@@ -12,10 +12,10 @@ export class Server {
   /** URL path -> Buffer or file name. */
   files = new Map();
 
-  async start(host = "127.0.0.1") {
+  async start() {
     this.http = createServer((req, res) => this.#answer(req, res));
-    await new Promise((done) => this.http.listen(0, host, done));
-    this.origin = `http://${host === "127.0.0.1" ? "localhost" : host}:${this.http.address().port}`;
+    await new Promise((done) => this.http.listen(0, done));
+    this.origin = `http://localhost:${this.http.address().port}`;
     return this;
   }
   stop() {

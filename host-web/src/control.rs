@@ -67,11 +67,22 @@ const _: () = assert!((LWP_BASE + LWPS_MAX * LWP_WORDS) * 4 <= UNIT_BASE);
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Request {
     /// A new lwp in this vmspace is yours.
-    Create { lwp: u32, vmspace: u32 },
-    Unpark { word: u32, n: u32 },
-    Kick { lwp: u32, how: u32 },
+    Create {
+        lwp: u32,
+        vmspace: u32,
+    },
+    Unpark {
+        word: u32,
+        n: u32,
+    },
+    Kick {
+        lwp: u32,
+        how: u32,
+    },
     /// This attached device has room for input again.
-    Refill { unit: u32 },
+    Refill {
+        unit: u32,
+    },
 }
 
 impl Request {

@@ -167,8 +167,7 @@ fn clock(cpu: &Cpu) -> Result<JsValue, JsValue> {
     let performance = js::get(&js_sys::global(), "performance");
     let now = js::function(&performance, "now")?.bind0(&performance);
     let of_cpu = Closure::<dyn FnMut(u32) -> f64>::new(|lwp: u32| cpu_time(lwp) as f64).into_js_value();
-    let host =
-        js::object(&[("now", &now), ("origin", &global(js::TIME_ORIGIN.with(|&o| o))?), ("cpu", &of_cpu)]);
+    let host = js::object(&[("now", &now), ("origin", &global(js::TIME_ORIGIN.with(|&o| o))?), ("cpu", &of_cpu)]);
     let exports = instantiate(&cpu.modules.clock, &js::object(&[("host", &host)]))?;
     Ok(js::get(&exports, "clock"))
 }

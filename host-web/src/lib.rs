@@ -16,6 +16,7 @@ mod blobs;
 mod config;
 mod control;
 mod cpu;
+mod disk;
 mod hypercalls;
 mod idle;
 mod images;

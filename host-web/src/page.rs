@@ -45,6 +45,7 @@ struct SpawnOptions {
 pub struct VKernel(Rc<Inner>);
 
 struct Inner {
+    cpus: u32,
     port: MessagePort,
     /// Shared with the CPUs of an isolated page.
     control: Option<Control>,
@@ -113,9 +114,13 @@ fn start(options: &Options, callbacks: JsValue, shared: bool, cpus: u32) -> Resu
     let ports = peer_ports(cpus)?;
     let mut workers = Vec::new();
     let mut first = None;
+    let disk_ports = match options.persist.unwrap_or(true) {
+        true => storage_worker(&options.base, cpus, &mut workers)?,
+        false => Array::new(),
+    };
     for (nr, peers) in (0u32..).zip(&ports) {
         let channel = MessageChannel::new()?;
-        let worker = worker(&options.base)?;
+        let worker = worker(&options.base, "cpu.js")?;
         let message = js::object(&[
             ("host", &wasm_bindgen::module()),
             ("nr", &nr.into()),
@@ -123,12 +128,15 @@ fn start(options: &Options, callbacks: JsValue, shared: bool, cpus: u32) -> Resu
             ("options", &serde_wasm_bindgen::to_value(options)?),
             ("page", &channel.port2()),
             ("peers", peers),
+            ("disk", &disk_ports.get(nr)),
         ]);
         if let Some(control) = &control {
             Reflect::set(&message, &"control".into(), &control.buffer)?;
         }
         let transfer = Array::of1(&channel.port2());
-        peers.iter().filter(|port| !port.is_undefined()).for_each(|port| _ = transfer.push(&port));
+        for port in peers.iter().chain([disk_ports.get(nr)]).filter(|port| !port.is_undefined()) {
+            transfer.push(&port);
+        }
         worker.post_message_with_transfer(&message, &transfer)?;
         workers.push(worker);
         first.get_or_insert_with(Vec::new).push(channel.port1());
@@ -136,6 +144,7 @@ fn start(options: &Options, callbacks: JsValue, shared: bool, cpus: u32) -> Resu
     let ports = first.unwrap_or_default();
     let booted = js::with_resolvers();
     let inner = Rc::new(Inner {
+        cpus,
         port: ports[0].clone(),
         control,
         workers,
@@ -160,10 +169,27 @@ fn start(options: &Options, callbacks: JsValue, shared: bool, cpus: u32) -> Resu
     Ok((inner, booted.promise()))
 }
 
-fn worker(base: &str) -> Result<Worker, JsValue> {
+fn worker(base: &str, script: &str) -> Result<Worker, JsValue> {
     let options = WorkerOptions::new();
     options.set_type(WorkerType::Module);
-    Worker::new_with_options(&[base, "cpu.js"].concat(), &options)
+    Worker::new_with_options(&[base, script].concat(), &options)
+}
+
+/// Starts the worker that has the disks; answers the CPUs' ports to it.
+fn storage_worker(base: &str, cpus: u32, workers: &mut Vec<Worker>) -> Result<Array, JsValue> {
+    let (own, theirs) = (Array::new(), Array::new());
+    for _ in 0..cpus {
+        let channel = MessageChannel::new()?;
+        own.push(&channel.port1());
+        theirs.push(&channel.port2());
+    }
+    let worker = worker(base, "disk.js")?;
+    let message = js::object(&[("host", &wasm_bindgen::module()), ("ports", &theirs)]);
+    worker.post_message_with_transfer(&message, &theirs)?;
+    workers.push(worker);
+    // Some browsers ask the user, so nobody waits for the answer.
+    wasm_bindgen_futures::spawn_local(async { _ = crate::disk::persist().await });
+    Ok(own)
 }
 
 /// For each CPU an array of ports to the others, with nothing in its own place.
@@ -287,7 +313,7 @@ impl SessionInner {
 impl VKernel {
     #[wasm_bindgen(getter)]
     pub fn cpus(&self) -> u32 {
-        self.0.workers.len() as u32
+        self.0.cpus
     }
 
     #[wasm_bindgen(getter)]

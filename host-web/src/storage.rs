@@ -1,11 +1,16 @@
 //! What comes from outside and stays: the image's blobs, compiled programs, disks.
 
+use std::rc::Rc;
+
 use abi::Errno;
+use abi::types::diskctl;
 use js_sys::Uint8Array;
 use wasm_bindgen::prelude::*;
 
 use crate::blobs::Store;
 use crate::cpu::Cpu;
+use crate::disk::Disk;
+use crate::hypercalls::answer;
 use crate::images;
 
 /// Blobs that are made here.
@@ -17,11 +22,12 @@ pub struct Storage {
     /// Blob 0.
     config: Uint8Array,
     index: Uint8Array,
+    disk: Option<Disk>,
 }
 
 impl Storage {
-    pub fn new(store: Store, config: &[u8]) -> Storage {
-        Storage { index: Uint8Array::from(store.index()), config: Uint8Array::from(config), store }
+    pub fn new(store: Store, config: &[u8], disk: Option<Disk>) -> Storage {
+        Storage { index: Uint8Array::from(store.index()), config: Uint8Array::from(config), store, disk }
     }
 
     /// A blob that is at hand.
@@ -65,14 +71,41 @@ impl Storage {
         Ok(module)
     }
 
-    pub fn disk_rw(&self, _: &Cpu, _: u32, _: bool, _: u64, _: u32, _: u32) -> JsValue {
-        (-(Errno::ENXIO as i32)).into()
+    /// Disks that are there, and whether each may be written to.
+    pub fn disks(disk: Option<&Disk>) -> Vec<Option<bool>> {
+        let Some(disk) = disk else { return Vec::new() };
+        let writable = |flags| flags & u64::from(diskctl::READ_ONLY) == 0;
+        (0..disk.units()).map(|unit| disk.ctl(unit, diskctl::FLAGS, 0).ok().map(writable)).collect()
     }
-    pub fn disk_flush(&self, _: &Cpu, _: u32) -> JsValue {
-        (-(Errno::ENXIO as i32)).into()
+
+    pub fn disk_rw(&self, cpu: &Rc<Cpu>, unit: u32, write: bool, off: u64, ptr: u32, len: u32) -> JsValue {
+        let (disk, range) = match (self.disk.clone(), cpu.kmem.range(ptr, len)) {
+            (Some(disk), Ok(range)) => (disk, range),
+            (None, _) => return answer(Err(Errno::ENXIO)).into(),
+            (_, Err(e)) => return answer(Err(e)).into(),
+        };
+        cpu.await_host(async move {
+            let done = if write {
+                // A copy: the kernel's memory cannot be given away.
+                let bytes = Uint8Array::new_with_length(len);
+                bytes.set(&range, 0);
+                disk.write(unit, off, bytes).await
+            } else {
+                disk.read(unit, off, len).await.map(|bytes| {
+                    range.set(&bytes, 0);
+                })
+            };
+            answer(done.map(|()| len))
+        })
     }
-    pub fn disk_ctl(&self, _: u32, _: u32, _: u64) -> Result<u64, Errno> {
-        Err(Errno::ENXIO)
+
+    pub fn disk_flush(&self, cpu: &Rc<Cpu>, unit: u32) -> JsValue {
+        let Some(disk) = self.disk.clone() else { return answer(Err(Errno::ENXIO)).into() };
+        cpu.await_host(async move { answer(disk.flush(unit).await.map(|()| 0)) })
+    }
+
+    pub fn disk_ctl(&self, unit: u32, cmd: u32, arg: u64) -> Result<u64, Errno> {
+        self.disk.as_ref().ok_or(Errno::ENXIO)?.ctl(unit, cmd, arg)
     }
 
     /// After boot: what no later boot will ask for is dropped from the browser's cache.

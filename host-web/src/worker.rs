@@ -15,6 +15,7 @@ use web_sys::{MessageEvent, MessagePort};
 use crate::blobs::{Listener, Store};
 use crate::control::{BYTES, Control, cpu as at};
 use crate::cpu::{BOOT_LWP, Cpu, Parts, set_current_cpu};
+use crate::disk::Disk;
 use crate::idle::{Idler, in_a_task};
 use crate::images::Image;
 use crate::kernel::{self, Interrupts, Modules};
@@ -75,7 +76,12 @@ async fn first(message: &JsValue, page: MessagePort) -> Result<(), JsValue> {
     let cpus = if shared { peers.len() + 1 } else { 1 };
     let bells = (0..cpus).map(|_| shared_memory(BELL_PAGES, BELL_PAGES)).collect::<Result<Vec<_>, _>>()?;
     let modules = Modules::around(kernel, &kmem)?;
-    let storage = Storage::new(store, &config::encode(&options, &[]));
+    let disk = disk(message).await;
+    let disks = Storage::disks(disk.as_ref());
+    if let Some(notice) = disk.as_ref().and_then(Disk::notice) {
+        messages::post(&page, &ToPage::Notice(notice.into()));
+    }
+    let storage = Storage::new(store, &config::encode(&options, &disks), disk);
     let cpu = Cpu::new(Parts { nr: 0, shared, control: Control::over(buffer), kmem, modules, storage, page, bells });
     begin(&cpu)?;
     cpu.interrupts.get().map_or(Ok(()), Interrupts::prepare)?;
@@ -89,6 +95,12 @@ async fn first(message: &JsValue, page: MessagePort) -> Result<(), JsValue> {
     *cpu.peers.borrow_mut() = peers;
     cpu.storage.sweep();
     Ok(())
+}
+
+/// The way to the storage worker, if the page has one.
+async fn disk(message: &JsValue) -> Option<Disk> {
+    let port: MessagePort = js::get(message, "disk").dyn_into().ok()?;
+    Some(Disk::connect(port).await)
 }
 
 /// A block that nobody else sees.
@@ -181,7 +193,7 @@ async fn further(message: &JsValue, nr: u32, page: MessagePort) -> Result<(), Js
         control: Control::over(js::get(message, "control")),
         kmem: KernelMemory::over(js::get(&start, "kmem")),
         modules,
-        storage: Storage::new(store, &[]),
+        storage: Storage::new(store, &[], disk(message).await),
         page,
         bells: bells.iter().collect(),
     });

@@ -81,45 +81,8 @@ fn with_input(mut c: Command, input: &str) -> Outcome<String> {
     }
 }
 
-const PYTHON: &str = r#"
-import os, stat, sys
-dirs = sum(1 for _ in os.walk('/'))
-print(sys.version.split()[0], dirs > 10, os.path.isdir('/bin'))
-os.mkdir('/tmp/d')
-os.chdir('/tmp/d')
-with open('a', 'w') as f:
-    f.write('hello\n' * 1000)
-os.rename('a', 'b')
-print(len(open('/tmp/d/b').read()), os.listdir('.'), os.path.exists('a'))
-s = os.stat('b')
-print(s.st_size, stat.S_ISREG(s.st_mode), s.st_nlink, s.st_mtime > 1e9)
-os.symlink('b', 'l'); os.link('b', 'h')
-print(os.readlink('l'), os.lstat('l').st_size, os.stat('h').st_nlink, os.stat('h').st_ino == s.st_ino)
-with open('b', 'r+b') as f:
-    f.seek(10_000); f.write(b'x'); f.truncate(20_000)
-print(os.stat('b').st_size, open('b', 'rb').read()[6000:6003])
-try:
-    open('/tmp/none')
-except FileNotFoundError as e:
-    print(e.strerror)
-try:
-    os.rmdir('/tmp/d')
-except OSError as e:
-    print(e.strerror)
-for n in os.listdir('.'): os.unlink(n)
-os.chdir('/'); os.rmdir('/tmp/d')
-print(sum(range(10**6)), len(os.urandom(16)), sorted(os.environ)[:0])
-"#;
-const PYTHON_SAYS: &str = "\
-3.11.3 True True
-6000 ['b'] False
-6000 True 1 True
-b 1 2 True
-20000 b'\\x00\\x00\\x00'
-No such file or directory
-Directory not empty
-499999500000 16 []
-";
+const PYTHON: &str = include_str!("../../tests/programs/python.py");
+const PYTHON_SAYS: &str = include_str!("../../tests/programs/python.out");
 
 fn python(vk: &Path) -> Outcome {
     let langs = programs().join(LANGS);
@@ -130,24 +93,8 @@ fn python(vk: &Path) -> Outcome {
     differ(PYTHON_SAYS, &capture(c)?)
 }
 
-const SQL: &str = "\
-CREATE TABLE t(id INTEGER PRIMARY KEY, name TEXT, n INTEGER);
-WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM c WHERE i<100000)
-INSERT INTO t SELECT i, 'name ' || i, i * 7 % 1000 FROM c;
-CREATE INDEX byn ON t(n);
-SELECT count(*), sum(n), min(name), max(name) FROM t;
-SELECT count(*) FROM t WHERE n = 7;
-UPDATE t SET name = upper(name) WHERE id % 1000 = 0;
-SELECT count(*) FROM t WHERE name LIKE 'NAME %' AND name = upper(name);
-DELETE FROM t WHERE id > 50000;
-SELECT count(*), max(id) FROM t;
-";
-const SQL_SAYS: &str = "\
-100000|49950000|name 1|name 99999
-100
-100
-50000|50000
-";
+const SQL: &str = include_str!("../../tests/programs/sqlite.sql");
+const SQL_SAYS: &str = include_str!("../../tests/programs/sqlite.out");
 
 fn sqlite(vk: &Path) -> Outcome {
     let c =
@@ -155,46 +102,24 @@ fn sqlite(vk: &Path) -> Outcome {
     differ(SQL_SAYS, &with_input(c, SQL)?)
 }
 
-const PHP: &str = r#"<?php
-$a = array_map(fn($x) => $x * $x, range(1, 10));
-file_put_contents('/tmp/x.txt', json_encode(['sum' => array_sum($a), 'os' => 'any']));
-echo file_get_contents('/tmp/x.txt'), "\n", strlen(md5('x')), ' ', preg_match('/b+/', 'abbc', $m), $m[0], "\n";
-echo filesize('/tmp/x.txt'), ' ', is_dir('/tmp') ? 'dir' : 'no', ' ', count(scandir('/')) > 5 ? 'many' : 'few', "\n";
-"#;
+const PHP: &str = include_str!("../../tests/programs/php.php");
+const PHP_SAYS: &str = include_str!("../../tests/programs/php.out");
 
 fn php(vk: &Path) -> Outcome {
     let c = vk_run(vk, &[], &[], &programs().join(LANGS).join("php-cgi-8.2.0.wasm"), &["-q"]);
-    differ("{\"sum\":385,\"os\":\"any\"}\n32 1bb\n22 dir many\n", &with_input(c, PHP)?)
+    differ(PHP_SAYS, &with_input(c, PHP)?)
 }
 
-const RUBY: &str = r#"
-puts RUBY_VERSION[0, 3], (1..10).map { |x| x * x }.sum
-File.write("/tmp/r", "line\n" * 3)
-puts File.readlines("/tmp/r").size, File.stat("/tmp/r").size, Dir.children("/tmp").inspect
-begin; File.read("/none"); rescue Errno::ENOENT => e; puts e.class; end
-puts "abc".gsub(/b/) { |m| m.upcase }, [3, 1, 2].sort.inspect
-"#;
+const RUBY: &str = include_str!("../../tests/programs/ruby.rb");
+const RUBY_SAYS: &str = include_str!("../../tests/programs/ruby.out");
 
 fn ruby(vk: &Path) -> Outcome {
     let c = vk_run(vk, &[], &[], &programs().join(LANGS).join("ruby-3.2.0.wasm"), &["--disable-gems", "-"]);
-    differ("3.2\n385\n3\n15\n[\"r\"]\nErrno::ENOENT\naBc\n[1, 2, 3]\n", &with_input(c, RUBY)?)
+    differ(RUBY_SAYS, &with_input(c, RUBY)?)
 }
 
-const C: &str = r#"
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-int main(int argc, char **argv) {
-    struct stat st;
-    FILE *f = fopen("/tmp/out", "w");
-    fprintf(f, "%d", 6 * 7);
-    fclose(f);
-    stat("/tmp/out", &st);
-    printf("hello from %s: %d arguments, %ld bytes\n", strrchr(argv[0], '/') + 1, argc, (long)st.st_size);
-    return 3;
-}
-"#;
+const C: &str = include_str!("../../tests/programs/hello.c");
+const C_SAYS: &str = include_str!("../../tests/programs/hello.out");
 
 /// Compiler and linker are one program, which goes by its name; both and their result run in one system.
 fn clang(vk: &Path) -> Outcome {
@@ -209,21 +134,7 @@ fn clang(vk: &Path) -> Outcome {
     let dirs = [(sysroot, "/usr/clang:ro"), (gen_dir, "/llvm:ro"), (work, "/work")];
     let dirs: Vec<(&Path, &str)> = dirs.iter().map(|(h, g)| (h.as_path(), *g)).collect();
     let c = vk_run(vk, &[], &dirs, Path::new("sh"), &["/work/build.sh"]);
-    differ("hello from hello: 3 arguments, 2 bytes\nstatus 3\n", &capture(c)?)
+    differ(C_SAYS, &capture(c)?)
 }
 
-const BUILD: &str = r#"
-set -e
-cd /work
-# npm unpacks it without the permission to run it; both programs are in one file.
-cp /llvm/llvm.core.wasm /tmp/clang
-chmod 755 /tmp/clang
-ln /tmp/clang /tmp/wasm-ld
-/tmp/clang --target=wasm32-wasip1 --sysroot=/usr/clang -resource-dir /usr/clang -O1 -c hello.c -o /tmp/hello.o
-/tmp/wasm-ld -L/usr/clang/lib/wasm32-wasip1 /usr/clang/lib/wasm32-wasip1/crt1-command.o /tmp/hello.o -lc \
-    /usr/clang/lib/wasm32-unknown-wasip1/libclang_rt.builtins.a -o /tmp/hello
-chmod 755 /tmp/hello
-set +e
-/tmp/hello a b
-echo status $?
-"#;
+const BUILD: &str = include_str!("../../tests/programs/build.sh");

@@ -98,7 +98,7 @@ class Shell extends Task {
       this.prompt();
     });
   }
-  prompt() { this.out("\x1b]0;sh: ~\x07\x1b[1;32muser@vk\x1b[0m:\x1b[1;34m~\x1b[0m$ \x1b[?2004h"); }
+  prompt() { this.out((this.titled ? "" : "\x1b]0;sh: ~\x07") + "\x1b[1;32muser@vk\x1b[0m:\x1b[1;34m~\x1b[0m$ \x1b[?2004h"); }
   write(bytes) {
     for (const c of td.decode(bytes).replace(/\x1b\[20[01]~/g, "")) this.key(c);
   }
@@ -137,7 +137,7 @@ class Shell extends Task {
     } else if (cmd === "echo") text(args.join(" ") + "\n");
     else if (cmd === "size") text(this.size.join("x") + "\n");
     else if (cmd === "seq") { let s = ""; for (let i = 1; i <= Number(args[0]); i++) s += i + "\r\n"; this.out(s); }
-    else if (cmd === "title") this.out(`\x1b]2;${args.join(" ")}\x07`);
+    else if (cmd === "title") this.titled = true, this.out(`\x1b]2;${args.join(" ")}\x07`);
     else if (cmd === "link") text(`\x1b]8;;${args[0]}\x1b\\${args[1] ?? "a link"}\x1b]8;;\x1b\\\n`);
     else if (cmd === "osc52") this.out(`\x1b]52;c;${btoa(args.join(" "))}\x07`);
     else if (cmd === "download") this.download(args[0] ?? "file.txt", args[1] === "parts");

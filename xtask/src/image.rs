@@ -70,9 +70,9 @@ mod names {
     ];
     /// Our own, with the native calls.
     pub const TOOLS: &[&str] = &[
-        "cat", "chgrp", "chmod", "chown", "clear", "cp", "dd", "df", "du", "env", "free", "hostname", "id", "kill",
-        "ls", "mkdir", "mknod", "mount", "ps", "reset", "stat", "sync", "time", "timeout", "touch", "tty", "umount",
-        "uname", "uptime", "which", "whoami",
+        "cat", "chgrp", "chmod", "chown", "clear", "cp", "dd", "df", "download", "du", "env", "free", "hostname", "id",
+        "kill", "ls", "mkdir", "mknod", "mount", "ps", "reset", "stat", "stty", "sync", "time", "timeout", "touch",
+        "tty", "umount", "uname", "uptime", "which", "whoami",
     ];
 }
 

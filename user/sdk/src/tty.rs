@@ -1,7 +1,9 @@
 //! Terminals: `ioctl(2)` on one.
 
 use crate::{SysResult, done, raw};
+pub use abi::types::termios as bits;
 use abi::types::{Winsize, ioctl};
+use abi::wire::{Reader, Writer};
 
 /// The size of the terminal's window. `ENOTTY` when it isn't a terminal.
 pub fn winsize(fd: i32) -> SysResult<Winsize> {
@@ -29,4 +31,84 @@ pub fn tcsetpgrp(fd: i32, pgid: i32) -> SysResult<()> {
     let mut pgid = pgid;
     // SAFETY: the kernel reads one word.
     done(unsafe { raw::ioctl(fd, ioctl::TIOCSPGRP, (&raw mut pgid).cast()) })
+}
+
+/// `TIOCSWINSZ`.
+pub fn set_winsize(fd: i32, size: Winsize) -> SysResult<()> {
+    let mut buf = size.to_bytes();
+    // SAFETY: the kernel reads `Winsize::SIZE` bytes.
+    done(unsafe { raw::ioctl(fd, ioctl::TIOCSWINSZ, buf.as_mut_ptr()) })
+}
+
+/// `struct termios`; bits and places as in [`bits`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Termios {
+    pub iflag: u32,
+    pub oflag: u32,
+    pub cflag: u32,
+    pub lflag: u32,
+    pub line: u8,
+    pub cc: [u8; 32],
+    pub speeds: [u32; 2],
+}
+
+impl Termios {
+    pub fn from_bytes(bytes: &[u8]) -> SysResult<Termios> {
+        let mut r = Reader::new(bytes);
+        let (iflag, oflag, cflag, lflag, line) = (r.u32()?, r.u32()?, r.u32()?, r.u32()?, r.u8()?);
+        let mut cc = [0; 32];
+        cc.copy_from_slice(r.bytes(32)?);
+        r.bytes(3)?;
+        Ok(Termios { iflag, oflag, cflag, lflag, line, cc, speeds: [r.u32()?, r.u32()?] })
+    }
+    pub fn to_bytes(&self) -> [u8; bits::SIZE] {
+        let mut out = [0; bits::SIZE];
+        let mut w = Writer::new(&mut out);
+        w.u32(self.iflag).u32(self.oflag).u32(self.cflag).u32(self.lflag).u8(self.line).bytes(&self.cc).pad(3);
+        w.u32(self.speeds[0]).u32(self.speeds[1]);
+        out
+    }
+}
+
+/// `tcgetattr(3)`.
+pub fn tcgetattr(fd: i32) -> SysResult<Termios> {
+    let mut buf = [0; bits::SIZE];
+    // SAFETY: the kernel writes `SIZE` bytes.
+    done(unsafe { raw::ioctl(fd, ioctl::TCGETS, buf.as_mut_ptr()) })?;
+    Termios::from_bytes(&buf)
+}
+
+/// When `tcsetattr(3)` takes effect.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum When {
+    /// TCSANOW.
+    Now,
+    /// TCSADRAIN: when all that was written is shown.
+    Drain,
+    /// TCSAFLUSH: then, and what was typed and not read is forgotten.
+    Flush,
+}
+
+/// `tcsetattr(3)`.
+pub fn tcsetattr(fd: i32, when: When, settings: &Termios) -> SysResult<()> {
+    let request = match when {
+        When::Now => ioctl::TCSETS,
+        When::Drain => ioctl::TCSETSW,
+        When::Flush => ioctl::TCSETSF,
+    };
+    let mut buf = settings.to_bytes();
+    // SAFETY: the kernel reads `SIZE` bytes.
+    done(unsafe { raw::ioctl(fd, request, buf.as_mut_ptr()) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_come_back_as_they_were_given() {
+        let mut bytes: [u8; bits::SIZE] = core::array::from_fn(|i| i as u8 + 1);
+        bytes[49..52].fill(0);
+        assert_eq!(Termios::from_bytes(&bytes).map(|t| t.to_bytes()), Ok(bytes));
+    }
 }

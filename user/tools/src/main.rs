@@ -3,12 +3,14 @@
 
 mod attrs;
 mod copy;
+mod download;
 mod list;
 mod options;
 mod procs;
 mod show;
 mod space;
 mod stream;
+mod stty;
 mod system;
 
 use options::Failure;
@@ -32,6 +34,7 @@ commands! {
     "cp" => copy::cp,
     "dd" => stream::dd,
     "df" => space::df,
+    "download" => download::download,
     "du" => space::du,
     "env" => system::env,
     "free" => system::free,
@@ -45,6 +48,7 @@ commands! {
     "ps" => procs::ps,
     "reset" => system::reset,
     "stat" => space::stat,
+    "stty" => stty::stty,
     "sync" => system::sync,
     "time" => procs::time,
     "timeout" => procs::timeout,

@@ -5,6 +5,7 @@ use crate::say;
 use crate::show::{Names, flush_now, human, put};
 use crate::space::mounts;
 use std::collections::HashMap;
+use vkernel_sys::tty::{When, tcgetattr, tcsetattr};
 use vkernel_sys::{Errno, Spawn, access, fs, io, mode, proc, sys};
 
 pub fn clear(_: &[Vec<u8>]) -> Result<i32, Failure> {
@@ -14,6 +15,11 @@ pub fn clear(_: &[Vec<u8>]) -> Result<i32, Failure> {
 
 /// Out of whatever a program has left the terminal in.
 pub fn reset(_: &[Vec<u8>]) -> Result<i32, Failure> {
+    if let Ok(mut settings) = tcgetattr(0) {
+        crate::stty::sane(&mut settings);
+        // A terminal that can't be set may still be cleared.
+        let _ = tcsetattr(0, When::Drain, &settings);
+    }
     put(b"\x1bc\x1b[?25h\x1b[0m");
     Ok(0)
 }
@@ -177,7 +183,11 @@ pub fn tty(args: &[Vec<u8>]) -> Result<i32, Failure> {
     let o = Options::parse(args, "s", "tty [-s]", false)?;
     let there = vkernel_sys::tty::isatty(0);
     if !o.has(b's') {
-        say!("{}", if there { "/dev/tty" } else { "not a tty" });
+        // Terminals that are attached have a name of their own, the console's other face has not.
+        match fs::fstat(0) {
+            Ok(s) if there && s.rdev >> 8 == 4 => say!("/dev/tty{}", s.rdev & 0xff),
+            _ => say!("{}", if there { "/dev/tty" } else { "not a tty" }),
+        }
     }
     Ok(!there as i32)
 }

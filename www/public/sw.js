@@ -7,13 +7,12 @@
  * kernel always fit each other. Browsers compare release.js too when they look for a new version.
  *
  * Files are kept by their hash, so a new version fetches only what changed. Packs (vk/packs/) are
- * named by their contents and are kept as they are used.
+ * none of our business: the machine keeps those it used in a cache of its own.
  */
 "use strict";
 importScripts("./release.js"); // sets self.RELEASE = { version, files: { path: sha256 } }
 
 const FILES = "vkernel-files-1";
-const PACKS = "vkernel-packs-1";
 const scope = new URL("./", self.location).href;
 const release = self.RELEASE;
 
@@ -53,26 +52,11 @@ async function tidy() {
   const cache = await caches.open(FILES);
   const wanted = new Set(Object.values(release.files).map((h) => key(h).url));
   for (const r of await cache.keys()) if (!wanted.has(r.url)) await cache.delete(r);
-  const manifest = release.files["vk/manifest.json"];
-  const text = manifest && (await (await cache.match(key(manifest)))?.text());
-  if (!text) return;
-  const packs = await caches.open(PACKS);
-  for (const r of await packs.keys()) if (!text.includes(r.url.split("/").pop())) await packs.delete(r);
 }
 
 async function file(request, hash) {
   const cache = await caches.open(FILES);
   return (await cache.match(key(hash))) ?? fetch(request);
-}
-
-async function pack(event) {
-  const cache = await caches.open(PACKS);
-  const found = await cache.match(event.request.url);
-  if (found) return found;
-  const response = await fetch(event.request);
-  // A full disk must not fail the fetch.
-  if (response.status === 200) event.waitUntil(cache.put(event.request.url, response.clone()).catch(() => {}));
-  return response;
 }
 
 self.addEventListener("install", (event) => event.waitUntil(install()));
@@ -85,7 +69,6 @@ self.addEventListener("fetch", (event) => {
   const url = new URL(request.url);
   if (request.method !== "GET" || !(url.origin + url.pathname).startsWith(scope) || request.headers.has("range")) return;
   const path = (url.origin + url.pathname).slice(scope.length) || "index.html";
-  if (path.startsWith("vk/packs/")) return event.respondWith(pack(event));
   const hash = Object.hasOwn(release.files, path) ? release.files[path] : undefined;
   if (hash) event.respondWith(file(request, hash));
 });

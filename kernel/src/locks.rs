@@ -13,9 +13,9 @@
 //!             filedesc   one descriptor table
 //!               mounts   the mount table
 //!                 namecache
-//!                   tmpfs-tree   a change of more than one directory
-//!                   tmpfs-dir    entries of directories (several: by address)
-//!                     tmpfs-node attributes of one node
+//!                   tree       a change of more than one directory of tmpfs or diskfs
+//!                   tree-dir   entries of such directories (several: with `tree` held)
+//!                     tree-node  state of one such file
 //!                       pipe
 //!                       ttys     which devices are attached, and to which session
 //!                       tty      the state of one terminal
@@ -34,9 +34,9 @@ pub static PROC: Class = Class::nesting("proc", 210);
 pub static FILEDESC: Class = Class::new("filedesc", 220);
 pub static MOUNTS: Class = Class::new("mounts", 230);
 pub static NAMECACHE: Class = Class::new("namecache", 240);
-pub static TMPFS_TREE: Class = Class::new("tmpfs-tree", 245);
-pub static TMPFS_DIR: Class = Class::nesting("tmpfs-dir", 250);
-pub static TMPFS_NODE: Class = Class::nesting("tmpfs-node", 260);
+pub static TREE: Class = Class::new("tree", 245);
+pub static TREE_DIR: Class = Class::nesting("tree-dir", 250);
+pub static TREE_NODE: Class = Class::nesting("tree-node", 260);
 pub static PIPE: Class = Class::new("pipe", 300);
 pub static TTYS: Class = Class::new("ttys", 305);
 pub static TTY: Class = Class::new("tty", 310);

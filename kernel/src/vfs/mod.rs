@@ -18,6 +18,7 @@ pub mod syscalls;
 #[cfg(test)]
 mod tests;
 pub mod tmpfs;
+mod tree;
 pub mod vnode;
 
 use alloc::sync::Arc;

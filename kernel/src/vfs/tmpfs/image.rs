@@ -9,9 +9,9 @@ use abi::wire::Reader;
 use abi::{Errno, SysResult};
 
 use super::data::Blob;
-use super::names;
 use super::node::Node;
 use crate::machdep::MachineRef;
+use crate::vfs::tree::names::{self, Inode};
 use crate::vfs::vnode::{Create, SetAttr, Vnode, VnodeRef};
 
 /// How much of the index is asked for at once.
@@ -51,12 +51,11 @@ pub fn fill(lp: &crate::kern::proc::Lwp, root: &VnodeRef, index: &[u8]) -> SysRe
             last = (above, find(&root, above)?);
         }
         if e.mode == 0 {
-            let file: VnodeRef = find(&root, e.target)?;
-            names::link(&last.1, name, &file)?;
+            names::link(&*last.1, name, &*find(&root, e.target)?)?;
             continue;
         }
         let node = add(&last.1, name, &e)?;
-        node.set_times(e.mtime_ns);
+        node.attr.set_times(e.mtime_ns, e.mtime_ns, e.mtime_ns);
     }
     Ok(())
 }
@@ -67,14 +66,14 @@ fn add(dir: &Node, name: &[u8], e: &Entry<'_>) -> SysResult<Arc<Node>> {
         Create { mode: e.mode, uid: e.uid, gid: e.gid, rdev: if device { e.blob as u64 } else { 0 }, target: e.target };
     let regular = e.mode & mode::IFMT == mode::IFREG;
     let blob = (regular && e.blob != 0 && e.size != 0).then_some(Blob { nr: e.blob, size: e.size });
-    names::create(dir, name, &new, blob)
+    dir.make(name, &new, blob)
 }
 
 /// The root directory's own entry.
 fn adorn(lp: &crate::kern::proc::Lwp, root: &Node, e: &Entry<'_>) -> SysResult<()> {
     let set = SetAttr { mode: Some(e.mode & mode::PERM), uid: Some(e.uid), gid: Some(e.gid), ..SetAttr::default() };
     root.setattr(lp, &set)?;
-    root.set_times(e.mtime_ns);
+    root.attr.set_times(e.mtime_ns, e.mtime_ns, e.mtime_ns);
     Ok(())
 }
 
@@ -90,7 +89,7 @@ fn split(path: &[u8]) -> (&[u8], &[u8]) {
 fn find(root: &Arc<Node>, path: &[u8]) -> SysResult<Arc<Node>> {
     let mut node = root.clone();
     for name in path.split(|&b| b == b'/').filter(|n| !n.is_empty()) {
-        let next = node.dir()?.entries.lock().get(name).cloned();
+        let next = node.entries()?.lock().get(name).cloned();
         node = next.ok_or(Errno::EINVAL)?;
     }
     Ok(node)

@@ -2,15 +2,11 @@
 //!
 //! A [`Tmpfs`] is one instance: its limit and what it uses. A [`node::Node`] is a file for as long
 //! as a directory or an open file refers to it; the last reference gone, its pages go back. The
-//! file system holds its root through its mount, and nothing else.
-//!
-//! Access times are kept as Linux's `relatime` does: a read moves them only when the file was
-//! changed since the last time.
+//! file system holds its root through its mount, and nothing else. Names and attributes are those of
+//! [`tree`](super::tree).
 
 pub mod data;
-pub mod dir;
 pub mod image;
-mod names;
 pub mod node;
 
 use alloc::sync::Arc;
@@ -93,7 +89,7 @@ pub fn make(kernel: &Kernel, flags: u32) -> SysResult<Arc<Mount>> {
         nodes: AtomicU64::new(0),
         next_ino: AtomicU64::new(1),
         seed: u32::from_le_bytes(seed),
-        tree: SpinLock::new(&locks::TMPFS_TREE, ()),
+        tree: SpinLock::new(&locks::TREE, ()),
     });
     let root: VnodeRef = Node::new_root(&mount, &fs, mode::IFDIR | 0o755);
     mount.set_root(root);

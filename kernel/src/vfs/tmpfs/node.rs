@@ -1,24 +1,24 @@
 //! A file of tmpfs: its attributes and its content. What is done with names is in `names`.
 
-use alloc::boxed::Box;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering::Relaxed};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use abi::types::{Stat, Statvfs, mode};
 use abi::{Errno, SysResult};
 use ksync::{SleepLock, SpinLock};
 
+use super::Tmpfs;
 use super::data::{Blob, Data, PAGE};
-use super::dir::Entries;
-use super::{Tmpfs, names};
 use crate::kern::proc::Lwp;
 use crate::locks;
 use crate::uio::Uio;
 use crate::vfs::attrs::{FILE_MAX, drop_set_ids, limit_write, within_fsize};
-use crate::vfs::devfs;
 use crate::vfs::mount::Mount;
-use crate::vfs::pipe::Pipe;
+use crate::vfs::tree::attr::Attrs;
+use crate::vfs::tree::dir::Entries;
+use crate::vfs::tree::names::{self, Inode};
+use crate::vfs::tree::special::Special;
 use crate::vfs::vnode::{Create, Dirent, Head, Owner, SetAttr, Vnode, VnodeRef, ioflag};
 
 /// One file of any type.
@@ -28,31 +28,14 @@ pub struct Node {
     pub(super) me: Weak<Node>,
     pub(super) fs: Arc<Tmpfs>,
     pub(super) ino: u64,
-    // Attributes: each one atomic, so that no reader takes a lock.
-    mode: AtomicU32,
-    uid: AtomicU32,
-    gid: AtomicU32,
-    pub(super) nlink: AtomicU32,
-    atime_ns: AtomicI64,
-    mtime_ns: AtomicI64,
-    ctime_ns: AtomicI64,
-    birth_ns: i64,
-    /// Changed since `atime` was last set: the next read sets it.
-    atime_due: AtomicBool,
+    pub(super) attr: Attrs,
     pub(super) body: Body,
 }
 
 pub(super) enum Body {
-    Dir(Directory),
+    Dir(SpinLock<Entries<Node>>),
     File(Regular),
-    Link(Box<[u8]>),
-    Fifo(SpinLock<Option<Arc<Pipe>>>),
-    /// A device or a socket: its `st_rdev`.
-    Special(u64),
-}
-
-pub(super) struct Directory {
-    pub entries: SpinLock<Entries<Node>>,
+    Special(Special),
 }
 
 pub(super) struct Regular {
@@ -75,21 +58,13 @@ impl Node {
             me: me.clone(),
             fs: fs.clone(),
             ino: fs.ino(),
-            mode: AtomicU32::new(new.mode),
-            uid: AtomicU32::new(new.uid),
-            gid: AtomicU32::new(new.gid),
-            nlink: AtomicU32::new(if new.mode & mode::IFMT == mode::IFDIR { 2 } else { 1 }),
-            atime_ns: AtomicI64::new(now),
-            mtime_ns: AtomicI64::new(now),
-            ctime_ns: AtomicI64::new(now),
-            birth_ns: now,
-            atime_due: AtomicBool::new(false),
+            attr: Attrs::new(new, now),
             body,
         })
     }
 
     fn directory(fs: &Tmpfs, parent: Weak<Node>) -> Body {
-        Body::Dir(Directory { entries: SpinLock::new(&locks::TMPFS_DIR, Entries::new(parent, fs.seed)) })
+        Body::Dir(SpinLock::new(&locks::TREE_DIR, Entries::new(parent, fs.seed)))
     }
 
     pub(super) fn new_root(mount: &Arc<Mount>, fs: &Arc<Tmpfs>, mode: u32) -> Arc<Node> {
@@ -109,20 +84,11 @@ impl Node {
                 blob: AtomicU32::new(blob.map_or(0, |b| b.nr)),
                 data: SleepLock::new(&locks::VNODE_DATA, blob.map_or_else(Data::default, Data::from_blob)),
             }),
-            mode::IFLNK => Body::Link(boxed(new.target)?),
-            mode::IFIFO => Body::Fifo(SpinLock::new(&locks::TMPFS_NODE, None)),
-            mode::IFCHR | mode::IFBLK | mode::IFSOCK => Body::Special(new.rdev),
-            _ => return Err(Errno::EINVAL),
+            _ => Body::Special(Special::new(new)?),
         };
         Ok(Node::build(mount, fs, new, body))
     }
 
-    pub(super) fn dir(&self) -> SysResult<&Directory> {
-        match &self.body {
-            Body::Dir(d) => Ok(d),
-            _ => Err(Errno::ENOTDIR),
-        }
-    }
     fn file(&self) -> SysResult<&Regular> {
         match &self.body {
             Body::File(f) => Ok(f),
@@ -130,35 +96,17 @@ impl Node {
             _ => Err(Errno::EINVAL),
         }
     }
-    pub(super) fn is_dir(&self) -> bool {
-        matches!(self.body, Body::Dir(_))
+    /// Makes a file in this directory.
+    pub(super) fn make(&self, name: &[u8], new: &Create<'_>, blob: Option<Blob>) -> SysResult<Arc<Node>> {
+        self.entries()?;
+        let node = self.new_child(new, blob)?;
+        names::enter(self, name, &node)?;
+        Ok(node)
     }
 
-    /// Names under it or its content changed.
-    pub(super) fn touch(&self, now: i64) {
-        self.mtime_ns.store(now, Relaxed);
-        self.changed(now);
-        // Atomic stores are dear under wasm, loads are not.
-        if !self.atime_due.load(Relaxed) {
-            self.atime_due.store(true, Relaxed);
-        }
-    }
-    /// Its attributes or links changed.
-    pub(super) fn changed(&self, now: i64) {
-        self.ctime_ns.store(now, Relaxed);
-    }
-    /// For the boot image.
-    pub(super) fn set_times(&self, ns: i64) {
-        for t in [&self.atime_ns, &self.mtime_ns, &self.ctime_ns] {
-            t.store(ns, Relaxed);
-        }
-    }
     #[inline]
     fn accessed(&self) {
-        if self.atime_due.load(Relaxed) {
-            self.atime_due.store(false, Relaxed);
-            self.atime_ns.store(self.fs.now(), Relaxed);
-        }
+        self.attr.accessed(|| self.fs.now());
     }
 
     /// The most bytes that the files of its file system may take.
@@ -176,10 +124,10 @@ impl Node {
         }
         self.head.content_changed();
         self.touch(self.fs.now());
-        let bits = self.mode.load(Relaxed);
+        let bits = self.attr.mode.load(Relaxed);
         let kept = drop_set_ids(lp, bits);
         if kept != bits {
-            self.mode.store(kept, Relaxed);
+            self.attr.mode.store(kept, Relaxed);
         }
     }
 
@@ -196,12 +144,26 @@ impl Node {
     }
 }
 
-/// A copy, ENOSPC when there is no memory.
-fn boxed(text: &[u8]) -> SysResult<Box<[u8]>> {
-    let mut v = Vec::new();
-    v.try_reserve_exact(text.len()).map_err(|_| Errno::ENOSPC)?;
-    v.extend_from_slice(text);
-    Ok(v.into_boxed_slice())
+impl Inode for Node {
+    fn attrs(&self) -> &Attrs {
+        &self.attr
+    }
+    #[inline]
+    fn entries(&self) -> SysResult<&SpinLock<Entries<Node>>> {
+        match &self.body {
+            Body::Dir(d) => Ok(d),
+            _ => Err(Errno::ENOTDIR),
+        }
+    }
+    fn me(&self) -> &Weak<Node> {
+        &self.me
+    }
+    fn tree(&self) -> &SpinLock<()> {
+        &self.fs.tree
+    }
+    fn now(&self) -> i64 {
+        self.fs.now()
+    }
 }
 
 impl Drop for Node {
@@ -211,10 +173,10 @@ impl Drop for Node {
             Body::File(f) => f.data.get_mut().release(&*self.fs),
             // Directories can be nested deeper than a kernel stack: no recursion.
             Body::Dir(d) => {
-                let mut work = d.entries.get_mut().take_all();
+                let mut work = d.get_mut().take_all();
                 while let Some(node) = work.pop() {
                     if let (1, Body::Dir(d)) = (Arc::strong_count(&node), &node.body) {
-                        let below = d.entries.lock().take_all();
+                        let below = d.lock().take_all();
                         work.extend(below);
                     }
                 }
@@ -232,7 +194,7 @@ impl Vnode for Node {
 
     #[inline]
     fn owner(&self) -> Owner {
-        Owner { mode: self.mode.load(Relaxed), uid: self.uid.load(Relaxed), gid: self.gid.load(Relaxed) }
+        self.attr.owner()
     }
 
     fn getattr(&self, _lp: &Lwp) -> SysResult<Stat> {
@@ -243,26 +205,17 @@ impl Vnode for Node {
                 (size, size.div_ceil(PAGE as u64), 0)
             }
             Body::File(f) => (f.size.load(Relaxed), f.pages.load(Relaxed), 0),
-            Body::Link(text) => (text.len() as u64, 0, 0),
-            Body::Special(rdev) => (0, 0, *rdev),
             Body::Dir(_) => (PAGE as u64, 0, 0),
-            Body::Fifo(_) => (0, 0, 0),
+            Body::Special(s) => (s.size(), 0, s.rdev()),
         };
         Ok(Stat {
             dev: self.head.mount.dev,
             ino: self.ino,
-            mode: self.mode.load(Relaxed),
-            nlink: self.nlink.load(Relaxed),
-            uid: self.uid.load(Relaxed),
-            gid: self.gid.load(Relaxed),
             rdev,
             size,
             blocks: pages * (PAGE as u64 / 512),
             blksize: PAGE as u64,
-            atime_ns: self.atime_ns.load(Relaxed),
-            mtime_ns: self.mtime_ns.load(Relaxed),
-            ctime_ns: self.ctime_ns.load(Relaxed),
-            birth_ns: self.birth_ns,
+            ..self.attr.stat()
         })
     }
 
@@ -270,29 +223,13 @@ impl Vnode for Node {
         if let Some(size) = set.size {
             self.set_size(lp, size)?;
         }
-        if let Some(bits) = set.mode {
-            let kind = self.mode.load(Relaxed) & mode::IFMT;
-            self.mode.store(kind | bits & mode::PERM, Relaxed);
-        }
-        for (to, from) in [(&self.uid, set.uid), (&self.gid, set.gid)] {
-            if let Some(id) = from {
-                to.store(id, Relaxed);
-            }
-        }
-        if let Some(t) = set.atime_ns {
-            self.atime_ns.store(t, Relaxed);
-            self.atime_due.store(false, Relaxed);
-        }
-        if let Some(t) = set.mtime_ns {
-            self.mtime_ns.store(t, Relaxed);
-        }
-        self.changed(self.fs.now());
+        self.attr.set(set, self.fs.now());
         Ok(())
     }
 
     #[inline]
     fn lookup(&self, _lp: &Lwp, name: &[u8]) -> SysResult<VnodeRef> {
-        let entries = self.dir()?.entries.lock();
+        let entries = self.entries()?.lock();
         match entries.get(name) {
             Some(node) => Ok(node.clone()),
             None => Err(Errno::ENOENT),
@@ -300,7 +237,7 @@ impl Vnode for Node {
     }
 
     fn parent(&self, _lp: &Lwp) -> SysResult<VnodeRef> {
-        let above = self.dir()?.entries.lock().parent.upgrade();
+        let above = self.entries()?.lock().parent.upgrade();
         match above {
             Some(dir) => Ok(dir),
             None => self.head.mount.root(),
@@ -308,24 +245,24 @@ impl Vnode for Node {
     }
 
     fn create(&self, _lp: &Lwp, name: &[u8], new: &Create<'_>) -> SysResult<VnodeRef> {
-        names::create(self, name, new, None).map(|node| node as VnodeRef)
+        self.make(name, new, None).map(|node| node as VnodeRef)
     }
     fn link(&self, _lp: &Lwp, name: &[u8], file: &VnodeRef) -> SysResult<()> {
-        names::link(self, name, file)
+        names::link(self, name, super::node_of(file).ok_or(Errno::EXDEV)?)
     }
     fn remove(&self, _lp: &Lwp, name: &[u8], dir: bool) -> SysResult<()> {
         names::remove(self, name, dir)
     }
     fn rename(&self, _lp: &Lwp, from: &[u8], to_dir: &VnodeRef, to: &[u8], flags: u32) -> SysResult<()> {
-        let to_dir = super::node_of(to_dir).ok_or(Errno::EXDEV)?;
+        let to_dir = super::node_of(to_dir).filter(|to| Arc::ptr_eq(&self.fs, &to.fs)).ok_or(Errno::EXDEV)?;
         names::rename(self, from, to_dir, to, flags)
     }
 
     fn readdir(&self, _lp: &Lwp, cookie: u64, f: &mut dyn FnMut(&Dirent<'_>) -> bool) -> SysResult<()> {
-        let entries = self.dir()?.entries.lock();
+        let entries = self.entries()?.lock();
         for e in entries.after(cookie) {
             let Some(node) = &e.node else { continue };
-            let kind = (node.mode.load(Relaxed) >> 12) as u8;
+            let kind = (node.attr.mode.load(Relaxed) >> 12) as u8;
             if !f(&Dirent { ino: node.ino, kind, cookie: e.cookie, name: e.name() }) {
                 break;
             }
@@ -337,7 +274,7 @@ impl Vnode for Node {
 
     fn readlink(&self, _lp: &Lwp) -> SysResult<Vec<u8>> {
         match &self.body {
-            Body::Link(text) => Ok(text.to_vec()),
+            Body::Special(s) => s.readlink(),
             _ => Err(Errno::EINVAL),
         }
     }
@@ -345,15 +282,9 @@ impl Vnode for Node {
     fn open(&self, lp: &Lwp, flags: u32) -> SysResult<Option<VnodeRef>> {
         match &self.body {
             Body::File(_) | Body::Dir(_) => Ok(None),
-            Body::Fifo(slot) => {
-                let pipe = slot.lock().get_or_insert_with(Pipe::new).clone();
-                let me = self.me.upgrade().ok_or(Errno::EIO)?;
-                Pipe::open_fifo(&pipe, lp, flags, me).map(Some)
+            Body::Special(s) => {
+                s.open(lp, self.attr.mode.load(Relaxed), flags, self.me.upgrade().map(|me| me as VnodeRef))
             }
-            Body::Special(rdev) if self.mode.load(Relaxed) & mode::IFMT == mode::IFCHR => {
-                devfs::open_device(lp, *rdev, flags).map(Some)
-            }
-            _ => Err(Errno::ENXIO),
         }
     }
 

@@ -1,106 +1,129 @@
-//! What changes names in tmpfs: create, link, remove, rename.
+//! What changes names in a tree of directories in memory: create, link, remove, rename.
 //!
 //! Who changes one directory takes its lock. Who needs more than one at once (rmdir, some renames)
 //! takes the file system's `tree` lock first, and then the directories in any order: nobody else
 //! ever holds one while waiting for another.
 
-use alloc::sync::Arc;
+use alloc::sync::{Arc, Weak};
 use core::sync::atomic::Ordering::Relaxed;
 
 use abi::types::limits::LINK_MAX;
 use abi::types::rename as flag;
 use abi::{Errno, SysResult};
+use ksync::SpinLock;
 
-use super::data::Blob;
+use super::attr::Attrs;
 use super::dir::Entries;
-use super::node::{Body, Directory, Node};
-use crate::vfs::vnode::{Create, VnodeRef};
 
-pub fn create(parent: &Node, name: &[u8], new: &Create<'_>, blob: Option<Blob>) -> SysResult<Arc<Node>> {
-    let dir = parent.dir()?;
-    let node = parent.new_child(new, blob)?;
-    let put = dir.entries.lock().insert(name, node.clone());
-    put?;
-    if node.is_dir() {
-        parent.nlink.fetch_add(1, Relaxed);
+/// A file of such a tree: what its names need to know of it.
+pub trait Inode: Sized {
+    fn attrs(&self) -> &Attrs;
+    /// Its entries. ENOTDIR.
+    fn entries(&self) -> SysResult<&SpinLock<Entries<Self>>>;
+    /// Itself, for a directory's entry of it.
+    fn me(&self) -> &Weak<Self>;
+    /// Of its file system: taken before the directories by who changes more than one of them.
+    fn tree(&self) -> &SpinLock<()>;
+    fn now(&self) -> i64;
+    /// Its names, its content or its attributes are other ones now.
+    fn mark(&self) {}
+
+    fn is_dir(&self) -> bool {
+        self.entries().is_ok()
     }
-    parent.touch(parent.fs.now());
-    Ok(node)
+    /// Names under it or its content changed.
+    fn touch(&self, now: i64) {
+        self.attrs().touch(now);
+        self.mark();
+    }
+    /// Its attributes or links changed.
+    fn changed(&self, now: i64) {
+        self.attrs().changed(now);
+        self.mark();
+    }
 }
 
-pub fn link(parent: &Node, name: &[u8], file: &VnodeRef) -> SysResult<()> {
-    let dir = parent.dir()?;
-    let node: &Node = super::node_of(file).ok_or(Errno::EXDEV)?;
+/// Puts a file that stands nowhere yet into a directory.
+pub fn enter<N: Inode>(parent: &N, name: &[u8], node: &Arc<N>) -> SysResult<()> {
+    let put = parent.entries()?.lock().insert(name, node.clone());
+    put?;
+    if node.is_dir() {
+        parent.attrs().nlink.fetch_add(1, Relaxed);
+    }
+    parent.touch(parent.now());
+    Ok(())
+}
+
+pub fn link<N: Inode>(parent: &N, name: &[u8], node: &N) -> SysResult<()> {
+    let dir = parent.entries()?;
+    let nlink = &node.attrs().nlink;
     let more = |n: u32| if n == 0 || n >= LINK_MAX { None } else { Some(n + 1) };
-    let counted = node.nlink.fetch_update(Relaxed, Relaxed, more);
+    let counted = nlink.fetch_update(Relaxed, Relaxed, more);
     counted.map_err(|n| if n == 0 { Errno::ENOENT } else { Errno::EMLINK })?;
-    let put = match node.me.upgrade() {
-        Some(me) => dir.entries.lock().insert(name, me),
+    let put = match node.me().upgrade() {
+        Some(me) => dir.lock().insert(name, me),
         None => Err(Errno::ENOENT),
     };
     if put.is_err() {
-        node.nlink.fetch_sub(1, Relaxed);
+        nlink.fetch_sub(1, Relaxed);
         return put;
     }
-    let now = parent.fs.now();
+    let now = parent.now();
     node.changed(now);
     parent.touch(now);
     Ok(())
 }
 
-pub fn remove(parent: &Node, name: &[u8], want_dir: bool) -> SysResult<()> {
-    let dir = parent.dir()?;
-    let gone = if want_dir { remove_dir(parent, dir, name)? } else { remove_file(dir, name)? };
-    let now = parent.fs.now();
+pub fn remove<N: Inode>(parent: &N, name: &[u8], want_dir: bool) -> SysResult<()> {
+    let gone = if want_dir { remove_dir(parent, name)? } else { remove_file(parent, name)? };
+    let now = parent.now();
     gone.changed(now);
     parent.touch(now);
     Ok(())
 }
 
-fn remove_file(dir: &Directory, name: &[u8]) -> SysResult<Arc<Node>> {
-    let mut entries = dir.entries.lock();
+fn remove_file<N: Inode>(parent: &N, name: &[u8]) -> SysResult<Arc<N>> {
+    let mut entries = parent.entries()?.lock();
     if entries.get(name).ok_or(Errno::ENOENT)?.is_dir() {
         return Err(Errno::EISDIR);
     }
     let node = entries.remove(name).ok_or(Errno::ENOENT)?;
-    node.nlink.fetch_sub(1, Relaxed);
+    node.attrs().nlink.fetch_sub(1, Relaxed);
     Ok(node)
 }
 
-fn remove_dir(parent: &Node, dir: &Directory, name: &[u8]) -> SysResult<Arc<Node>> {
-    let _tree = parent.fs.tree.lock();
-    let mut entries = dir.entries.lock();
+fn remove_dir<N: Inode>(parent: &N, name: &[u8]) -> SysResult<Arc<N>> {
+    let _tree = parent.tree().lock();
+    let mut entries = parent.entries()?.lock();
     let node = entries.get(name).ok_or(Errno::ENOENT)?.clone();
-    bury(&node)?;
+    bury(&*node)?;
     entries.remove(name);
-    parent.nlink.fetch_sub(1, Relaxed);
+    parent.attrs().nlink.fetch_sub(1, Relaxed);
     Ok(node)
 }
 
 /// Makes sure that a directory is empty and stays so. ENOTDIR, ENOTEMPTY.
-fn bury(node: &Node) -> SysResult<()> {
-    let mut inside = node.dir()?.entries.lock();
+fn bury<N: Inode>(node: &N) -> SysResult<()> {
+    let mut inside = node.entries()?.lock();
     if !inside.is_empty() {
         return Err(Errno::ENOTEMPTY);
     }
     inside.removed = true;
-    node.nlink.store(0, Relaxed);
+    node.attrs().nlink.store(0, Relaxed);
     Ok(())
 }
 
 /// What a rename has found out under its locks.
-struct Move<'a> {
-    from_dir: &'a Node,
+struct Move<'a, N> {
+    from_dir: &'a N,
     from: &'a [u8],
-    to_dir: &'a Node,
+    to_dir: &'a N,
     to: &'a [u8],
     flags: u32,
 }
 
-pub fn rename(from_dir: &Node, from: &[u8], to_dir: &Node, to: &[u8], flags: u32) -> SysResult<()> {
-    if !Arc::ptr_eq(&from_dir.fs, &to_dir.fs) {
-        return Err(Errno::EXDEV);
-    }
+/// In one file system.
+pub fn rename<N: Inode>(from_dir: &N, from: &[u8], to_dir: &N, to: &[u8], flags: u32) -> SysResult<()> {
     let m = Move { from_dir, from, to_dir, to, flags };
     let gone = if core::ptr::eq(from_dir, to_dir) { m.within_one()? } else { m.across()? };
     // With no lock held: it may be the last reference to a large file.
@@ -108,11 +131,10 @@ pub fn rename(from_dir: &Node, from: &[u8], to_dir: &Node, to: &[u8], flags: u32
     Ok(())
 }
 
-impl Move<'_> {
+impl<N: Inode> Move<'_, N> {
     /// In one directory. Only replacing a directory needs a second lock.
-    fn within_one(&self) -> SysResult<Option<Arc<Node>>> {
-        let dir = self.from_dir.dir()?;
-        let mut entries = dir.entries.lock();
+    fn within_one(&self) -> SysResult<Option<Arc<N>>> {
+        let mut entries = self.from_dir.entries()?.lock();
         let (source, target) = self.look(&entries, None)?;
         let Some(target) = target else {
             entries.insert(self.to, source.clone())?;
@@ -133,7 +155,7 @@ impl Move<'_> {
         let gone = if self.flags & flag::EXCHANGE != 0 {
             entries.replace(self.from, target.clone())
         } else {
-            target.nlink.fetch_sub(1, Relaxed);
+            target.attrs().nlink.fetch_sub(1, Relaxed);
             entries.remove(self.from)
         };
         drop(entries);
@@ -142,11 +164,11 @@ impl Move<'_> {
     }
 
     /// Any rename, with the tree locked.
-    fn across(&self) -> SysResult<Option<Arc<Node>>> {
-        let tree = self.from_dir.fs.tree.lock();
+    fn across(&self) -> SysResult<Option<Arc<N>>> {
+        let tree = self.from_dir.tree().lock();
         let one = core::ptr::eq(self.from_dir, self.to_dir);
-        let mut from = self.from_dir.dir()?.entries.lock();
-        let mut to = if one { None } else { Some(self.to_dir.dir()?.entries.lock()) };
+        let mut from = self.from_dir.entries()?.lock();
+        let mut to = if one { None } else { Some(self.to_dir.entries()?.lock()) };
         let (source, target) = self.look(&from, to.as_deref())?;
         if let Some(target) = &target {
             if Arc::ptr_eq(&source, target) {
@@ -171,10 +193,10 @@ impl Move<'_> {
             Some(target) => {
                 self.check_types(&source, target)?;
                 if target.is_dir() {
-                    bury(target)?;
-                    self.to_dir.nlink.fetch_sub(1, Relaxed);
+                    bury(&**target)?;
+                    self.to_dir.attrs().nlink.fetch_sub(1, Relaxed);
                 } else {
-                    target.nlink.fetch_sub(1, Relaxed);
+                    target.attrs().nlink.fetch_sub(1, Relaxed);
                 }
                 let to = to.as_deref_mut().unwrap_or(&mut from);
                 to.replace(self.to, source.clone());
@@ -195,7 +217,7 @@ impl Move<'_> {
     }
 
     /// What is at both ends; `to` is None when both are in one directory.
-    fn look(&self, from: &Entries<Node>, to: Option<&Entries<Node>>) -> SysResult<(Arc<Node>, Option<Arc<Node>>)> {
+    fn look(&self, from: &Entries<N>, to: Option<&Entries<N>>) -> SysResult<(Arc<N>, Option<Arc<N>>)> {
         let to = to.unwrap_or(from);
         let source = from.get(self.from).ok_or(Errno::ENOENT)?.clone();
         if to.removed {
@@ -209,7 +231,7 @@ impl Move<'_> {
         }
     }
 
-    fn check_types(&self, source: &Node, target: &Node) -> SysResult<()> {
+    fn check_types(&self, source: &N, target: &N) -> SysResult<()> {
         match (source.is_dir(), target.is_dir()) {
             _ if self.flags & flag::EXCHANGE != 0 => Ok(()),
             (true, false) => Err(Errno::ENOTDIR),
@@ -219,18 +241,18 @@ impl Move<'_> {
     }
 
     /// A directory that moved has another `..`.
-    fn adopt(&self, node: &Node, to: &Node, from: &Node) {
-        let Body::Dir(d) = &node.body else { return };
+    fn adopt(&self, node: &N, to: &N, from: &N) {
+        let Ok(entries) = node.entries() else { return };
         if core::ptr::eq(to, from) {
             return;
         }
-        d.entries.lock().parent = to.me.clone();
-        from.nlink.fetch_sub(1, Relaxed);
-        to.nlink.fetch_add(1, Relaxed);
+        entries.lock().parent = to.me().clone();
+        from.attrs().nlink.fetch_sub(1, Relaxed);
+        to.attrs().nlink.fetch_add(1, Relaxed);
     }
 
-    fn done(&self, source: &Node, target: Option<&Arc<Node>>) {
-        let now = self.from_dir.fs.now();
+    fn done(&self, source: &N, target: Option<&Arc<N>>) {
+        let now = self.from_dir.now();
         source.changed(now);
         if let Some(t) = target {
             t.changed(now);

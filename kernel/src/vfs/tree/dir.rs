@@ -1,4 +1,4 @@
-//! The entries of a tmpfs directory.
+//! The entries of a directory that is held in memory.
 //!
 //! Entries stand in the order they were made, each under a number that only grows: that is the
 //! cookie of `readdir`, so that a reader goes on at the right place whatever happened between. A
@@ -66,9 +66,6 @@ impl<N> Entries<N> {
 
     pub fn is_empty(&self) -> bool {
         self.live == 0
-    }
-    pub fn len(&self) -> usize {
-        self.live
     }
 
     #[inline]

@@ -38,6 +38,17 @@ fn moved(answer: u32) -> SysResult<()> {
 fn count(r: i32, max: usize) -> SysResult<usize> {
     decode(r).map(|n| (n as usize).min(max))
 }
+/// A transfer that is all or nothing.
+fn whole(r: i32, len: usize) -> SysResult<()> {
+    if decode(r)? as usize == len { Ok(()) } else { Err(Errno::EIO) }
+}
+/// An answer of 64 bits.
+fn long(r: i64) -> SysResult<u64> {
+    match r {
+        v @ 0.. => Ok(v as u64),
+        e => Err(Errno::from_raw(e.unsigned_abs() as u32).unwrap_or(Errno::EIO)),
+    }
+}
 
 impl Machine for Wasm {
     fn copyin(&self, src: UAddr, dst: &mut [u8]) -> SysResult<()> {
@@ -92,10 +103,7 @@ impl Machine for Wasm {
         done(host::vmspace_destroy(id))
     }
     fn vmspace_ctl(&self, id: u32, cmd: u32, arg: u64) -> SysResult<u64> {
-        match host::vmspace_ctl(id, cmd, arg) {
-            v @ 0.. => Ok(v as u64),
-            e => Err(Errno::from_raw(e.unsigned_abs() as u32).unwrap_or(Errno::EIO)),
-        }
+        long(host::vmspace_ctl(id, cmd, arg))
     }
 
     fn image_begin(&self, size: u64) -> SysResult<u32> {
@@ -132,6 +140,19 @@ impl Machine for Wasm {
     }
     fn dev_ctl(&self, unit: u32, cmd: u32, buf: &mut [u8]) -> SysResult<u32> {
         decode(host::dev_ctl(unit, cmd, ptr(buf), len(buf)))
+    }
+
+    fn disk_read(&self, unit: u32, offset: u64, buf: &mut [u8]) -> SysResult<()> {
+        whole(host::disk_rw(unit, 0, offset, ptr(buf), len(buf)), buf.len())
+    }
+    fn disk_write(&self, unit: u32, offset: u64, buf: &[u8]) -> SysResult<()> {
+        whole(host::disk_rw(unit, 1, offset, ptr(buf), len(buf)), buf.len())
+    }
+    fn disk_flush(&self, unit: u32) -> SysResult<()> {
+        done(host::disk_flush(unit))
+    }
+    fn disk_ctl(&self, unit: u32, cmd: u32, arg: u64) -> SysResult<u64> {
+        long(host::disk_ctl(unit, cmd, arg))
     }
 
     fn cons_write(&self, text: &[u8]) {

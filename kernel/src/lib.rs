@@ -52,6 +52,7 @@ pub struct Kernel {
     /// The root directory, from `boot` on.
     pub root: SpinLock<Option<VnodeRef>>,
     pub namecache: vfs::namecache::NameCache,
+    pub writeback: Arc<vfs::writeback::Writeback>,
     pub console: tty::Console,
     pub ttys: tty::Ttys,
     pub trace: kern::ktrace::Trace,
@@ -71,6 +72,7 @@ impl Kernel {
             mounts: Mounts::new(),
             root: SpinLock::new(&locks::MOUNTS, None),
             namecache: Default::default(),
+            writeback: Default::default(),
             console: Default::default(),
             ttys: Default::default(),
             trace: Default::default(),

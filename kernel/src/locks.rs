@@ -6,6 +6,7 @@
 //! ```text
 //! rename            one per mount: a rename changes two directories as one      sleeps
 //!   offset          a file's position, over the whole transfer (POSIX 2.9.7)   sleeps
+//!    diskfs         a disk's file system: each change, and its commits          sleeps
 //!     vnode-data    the content of a regular file                              sleeps
 //!       hostfs      the message buffer of the file server                      sleeps
 //!         proctree  all of the process tree: parents, groups, states
@@ -27,6 +28,7 @@ use ksync::Class;
 
 pub static RENAME: Class = Class::new("rename", 100);
 pub static OFFSET: Class = Class::nesting("offset", 110);
+pub static DISKFS: Class = Class::new("diskfs", 115);
 pub static VNODE_DATA: Class = Class::nesting("vnode-data", 120);
 pub static HOSTFS: Class = Class::new("hostfs", 130);
 pub static PROCTREE: Class = Class::new("proctree", 200);

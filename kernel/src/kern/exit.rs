@@ -45,6 +45,7 @@ pub fn finish(lp: &Arc<Lwp>) {
     drop(own);
 
     if proc.pid == 1 {
+        crate::vfs::sync_all(lp);
         kernel.machine.halt(status);
         return;
     }

@@ -201,6 +201,7 @@ pub fn sys_uname(lp: &Lwp, buf: UAddr, len: u32) -> SysResult<usize> {
 /// Ends the vkernel with an exit status. Root only.
 pub fn sys_reboot(lp: &Lwp, status: i32) -> SysResult<()> {
     lp.proc.cred.check_root()?;
+    crate::vfs::sync_all(lp);
     lp.kernel.machine.halt(abi::types::wait::exited(status as u32));
     Ok(())
 }

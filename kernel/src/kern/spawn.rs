@@ -247,7 +247,9 @@ fn configure<'a>(lp: &Lwp, config: &'a [u8]) -> Result<Wanted<'a>, (Errno, Vec<u
             Config::Trace(names) => lp.kernel.trace.trace(names),
             Config::Ids(uid, gid) => w.ids = Some((uid, gid)),
             Config::KernelMemory(bytes) => lp.machine().limit_memory(bytes),
-            Config::Disk(_, _, path) => return Err((Errno::ENOTSUP, path.to_vec())),
+            Config::Disk(unit, flags, path) => {
+                vfs::mount_disk(lp, unit, flags, path).map_err(|e| (e, path.to_vec()))?
+            }
             Config::Hostname(h) => *lp.kernel.hostname.lock() = h.to_vec(),
         }
     }

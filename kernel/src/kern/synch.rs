@@ -43,7 +43,7 @@ impl Waiter {
 
 impl Lwp {
     /// Sleeps until its waiter is woken. EINTR when a signal is there, ETIMEDOUT at the deadline
-    /// (absolute, monotonic).
+    /// (absolute, monotonic). Writes back meanwhile what is due: no lock that file systems take may be held.
     pub fn sleep(&self, deadline_ns: u64) -> SysResult<()> {
         loop {
             if self.waiter.word.load(Ordering::SeqCst) != 0 {
@@ -54,8 +54,13 @@ impl Lwp {
             }
             #[cfg(any(test, feature = "fake"))]
             ksync::sim::assert_may_sleep();
-            if self.machine().park(&self.waiter.word, 0, deadline_ns) == Parked::TimedOut {
+            let due_ns = self.kernel.writeback.due_ns();
+            let timed_out = self.machine().park(&self.waiter.word, 0, deadline_ns.min(due_ns)) == Parked::TimedOut;
+            if timed_out && deadline_ns <= due_ns {
                 return Err(Errno::ETIMEDOUT);
+            }
+            if timed_out {
+                self.kernel.writeback.run(self);
             }
         }
     }

@@ -75,6 +75,15 @@ pub trait Machine: Send + Sync {
     fn dev_write(&self, unit: u32, buf: &[u8]) -> SysResult<usize>;
     fn dev_ctl(&self, unit: u32, cmd: u32, buf: &mut [u8]) -> SysResult<u32>;
 
+    /// May block. All of `buf`; zeros where nothing was ever written. ENXIO, EIO.
+    fn disk_read(&self, unit: u32, offset: u64, buf: &mut [u8]) -> SysResult<()>;
+    /// May block. All of `buf`, to stay after the next flush. ENXIO, EROFS, ENOSPC, EIO.
+    fn disk_write(&self, unit: u32, offset: u64, buf: &[u8]) -> SysResult<()>;
+    /// May block. ENXIO, EIO.
+    fn disk_flush(&self, unit: u32) -> SysResult<()>;
+    /// One of `abi::types::diskctl`.
+    fn disk_ctl(&self, unit: u32, cmd: u32, arg: u64) -> SysResult<u64>;
+
     fn cons_write(&self, text: &[u8]);
     /// Bytes of kernel memory in use and in all.
     fn memory(&self) -> (u64, u64);

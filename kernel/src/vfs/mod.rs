@@ -3,6 +3,7 @@
 pub mod attrs;
 pub mod devfs;
 pub mod dirs;
+pub mod diskfs;
 pub mod file;
 pub mod hostfs;
 pub mod lookup;
@@ -20,6 +21,7 @@ mod tests;
 pub mod tmpfs;
 mod tree;
 pub mod vnode;
+pub mod writeback;
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -111,6 +113,29 @@ pub fn mount_hostdir(lp: &Lwp, export: u32, flags: u32, path: &[u8]) -> SysResul
         }
     }
     Ok(())
+}
+
+/// Mounts a disk; missing directories are made. One that was never used begins with what is there now.
+pub fn mount_disk(lp: &Lwp, unit: u32, flags: u32, path: &[u8]) -> SysResult<()> {
+    make_dirs(lp, path)?;
+    let dir = namei(lp, &At::cwd(path))?;
+    if !dir.is_dir() {
+        return Err(Errno::ENOTDIR);
+    }
+    match diskfs::mount(lp, unit, flags, &dir, path)? {
+        Some(mount) => mount_on(lp, mount, &dir, path),
+        None => Ok(()),
+    }
+}
+
+/// All that was changed is durable: sync(2), and before the machine halts.
+pub fn sync_all(lp: &Lwp) {
+    for mount in lp.kernel.mounts.all() {
+        if let Ok(root) = mount.root() {
+            // Who wants to know asks with fsync(2).
+            let _ = root.fsync(lp, false);
+        }
+    }
 }
 
 /// The most bytes that files of the root may take, if it is a tmpfs.

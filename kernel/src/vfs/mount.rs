@@ -2,6 +2,7 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use abi::{Errno, SysResult};
 use ksync::{SleepLock, SpinLock};
@@ -22,6 +23,8 @@ pub struct Mount {
     pub rename: SleepLock<()>,
     /// Names found here may be kept in the name cache.
     pub cached: bool,
+    /// After an error nothing is written to it any more.
+    failed: AtomicBool,
     /// Guarded by the lock: set once when the file system is ready, taken at unmount.
     place: SpinLock<Place>,
 }
@@ -43,6 +46,7 @@ impl Mount {
             flags,
             rename: SleepLock::new(&locks::RENAME, ()),
             cached,
+            failed: AtomicBool::new(false),
             place: SpinLock::new(&locks::MOUNTS, Place::default()),
         })
     }
@@ -62,7 +66,19 @@ impl Mount {
         self.place.lock().path.clone()
     }
     pub fn readonly(&self) -> bool {
-        self.flags & abi::types::mnt::RDONLY != 0
+        self.flags & abi::types::mnt::RDONLY != 0 || self.has_failed()
+    }
+    /// From now on it is for reading only.
+    pub fn fail(&self) {
+        self.failed.store(true, Ordering::Relaxed);
+    }
+    pub fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Relaxed)
+    }
+    /// Lets go of its root: it was unmounted, or never mounted.
+    pub fn forget(&self) {
+        let gone = core::mem::take(&mut *self.place.lock());
+        drop(gone);
     }
 }
 
@@ -116,8 +132,7 @@ impl Mounts {
         }
         self.list.lock().retain(|m| !Arc::ptr_eq(m, mount));
         covers.head().cover(None)?;
-        let gone = core::mem::take(&mut *mount.place.lock());
-        drop(gone);
+        mount.forget();
         Ok(())
     }
 }

@@ -217,7 +217,7 @@ pub fn sys_mount(lp: &Lwp, kind: UAddr, kind_len: u32, path: UAddr, len: u32, fl
 }
 
 /// umount(2), for root. EINVAL when the path is no mount point, EBUSY for the root and below other
-/// mounts. Open files go on working.
+/// mounts. Open files go on working; those of a disk can then be read only.
 pub fn sys_unmount(lp: &Lwp, path: UAddr, len: u32, flags: u32) -> SysResult<()> {
     lp.proc.cred.check_root()?;
     only(flags, 0)?;
@@ -227,10 +227,16 @@ pub fn sys_unmount(lp: &Lwp, path: UAddr, len: u32, flags: u32) -> SysResult<()>
     }
     let mount = vp.head().mount.clone();
     lp.kernel.namecache.clear();
-    lp.kernel.mounts.remove(&mount)
+    vp.detach(lp, true)?;
+    let removed = lp.kernel.mounts.remove(&mount);
+    if removed.is_err() {
+        vp.detach(lp, false)?;
+    }
+    removed
 }
 
-/// sync(2): all file systems write through.
-pub fn sys_sync(_lp: &Lwp) -> SysResult<()> {
+/// sync(2): what file systems keep in memory is written.
+pub fn sys_sync(lp: &Lwp) -> SysResult<()> {
+    crate::vfs::sync_all(lp);
     Ok(())
 }

@@ -251,6 +251,10 @@ pub trait Vnode: Send + Sync {
     fn ioctl(&self, _lp: &Lwp, _request: u32, _arg: abi::syscalls::UAddr) -> SysResult<u32> {
         Err(Errno::ENOTTY)
     }
+    /// Of the root: the file system is about to go (or isn't after all). May sleep.
+    fn detach(&self, _lp: &Lwp, _going: bool) -> SysResult<()> {
+        Ok(())
+    }
     fn statvfs(&self, _lp: &Lwp) -> SysResult<Statvfs> {
         Ok(Statvfs { bsize: 4096, ..Statvfs::default() })
     }

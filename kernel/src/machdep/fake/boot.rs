@@ -10,6 +10,7 @@ use abi::image::{BLOB_CONFIG, BLOB_FIRST, BLOB_INDEX, kind};
 use abi::types::mode;
 use abi::{Errno, SysResult};
 
+use super::disk::Disk;
 use super::hostfs::HostDirs;
 use super::lwp;
 use super::machine::FakeMachine;
@@ -114,6 +115,18 @@ impl Fake {
         let mut payload = [export.to_le_bytes(), 0u32.to_le_bytes()].concat();
         payload.extend_from_slice(path.as_bytes());
         self.config(kind::HOST_DIR, &payload)
+    }
+
+    /// A disk, mounted at `path` with these `mnt` flags.
+    pub fn disk(self, disk: &Arc<Disk>, flags: u32, path: &str) -> Fake {
+        let unit = {
+            let mut w = self.machine.world();
+            w.disks.push(disk.clone());
+            w.disks.len() as u32 - 1
+        };
+        let mut payload = [unit.to_le_bytes(), flags.to_le_bytes()].concat();
+        payload.extend_from_slice(path.as_bytes());
+        self.config(kind::DISK, &payload)
     }
 
     /// Another program for pid 1; then only `Vk::run` and the like make sense.

@@ -18,6 +18,7 @@ use abi::types::{Winsize, clock, devctl, poll, vmctl};
 use abi::{Errno, SysResult};
 
 use super::boot::Body;
+use super::disk::Disk;
 use super::hostfs::HostDirs;
 use super::lwp::{self, Program};
 use super::rng::Rng;
@@ -114,6 +115,7 @@ pub struct World {
     pub halted: Option<u32>,
     pub faults: Faults,
     pub host: Option<HostDirs>,
+    pub disks: Vec<Arc<Disk>>,
     /// Thread of each process, by pid.
     pub threads: BTreeMap<Pid, Tid>,
     /// All there ever were, to see that they go.
@@ -150,6 +152,7 @@ impl FakeMachine {
             halted: None,
             faults: Faults::default(),
             host: None,
+            disks: Vec::new(),
             threads: BTreeMap::new(),
             procs: Vec::new(),
             bodies: Vec::new(),
@@ -166,6 +169,10 @@ impl FakeMachine {
     /// The world; never over a scheduling point.
     pub fn world(&self) -> MutexGuard<'_, World> {
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn disk(&self, unit: u32) -> SysResult<Arc<Disk>> {
+        self.world().disks.get(unit as usize).cloned().ok_or(Errno::ENXIO)
     }
 
     /// The thread that asks. The controller and interrupts are nobody.
@@ -463,6 +470,28 @@ impl Machine for FakeMachine {
             }
             _ => Err(Errno::ENOTTY),
         }
+    }
+
+    fn disk_read(&self, unit: u32, offset: u64, buf: &mut [u8]) -> SysResult<()> {
+        self.disk(unit)?.state().read(offset, buf)
+    }
+
+    fn disk_write(&self, unit: u32, offset: u64, buf: &[u8]) -> SysResult<()> {
+        self.disk(unit)?.state().write(offset, buf)
+    }
+
+    fn disk_flush(&self, unit: u32) -> SysResult<()> {
+        let disk = self.disk(unit)?;
+        // Others run meanwhile.
+        if let Some(me) = self.me() {
+            ksync::sim::assert_may_sleep();
+            self.sched.point(me);
+        }
+        disk.state().flush()
+    }
+
+    fn disk_ctl(&self, unit: u32, cmd: u32, arg: u64) -> SysResult<u64> {
+        self.disk(unit)?.state().ctl(cmd, arg)
     }
 
     fn cons_write(&self, text: &[u8]) {

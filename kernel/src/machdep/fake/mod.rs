@@ -20,6 +20,7 @@
 
 pub mod boot;
 pub mod calls;
+pub mod disk;
 pub mod hostfs;
 pub mod lwp;
 pub mod machine;

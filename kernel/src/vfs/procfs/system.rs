@@ -144,7 +144,7 @@ fn version(_lp: &Lwp) -> Vec<u8> {
 }
 
 fn filesystems(_lp: &Lwp) -> Vec<u8> {
-    b"nodev\ttmpfs\nnodev\tdevfs\nnodev\tprocfs\nnodev\thostfs\n".to_vec()
+    b"nodev\ttmpfs\nnodev\tdevfs\nnodev\tprocfs\nnodev\thostfs\n\tdiskfs\n".to_vec()
 }
 
 fn cpuinfo(_lp: &Lwp) -> Vec<u8> {

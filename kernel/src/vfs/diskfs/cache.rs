@@ -1,0 +1,508 @@
+//! The content of a file: what of it is in memory, in chunks of up to 64 KiB, and where the rest is.
+//!
+//! A chunk's vector ends where its last byte that isn't zero may be. Of each of its blocks it knows
+//! whether it is here (*valid*), and whether the disk has it so (or else it is *dirty*). The bytes of a block
+//! that isn't valid are zero, and so are all behind the end of the file, here and on the disk; a block that is
+//! neither here nor on the disk is a hole. Under the file's lock; what takes or gives blocks has the
+//! file system's besides.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+use abi::{Errno, SysResult};
+
+use super::extent::{Changes, Map};
+use super::format::{BLOCK, Extent};
+use super::{Core, Diskfs};
+use crate::uio::Uio;
+
+/// Bytes and blocks of a full chunk.
+pub const CHUNK: usize = 64 << 10;
+const BLOCKS: u64 = (CHUNK / BLOCK) as u64;
+/// The smallest allocation.
+const MIN_CAP: usize = 64;
+
+static ZEROS: [u8; BLOCK] = [0; BLOCK];
+
+#[derive(Default)]
+pub struct Chunk {
+    buf: Vec<u8>,
+    valid: u16,
+    dirty: u16,
+    /// Used since somebody last looked for what can go.
+    hot: bool,
+}
+
+#[derive(Default)]
+pub struct Content {
+    /// Most files have no more than this one.
+    first: Option<Chunk>,
+    rest: BTreeMap<u64, Chunk>,
+    pub map: Map,
+    /// What the journal doesn't know of `map`.
+    pub changes: Changes,
+    /// Dirty blocks, and those of them that stand in a hole of `map`.
+    dirty: u64,
+    unplaced: u64,
+    /// Where a reader would go on that reads one piece after the other.
+    next_read: u64,
+    /// On the list of files that have chunks.
+    pub listed: bool,
+}
+
+/// Chunk number and place in it.
+#[inline]
+fn split(offset: u64) -> (u64, usize) {
+    (offset / CHUNK as u64, (offset % CHUNK as u64) as usize)
+}
+
+/// The blocks that a piece of a chunk touches.
+#[inline]
+fn mask(at: usize, n: usize) -> u16 {
+    let (from, to) = (at / BLOCK, (at + n).div_ceil(BLOCK));
+    (((1u32 << to) - 1) & !((1u32 << from) - 1)) as u16
+}
+
+/// Runs of bits, from the lowest on: first bit and length.
+fn runs(mut bits: u16) -> impl Iterator<Item = (u32, u32)> {
+    core::iter::from_fn(move || {
+        let from = bits.trailing_zeros();
+        if bits == 0 {
+            return None;
+        }
+        let len = (bits >> from).trailing_ones();
+        bits &= !((((1u32 << len) - 1) << from) as u16);
+        Some((from, len))
+    })
+}
+
+impl Content {
+    #[inline]
+    fn chunk(&self, nr: u64) -> Option<&Chunk> {
+        if nr == 0 { self.first.as_ref() } else { self.rest.get(&nr) }
+    }
+    #[inline]
+    fn chunk_mut(&mut self, nr: u64) -> Option<&mut Chunk> {
+        if nr == 0 { self.first.as_mut() } else { self.rest.get_mut(&nr) }
+    }
+    fn chunks_mut(&mut self) -> impl Iterator<Item = (u64, &mut Chunk)> {
+        self.first.iter_mut().map(|c| (0, c)).chain(self.rest.iter_mut().map(|(&nr, c)| (nr, c)))
+    }
+
+    /// Blocks that it takes or will take.
+    pub fn blocks(&self) -> u64 {
+        self.map.blocks() + self.unplaced
+    }
+
+    /// The chunk, there with room for `len` bytes. ENOMEM.
+    fn make(&mut self, nr: u64, len: usize, fs: &Diskfs) -> SysResult<&mut Chunk> {
+        if self.chunk(nr).is_none() {
+            if nr == 0 {
+                self.first = Some(Chunk::default());
+            } else {
+                self.rest.insert(nr, Chunk::default());
+            }
+        }
+        let chunk = if nr == 0 { self.first.as_mut() } else { self.rest.get_mut(&nr) }.ok_or(Errno::EIO)?;
+        let had = chunk.buf.capacity();
+        if len > had {
+            let want = len.next_power_of_two().max(MIN_CAP);
+            chunk.buf.try_reserve_exact(want - chunk.buf.len()).map_err(|_| Errno::ENOMEM)?;
+            fs.pool.grew(chunk.buf.capacity() - had);
+        }
+        Ok(chunk)
+    }
+
+    /// Brings blocks of a chunk in. EIO, ENOMEM.
+    fn load(&mut self, nr: u64, want: u16, size: u64, fs: &Diskfs) -> SysResult<()> {
+        let begin = nr * BLOCKS;
+        let end = size.saturating_sub(nr * CHUNK as u64).min(CHUNK as u64) as usize;
+        let missing = want & !self.chunk(nr).map_or(0, |c| c.valid);
+        if missing == 0 {
+            return Ok(());
+        }
+        for (from, len) in runs(missing) {
+            let (mut at, to) = (begin + from as u64, begin + (from + len) as u64);
+            while let Some(there) = self.map.next(at).filter(|&b| b < to) {
+                let (disk, n) = self.map.find(there).ok_or(Errno::EIO)?;
+                let n = (n as u64).min(to - there);
+                let (low, high) = ((there - begin) as usize * BLOCK, (there + n - begin) as usize * BLOCK);
+                let chunk = self.make(nr, high, fs)?;
+                if chunk.buf.len() < high {
+                    chunk.buf.resize(high, 0);
+                }
+                if let Err(e) = fs.dev.read(disk, &mut chunk.buf[low..high]) {
+                    chunk.buf[low..high].fill(0);
+                    return Err(e);
+                }
+                at = there + n;
+            }
+        }
+        let chunk = self.make(nr, 0, fs)?;
+        chunk.valid |= missing;
+        chunk.hot = true;
+        if chunk.buf.len() > end {
+            // Zeros. Small files need not take a page.
+            chunk.buf.truncate(end);
+            let had = chunk.buf.capacity();
+            if end <= BLOCK / 2 {
+                chunk.buf.shrink_to(end.next_power_of_two().max(MIN_CAP));
+            }
+            fs.pool.shrank(had - chunk.buf.capacity());
+        }
+        Ok(())
+    }
+
+    /// Gives the asker what lies before `size`. False when it isn't done, and memory must be made free
+    /// first.
+    pub fn read(&mut self, uio: &mut Uio<'_>, size: u64, fs: &Diskfs) -> SysResult<bool> {
+        let sequential = uio.offset == self.next_read;
+        while uio.resid > 0 && uio.offset < size {
+            let (nr, at) = split(uio.offset);
+            let n = (CHUNK - at).min(uio.resid).min((size - uio.offset).min(CHUNK as u64) as usize);
+            let want = mask(at, n);
+            let valid = match self.chunk_mut(nr) {
+                Some(c) => {
+                    if !c.hot {
+                        c.hot = true;
+                    }
+                    c.valid
+                }
+                None => 0,
+            };
+            if want & !valid == 0 {
+                let have = self.chunk(nr).map_or(&[][..], |c| c.buf.get(at..c.buf.len().min(at + n)).unwrap_or(&[]));
+                uio.copy_out(if have.is_empty() { &ZEROS[..n.min(BLOCK)] } else { have })?;
+            } else if valid == 0 && self.map.next(nr * BLOCKS).is_none_or(|b| b >= (nr + 1) * BLOCKS) {
+                // Nothing but a hole: not worth a chunk.
+                uio.copy_out(&ZEROS[..n.min(BLOCK)])?;
+            } else if fs.pool.full() {
+                return Ok(false);
+            } else {
+                // Who reads on gets the rest of the chunk along.
+                let ahead = if sequential || at == 0 && n == CHUNK { mask(at, CHUNK - at) } else { want };
+                self.load(nr, ahead, size, fs)?;
+            }
+        }
+        if self.next_read != uio.offset {
+            self.next_read = uio.offset;
+        }
+        Ok(true)
+    }
+
+    /// Takes what the asker has. On an error `uio.offset` says how far it came.
+    pub fn write(&mut self, uio: &mut Uio<'_>, size: u64, core: &mut Core, fs: &Diskfs) -> SysResult<()> {
+        while uio.resid > 0 {
+            let (nr, at) = split(uio.offset);
+            let n = (CHUNK - at).min(uio.resid);
+            match self.write_chunk(uio, (nr, at, n), size, core, fs) {
+                // The last blocks are filled one by one.
+                Err(Errno::ENOSPC) if mask(at, n).count_ones() > 1 => {
+                    let n = n.min(BLOCK - at % BLOCK);
+                    self.write_chunk(uio, (nr, at, n), size, core, fs)?;
+                }
+                done => done?,
+            }
+            if fs.pool.too_dirty() {
+                self.clean(core, fs)?;
+            }
+            if fs.pool.full() {
+                self.evict(Some(nr), fs);
+            }
+        }
+        Ok(())
+    }
+
+    fn write_chunk(
+        &mut self,
+        uio: &mut Uio<'_>,
+        (nr, at, n): (u64, usize, usize),
+        size: u64,
+        core: &mut Core,
+        fs: &Diskfs,
+    ) -> SysResult<()> {
+        let touched = mask(at, n);
+        let begin = nr * CHUNK as u64;
+        // What this very write has brought so far counts.
+        let size = size.max(uio.offset);
+        // Blocks of which something stays must be here.
+        let head = if at.is_multiple_of(BLOCK) { 0 } else { mask(at, 1) };
+        let stays = !(at + n).is_multiple_of(BLOCK) && begin + ((at + n) as u64) < size;
+        let tail = if stays { mask(at + n - 1, 1) } else { 0 };
+        self.load(nr, head | tail, size, fs)?;
+        let (valid, dirty) = self.chunk(nr).map_or((0, 0), |c| (c.valid, c.dirty));
+        let new = touched & !dirty;
+        fs.reserve(core, new.count_ones() as u64)?;
+        let from = uio.offset;
+        let copied = self.make(nr, at + n, fs).and_then(|chunk| {
+            if chunk.buf.len() < at + n {
+                chunk.buf.resize(at + n, 0);
+            }
+            chunk.hot = true;
+            uio.copy_in(&mut chunk.buf[at..at + n]).map(|_| ())
+        });
+        let done = (uio.offset - from) as usize;
+        let mut wrote = if done == 0 { 0 } else { mask(at, done) };
+        if copied.is_err() {
+            wrote &= self.mend(nr, at + done, touched & !valid, wrote, size, fs);
+        }
+        let unplaced = runs(new & wrote).flat_map(|(b, n)| b..b + n);
+        let unplaced = unplaced.filter(|&b| self.map.find(nr * BLOCKS + b as u64).is_none()).count();
+        self.unplaced += unplaced as u64;
+        self.dirty += (new & wrote).count_ones() as u64;
+        fs.pool.unreserve((new & !wrote).count_ones() as u64);
+        if let Some(chunk) = self.chunk_mut(nr) {
+            chunk.valid |= wrote;
+            chunk.dirty |= wrote;
+        }
+        copied
+    }
+
+    /// After a copy that ended early, at `end` of the chunk: of the blocks that were `missing` those that
+    /// were not `wrote` are missing still, and one that was begun gets the rest of what the disk has. Answers
+    /// the blocks that can stay.
+    fn mend(&mut self, nr: u64, end: usize, missing: u16, wrote: u16, size: u64, fs: &Diskfs) -> u16 {
+        let begun = if end.is_multiple_of(BLOCK) { 0 } else { mask(end, 1) & missing & wrote };
+        let mut keep = !0;
+        let mut old = Content { map: core::mem::take(&mut self.map), ..Content::default() };
+        let loaded = if begun == 0 { Ok(()) } else { old.load(nr, begun, size, fs) };
+        if let Some(chunk) = self.chunk_mut(nr) {
+            for (b, n) in runs(missing & !wrote) {
+                let (low, high) = (b as usize * BLOCK, (b + n) as usize * BLOCK);
+                let high = high.min(chunk.buf.len());
+                chunk.buf[low.min(high)..high].fill(0);
+            }
+            let stop = end.next_multiple_of(BLOCK).min(chunk.buf.len());
+            if begun != 0 {
+                let low = if loaded.is_ok() { end } else { end / BLOCK * BLOCK };
+                chunk.buf[low.min(stop)..stop].fill(0);
+                keep = if loaded.is_ok() { !0 } else { !begun };
+                let rest = old.chunk(nr).and_then(|c| c.buf.get(end..stop.min(c.buf.len())));
+                if let (true, Some(rest)) = (loaded.is_ok(), rest) {
+                    chunk.buf[end..end + rest.len()].copy_from_slice(rest);
+                }
+            }
+        }
+        self.map = core::mem::take(&mut old.map);
+        old.forget(fs);
+        keep
+    }
+
+    /// Forgets what lies at and behind `size`; the file had `old` bytes.
+    pub fn cut(&mut self, size: u64, old: u64, core: &mut Core, fs: &Diskfs) -> SysResult<()> {
+        let (nr, at) = split(size);
+        if !at.is_multiple_of(BLOCK) && size < old {
+            self.cut_block(nr, at, old, core, fs)?;
+        }
+        let keep = size.div_ceil(BLOCK as u64);
+        self.changes.add(keep, u64::MAX)?;
+        self.map.clear(keep, u64::MAX, |disk, n| core.space.release(disk, n))?;
+        let beyond = if at == 0 { nr } else { nr + 1 };
+        let mut gone = self.rest.split_off(&beyond.max(1));
+        if beyond == 0 {
+            gone.extend(self.first.take().map(|c| (0, c)));
+        }
+        let mut dirty = 0;
+        for chunk in gone.values() {
+            dirty += chunk.dirty.count_ones() as u64;
+            fs.pool.shrank(chunk.buf.capacity());
+        }
+        if at != 0
+            && let Some(chunk) = self.chunk_mut(nr)
+        {
+            let kept = mask(0, at);
+            dirty += (chunk.dirty & !kept).count_ones() as u64;
+            (chunk.dirty, chunk.valid) = (chunk.dirty & kept, chunk.valid & kept);
+            let had = chunk.buf.capacity();
+            chunk.buf.truncate(at);
+            chunk.buf.shrink_to(at.next_power_of_two().max(MIN_CAP));
+            fs.pool.shrank(had - chunk.buf.capacity());
+        }
+        fs.pool.unreserve(dirty);
+        self.dirty -= dirty;
+        self.count_unplaced();
+        Ok(())
+    }
+
+    /// The block in which a file is to end is here, and the disk will get what stays of it.
+    fn cut_block(&mut self, nr: u64, at: usize, old: u64, core: &mut Core, fs: &Diskfs) -> SysResult<()> {
+        let bit = mask(at, 1);
+        let there = self.map.find(nr * BLOCKS + (at / BLOCK) as u64).is_some();
+        let (valid, dirty) = self.chunk(nr).map_or((0, 0), |c| (c.valid, c.dirty));
+        if dirty & bit != 0 || !there {
+            return Ok(());
+        }
+        fs.reserve(core, 1)?;
+        if valid & bit == 0
+            && let Err(e) = self.load(nr, bit, old, fs)
+        {
+            fs.pool.unreserve(1);
+            return Err(e);
+        }
+        if let Some(chunk) = self.chunk_mut(nr) {
+            chunk.dirty |= bit;
+        }
+        self.dirty += 1;
+        Ok(())
+    }
+
+    fn count_unplaced(&mut self) {
+        let map = core::mem::take(&mut self.map);
+        let hole = |nr: u64, b: u32| map.find(nr * BLOCKS + b as u64).is_none();
+        let of = |(nr, c): (u64, &mut Chunk)| {
+            runs(c.dirty).flat_map(|(b, n)| b..b + n).filter(|&b| hole(nr, b)).count() as u64
+        };
+        self.unplaced = if self.dirty == 0 { 0 } else { self.chunks_mut().map(of).sum() };
+        self.map = map;
+    }
+
+    /// Gives every dirty block a place that no committed state refers to, and puts it there. It stays
+    /// dirty until [`Content::cleaned`].
+    pub fn write_back(&mut self, core: &mut Core, fs: &Diskfs) -> SysResult<()> {
+        if self.dirty == 0 {
+            return Ok(());
+        }
+        let Content { first, rest, map, changes, unplaced, .. } = self;
+        let chunks = first.iter().map(|c| (0, c)).chain(rest.iter().map(|(&nr, c)| (nr, c)));
+        for (nr, chunk) in chunks.filter(|(_, c)| c.dirty != 0) {
+            for (from, len) in runs(chunk.dirty) {
+                let (mut at, end) = (nr * BLOCKS + from as u64, nr * BLOCKS + (from + len) as u64);
+                while at < end {
+                    let want = (end - at) as u32;
+                    let (disk, n) = match map.find(at) {
+                        Some((disk, n)) if core.space.is_fresh(disk) => {
+                            let n = n.min(want);
+                            (disk, (1..n).find(|i| !core.space.is_fresh(disk + i)).unwrap_or(n))
+                        }
+                        _ => place(map, changes, at, want, core)?,
+                    };
+                    let low = (at - nr * BLOCKS) as usize * BLOCK;
+                    let high = (low + n as usize * BLOCK).min(chunk.buf.len());
+                    core.out.put(&fs.dev, disk, n, chunk.buf.get(low..high).unwrap_or(&[]))?;
+                    at += n as u64;
+                }
+            }
+        }
+        *unplaced = 0;
+        Ok(())
+    }
+
+    /// What was dirty is with the disk now.
+    pub fn cleaned(&mut self, fs: &Diskfs) {
+        if self.dirty > 0 {
+            self.chunks_mut().for_each(|(_, c)| c.dirty = 0);
+            fs.pool.unreserve(core::mem::take(&mut self.dirty));
+        }
+    }
+
+    /// Writes this file's dirty blocks, so that their memory can be used.
+    fn clean(&mut self, core: &mut Core, fs: &Diskfs) -> SysResult<()> {
+        let done = self.write_back(core, fs).and_then(|()| core.out.finish(&fs.dev));
+        done.map_err(|e| fs.failed(core, e))?;
+        self.cleaned(fs);
+        Ok(())
+    }
+
+    /// Gives memory back, but for one chunk, until there is enough. True when chunks are left.
+    pub fn evict(&mut self, keep: Option<u64>, fs: &Diskfs) -> bool {
+        let can_go = |nr: u64, c: &mut Chunk| {
+            if c.dirty != 0 || Some(nr) == keep || fs.pool.slim() {
+                return false;
+            }
+            // A second chance for what is in use.
+            let cold = keep.is_some() || !c.hot;
+            c.hot = false;
+            if cold {
+                fs.pool.shrank(c.buf.capacity());
+            }
+            cold
+        };
+        self.rest.retain(|&nr, c| !can_go(nr, c));
+        if self.first.as_mut().is_some_and(|c| can_go(0, c)) {
+            self.first = None;
+        }
+        self.first.is_some() || !self.rest.is_empty()
+    }
+
+    pub fn has_chunks(&self) -> bool {
+        self.first.is_some() || !self.rest.is_empty()
+    }
+
+    /// It ends: memory and room for it are given back, but not its blocks on the disk.
+    pub fn forget(&mut self, fs: &Diskfs) {
+        let bytes = self.chunks_mut().map(|(_, c)| c.buf.capacity()).sum();
+        fs.pool.shrank(bytes);
+        fs.pool.unreserve(core::mem::take(&mut self.dirty));
+        (self.first, self.rest) = (None, BTreeMap::new());
+    }
+
+    /// Fills holes of a range with zeros that have blocks. ENOSPC.
+    pub fn allocate(
+        &mut self,
+        lp: &crate::kern::proc::Lwp,
+        (from, to): (u64, u64),
+        size: u64,
+        core: &mut Core,
+        fs: &Diskfs,
+    ) -> SysResult<()> {
+        let mut at = from;
+        while at < to {
+            let hole = self.seek(at, true);
+            let end = self.seek(hole, false).min(to);
+            at = end.max(hole);
+            let mut zero = hole;
+            while zero < end {
+                let n = (end - zero).min((BLOCK as u64) - zero % BLOCK as u64) as usize;
+                self.write(&mut Uio::from_kernel(lp, &ZEROS[..n], zero), size, core, fs)?;
+                zero += n as u64;
+            }
+        }
+        Ok(())
+    }
+
+    /// Where data or a hole begins at or behind `offset`; data that there isn't begins at `u64::MAX`.
+    pub fn seek(&self, offset: u64, hole: bool) -> u64 {
+        let mut b = offset / BLOCK as u64;
+        loop {
+            let dirty = |b: u64| self.chunk(b / BLOCKS).is_some_and(|c| c.dirty >> (b % BLOCKS) & 1 != 0);
+            let data = self.map.find(b).map(|f| f.1).or(dirty(b).then_some(1));
+            match (data, hole) {
+                (Some(n), true) => b += n as u64,
+                (Some(_), false) | (None, true) => return offset.max(b.saturating_mul(BLOCK as u64)),
+                (None, false) => match self.next_data(b) {
+                    Some(next) => b = next,
+                    None => return u64::MAX,
+                },
+            }
+        }
+    }
+
+    /// The first block from `b` on, itself a hole, that isn't one.
+    fn next_data(&self, b: u64) -> Option<u64> {
+        let of = |(nr, c): (u64, &Chunk)| {
+            let low = b.saturating_sub(nr * BLOCKS).min(BLOCKS) as u32;
+            let bits = (c.dirty as u32) >> low << low;
+            (bits != 0).then(|| nr * BLOCKS + bits.trailing_zeros() as u64)
+        };
+        let first = self.first.as_ref().and_then(|c| of((0, c)));
+        let cached = first.or_else(|| self.rest.range(b / BLOCKS..).find_map(|(&nr, c)| of((nr, c))));
+        [cached, self.map.next(b)].into_iter().flatten().min()
+    }
+}
+
+/// A fresh place for blocks from `at` on, for as many as it takes at once.
+fn place(map: &mut Map, changes: &mut Changes, at: u64, want: u32, core: &mut Core) -> SysResult<(u32, u32)> {
+    // Up to the next one that has a fresh place already.
+    let stop =
+        map.range(at, at + want as u64).find(|e| core.space.is_fresh(e.disk)).map_or(want, |e| (e.at - at) as u32);
+    let (disk, n) = core.space.take(stop.max(1))?;
+    let set = changes
+        .add(at, at + n as u64)
+        .and_then(|()| map.clear(at, at + n as u64, |disk, n| core.space.release(disk, n)))
+        .and_then(|()| map.set(Extent { at, disk, len: n }));
+    if let Err(e) = set {
+        core.space.release(disk, n);
+        return Err(e);
+    }
+    Ok((disk, n))
+}

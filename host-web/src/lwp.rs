@@ -202,9 +202,10 @@ fn fault(message: &str) -> Reason {
         ("overflow", Reason::IntegerOverflow),
         ("unrepresentable", Reason::IntegerOverflow),
         ("signature", Reason::BadSignature),
+        // SpiderMonkey: "indirect call to null".
+        ("null", Reason::NullReference),
         ("indirect call", Reason::BadSignature),
         ("unaligned", Reason::Unaligned),
-        ("null", Reason::NullReference),
         ("invalid conversion", Reason::BadConversion),
     ];
     WORDS.iter().find(|(word, _)| message.contains(word)).map_or(Reason::Other, |(_, reason)| *reason)

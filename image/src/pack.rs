@@ -21,7 +21,7 @@ pub struct Row {
     pub length: u32,
     /// The blob with this program prepared for a browser, which stands in no directory; 0: there is none.
     pub prepared: u32,
-    /// SHA-256 of the contents.
+    /// SHA-256 of the contents; zeros where the name of the pack says enough (a host compares it anyway).
     pub hash: [u8; 32],
 }
 

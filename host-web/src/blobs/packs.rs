@@ -139,7 +139,9 @@ impl Inner {
         if again {
             self.cache.delete(&key).await;
         } else if let Some(file) = self.cache.bytes(&key).await {
-            if let Some(raw) = unpack(&file, pack.raw).await {
+            if pack.is_called(&file).await
+                && let Some(raw) = unpack(&file, pack.raw).await
+            {
                 return Ok(raw);
             }
             self.cache.delete(&key).await;
@@ -149,7 +151,7 @@ impl Inner {
         let url = [&self.base, &*key].concat();
         for how in [how, "reload"].into_iter().skip(usize::from(again)) {
             let file = Transfer::new(&url, &pack.title, pack.bytes, how, &*self.listener).run().await?;
-            if hash::hex(&hash::sha256(&file).await, NAME_BYTES) != pack.name {
+            if !pack.is_called(&file).await {
                 continue;
             }
             if let Some(raw) = unpack(&file, pack.raw).await {
@@ -159,6 +161,13 @@ impl Inner {
         }
         let text = [&pack.title, " (", &url, ") is not what its name says (wrong SHA-256): refused"];
         Err(Failure::new(Errno::EIO, text.concat()))
+    }
+}
+
+impl Pack {
+    /// Whether a file is this pack.
+    async fn is_called(&self, file: &Uint8Array) -> bool {
+        hash::hex(&hash::sha256(file).await, NAME_BYTES) == self.name
     }
 }
 

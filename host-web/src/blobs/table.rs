@@ -1,7 +1,8 @@
 //! The index pack: names of the image's files for the kernel, and where the contents are for us.
 //!
 //! `u32` length, the index (`abi::image::Entry` records), then for each blob from `BLOB_FIRST` on:
-//! `u32` pack, `u32` offset, `u32` length, `u32` prepared, `[u8; 32]` SHA-256. Read where it lies.
+//! `u32` pack, `u32` offset, `u32` length, `u32` prepared, `[u8; 32]` SHA-256 or
+//! zeros. Read where it lies.
 
 use abi::image::{BLOB_FIRST, Index};
 use abi::wire::Reader;
@@ -24,7 +25,16 @@ pub struct Slot {
     pub length: u32,
     /// The blob with the prepared form of this program, 0 for none.
     pub prepared: u32,
+    /// All zeros: what the pack is called says enough ([`Slot::by_pack`]).
     pub sha256: Hash,
+}
+
+impl Slot {
+    /// Whether there is nothing to compare the contents with but the name of their pack, which every pack is
+    /// compared with when it is loaded: hundreds of small files need no hash each.
+    pub fn by_pack(&self) -> bool {
+        self.sha256 == Hash::default()
+    }
 }
 
 impl Table {

@@ -184,6 +184,27 @@ export const tests = {
     assert.match(module, /^EIO: \/bin\/prog in base/);
   },
 
+  async "a blob without a hash is what its pack's name says"({ server, page }) {
+    const none = Buffer.alloc(32);
+    const img = image([{ title: "base", boot: true, blobs: [{ path: "etc/a", bytes: text("a") }] },
+      { title: "lib", blobs: [{ path: "lib/a.h", bytes: text("one"), sha256: none }, { path: "lib/b.h", bytes: text("two"), sha256: none }] }]);
+    server.image(img);
+    const blobs = ["lib/b.h", "lib/a.h"].map((path) => blob(img, path).number);
+    let p = await page();
+    assert.deepEqual((await p.run(read, { blobs, pause: 500 })).hashes, [sha(text("two")), sha(text("one"))]);
+    // Well packed, but something else, in the cache; then on the server, too.
+    await p.run(async (w, [name, bytes]) => {
+      const cache = await caches.open("vkernel-1");
+      await cache.put(w.base + "packs/" + name, new Response(Uint8Array.from(atob(bytes), (c) => c.charCodeAt(0))));
+    }, [img.pack("lib").name, gzipSync(text("twoone")).toString("base64")]);
+    p = await page();
+    assert.deepEqual((await p.run(read, { blobs })).hashes, [sha(text("two")), sha(text("one"))]);
+    await p.run((w) => caches.delete("vkernel-1"));
+    server.fault = (path, _, res) => path.includes(img.pack("lib").name) && !!res.end(gzipSync(text("twoone")));
+    p = await page();
+    assert.match((await p.run(read, { blobs })).hashes[0], /^EIO: lib .* is not what its name says/);
+  },
+
   async "what was changed in the cache is found and fetched again"({ server, page }) {
     const img = usual();
     server.image(img);

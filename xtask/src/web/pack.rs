@@ -47,6 +47,8 @@ pub struct Content {
     plain: usize,
     /// The group with the prepared form; none for what is no program.
     prepared: Option<usize>,
+    /// The table has a hash of it, and not only of the pack that it is in.
+    hashed: bool,
 }
 
 /// Everything that `vk/` holds of the image.
@@ -95,7 +97,7 @@ impl Builder {
             let prepared = if bytes.len() <= BOOT_PROGRAM_MAX { BOOT } else { self.group(&name, When::Soon) };
             (self.group(&format!("{name}, the program file"), When::Asked), Some(prepared))
         };
-        self.file(path, node, Content { bytes, plain, prepared })
+        self.file(path, node, Content { bytes, plain, prepared, hashed: true })
     }
 
     /// A new pack; answers its number.
@@ -131,7 +133,9 @@ impl Builder {
             let node = node(mode::IFREG | item.mode, Kind::File(None, 0));
             let program = is_program(&node, &bytes);
             let (plain, prepared) = if program { (originals, Some(group)) } else { (group, None) };
-            self.file(item.path.as_bytes(), node, Content { bytes, plain, prepared })?;
+            // A library's hundreds of files would fill the index with hashes; who caches programs goes by theirs.
+            let hashed = program;
+            self.file(item.path.as_bytes(), node, Content { bytes, plain, prepared, hashed })?;
         }
         let groups = parts.into_iter().map(|(_, group)| group).collect();
         self.packages.push((PackageEntry { name, title, commands, packs: Vec::new() }, groups));
@@ -155,6 +159,9 @@ impl Builder {
         let mut rows = vec![Row::default(); done.contents.len()];
         for (n, content) in done.contents.into_iter().enumerate() {
             rows[n] = place(&mut self.groups, content.plain, &content.bytes)?;
+            if !content.hashed {
+                rows[n].hash = [0; 32];
+            }
             let Some(group) = content.prepared else { continue };
             if let Some(bytes) = prepare(&content.bytes)? {
                 rows[n].prepared = abi::image::BLOB_FIRST + rows.len() as u32;

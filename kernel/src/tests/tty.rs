@@ -417,6 +417,8 @@ fn devices_have_names_while_they_are_there() {
     assert!(there.contains(&b"tty1".to_vec()) && there.contains(&b"stream10".to_vec()), "{there:?}");
     let stat = vk.init(|sys| sys.stat("/dev/tty1", 0)).expect("stat");
     assert_eq!((stat.rdev, stat.mode), (4 << 8 | 1, abi::types::mode::IFCHR | 0o620));
+    let stat = vk.init(|sys| sys.stat("/dev/stream10", 0)).expect("stat");
+    assert_eq!(stat.mode, abi::types::mode::IFIFO | 0o620);
     for wrong in ["tty2", "tty10", "stream1", "tty01", "tty0", "ttyx", "stream4294967295"] {
         let path = alloc::format!("/dev/{wrong}");
         assert_eq!(vk.init(move |sys| sys.stat(path, 0)), Err(Errno::ENOENT), "{wrong}");

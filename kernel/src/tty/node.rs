@@ -25,9 +25,9 @@ use crate::uio::Uio;
 use crate::vfs::mount::Mount;
 use crate::vfs::vnode::{Head, Owner, SetAttr, Vnode, VnodeRef, ioflag};
 
-/// Terminals have Linux's numbers for its consoles; streams ones behind them.
+/// Terminals have Linux's numbers for its consoles. A stream shows itself as a pipe: to WASI's
+/// libraries a character device without a position would be a terminal.
 const TTY_MAJOR: u64 = 4 << 8;
-const STREAM_MAJOR: u64 = 240 << 8;
 /// The group `tty` of the base image, which may write.
 const TTY_GROUP: u32 = 5;
 /// Moved between a stream and a program at once.
@@ -39,17 +39,21 @@ fn minor(unit: &Unit) -> u64 {
 }
 
 pub fn tty_number(unit: &Unit) -> u64 {
-    (if unit.screen.is_some() { TTY_MAJOR } else { STREAM_MAJOR }) | minor(unit)
+    if unit.screen.is_some() { TTY_MAJOR | minor(unit) } else { 0 }
+}
+
+fn file_type(unit: &Unit) -> u32 {
+    if unit.screen.is_some() { mode::IFCHR } else { mode::IFIFO }
 }
 
 fn name(unit: &Unit) -> String {
     format!("{}{}", if unit.screen.is_some() { "tty" } else { "stream" }, minor(unit))
 }
 
-/// The names of what is attached, with their numbers.
-pub fn names(kernel: &Kernel) -> Vec<(u64, String)> {
+/// The names of what is attached, with their numbers and file types.
+pub fn names(kernel: &Kernel) -> Vec<(u64, String, u32)> {
     let units: Vec<Arc<Unit>> = kernel.ttys.slots.lock().iter().flatten().cloned().collect();
-    units.iter().filter(|u| !u.is_gone()).map(|u| (minor(u), name(u))).collect()
+    units.iter().filter(|u| !u.is_gone()).map(|u| (minor(u), name(u), file_type(u))).collect()
 }
 
 /// What stands under a name in `/dev`.
@@ -66,7 +70,8 @@ pub fn lookup(lp: &Lwp, mount: &Arc<Mount>, wanted: &[u8], first_ino: u64) -> Op
 
 /// The device with this number. ENXIO.
 pub fn open_number(lp: &Lwp, mount: &Arc<Mount>, rdev: u64) -> SysResult<VnodeRef> {
-    let unit = lp.kernel.ttys.find(|u| tty_number(u) == rdev && !u.is_gone()).ok_or(Errno::ENXIO)?;
+    let unit =
+        lp.kernel.ttys.find(|u| u.screen.is_some() && tty_number(u) == rdev && !u.is_gone()).ok_or(Errno::ENXIO)?;
     Ok(Node::of(mount.clone(), unit))
 }
 
@@ -390,7 +395,7 @@ impl Vnode for Node {
         &self.head
     }
     fn owner(&self) -> Owner {
-        Owner { mode: mode::IFCHR | 0o620, uid: 0, gid: TTY_GROUP }
+        Owner { mode: file_type(&self.unit) | 0o620, uid: 0, gid: TTY_GROUP }
     }
     fn getattr(&self, _lp: &Lwp) -> SysResult<Stat> {
         Ok(Stat {

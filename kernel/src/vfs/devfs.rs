@@ -166,9 +166,11 @@ impl Vnode for Root {
                 return Ok(());
             }
         }
-        for (n, name) in tty::names(&lp.kernel) {
+        for (n, name, mode) in tty::names(&lp.kernel) {
             let at = COOKIE_ATTACHED + n;
-            if at > cookie && !f(&Dirent { ino: INO_ATTACHED + n, kind: chr, cookie: at, name: name.as_bytes() }) {
+            if at > cookie
+                && !f(&Dirent { ino: INO_ATTACHED + n, kind: (mode >> 12) as u8, cookie: at, name: name.as_bytes() })
+            {
                 break;
             }
         }

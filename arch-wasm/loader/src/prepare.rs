@@ -137,14 +137,16 @@ fn bodies(module: &Module, emit: &mut Emit) -> wasmparser::Result<Bodies> {
     let (mut code, mut hints) = (CodeSection::new(), wasm_encoder::BranchHints::new());
     for index in 0..module.bodies.len() {
         flow.body(module, index, &costs)?;
-        match emit.body(index, &flow.edits, &mut here)? {
+        match emit.body(index, &flow, &mut here)? {
             Ok(body) => code.raw(&body),
             Err(large) => return Ok(Err(large)),
         };
         if !here.is_empty() {
             let function = module.imported + 1 + index as u32;
-            let unlikely =
-                here.iter().map(|&at| wasm_encoder::BranchHint { branch_func_offset: at, branch_hint_value: 0 });
+            let unlikely = here.iter().map(|&(branch_func_offset, taken)| wasm_encoder::BranchHint {
+                branch_func_offset,
+                branch_hint_value: taken.into(),
+            });
             hints.function_hints(function, unlikely);
         }
     }

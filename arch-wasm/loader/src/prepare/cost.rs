@@ -13,8 +13,8 @@ pub fn cost(op: &Operator) -> u32 {
         // These leave nothing in machine code.
         O::Nop | O::Block { .. } | O::Loop { .. } | O::End | O::Else | O::Drop | O::Unreachable => 0,
         O::LocalGet { .. } | O::I32Const { .. } | O::I64Const { .. } | O::F32Const { .. } | O::F64Const { .. } => 0,
-        O::Call { .. } | O::ReturnCall { .. } => 4,
-        O::CallIndirect { .. } | O::ReturnCallIndirect { .. } | O::CallRef { .. } | O::ReturnCallRef { .. } => 10,
+        O::Call { .. } | O::ReturnCall { .. } => 8,
+        O::CallIndirect { .. } | O::ReturnCallIndirect { .. } | O::CallRef { .. } | O::ReturnCallRef { .. } => 12,
         O::I32DivS | O::I32DivU | O::I32RemS | O::I32RemU | O::F32Div | O::F64Div | O::F32Sqrt | O::F64Sqrt => 10,
         O::I64DivS | O::I64DivU | O::I64RemS | O::I64RemU => 20,
         O::MemoryCopy { .. } | O::MemoryFill { .. } => 100,

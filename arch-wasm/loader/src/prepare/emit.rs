@@ -3,21 +3,20 @@
 //! There are two counts. `fuel`, a global, goes down; when it is below 0 the machine is asked
 //! (`vk.check`) and it begins anew at [`FUEL`]. A loop counts in a local of its function, since a
 //! global is memory and a memory's latency is more than a small loop takes; when that comes to
-//! [`TURNS`] it goes off the fuel.
+//! `TURNS` it goes off the fuel.
 
 use wasm_encoder::{BlockType, CodeSection, Encode, Function, InstructionSink, ValType};
-use wasmparser::Result;
+use wasmparser::{BinaryReader, Result};
 
 use super::copy::Copy;
-use super::flow::{Edit, Move, What};
+use super::flow::{Edit, Flow, Loop, Move, What};
+use super::graph::{LEAF_TURNS, TURNS};
 use super::module::Module;
 
 /// Units of cost between two checks: some 50 us.
 pub const FUEL: i32 = 1 << 18;
-/// What a loop counts for itself.
-pub const TURNS: i32 = 1 << 12;
-/// A count that goes to the fuel at once is dearer than the loop's own, but not beside this.
-const DEAR: u32 = TURNS as u32 / 8;
+/// A turn that costs so much goes off the fuel at once: that is dearer than to count, but not beside it.
+const DEAR: u32 = LEAF_TURNS / 4;
 /// So that no sum of two overflows.
 const MOST: u32 = 1 << 28;
 /// Limits of the engines, as wasmparser has them: <https://webassembly.github.io/spec/js-api/#limits>.
@@ -41,8 +40,8 @@ impl Added {
     }
 }
 
-/// Where the branches are that are hardly ever taken, in a body.
-pub type Hints = Vec<u32>;
+/// Where in a body the branches are that nearly always go one way, and whether they are taken then.
+pub type Hints = Vec<(u32, bool)>;
 
 pub struct Emit<'a> {
     pub module: &'a Module<'a>,
@@ -56,21 +55,28 @@ pub struct TooLarge(pub &'static str);
 
 impl Emit<'_> {
     /// Writes a body without its length.
-    pub fn body(&mut self, index: usize, edits: &[Edit], hints: &mut Hints) -> Result<Result<Vec<u8>, TooLarge>> {
+    pub fn body(&mut self, index: usize, flow: &Flow, hints: &mut Hints) -> Result<Result<Vec<u8>, TooLarge>> {
         let body = &self.module.bodies[index];
         let range = body.range();
         let mut copy = Copy::new(self.module.bytes, range.start as usize);
-        let locals = Locals::of(edits);
+        let locals = Locals::of(flow);
         let first = self.declare(index, &locals, &mut copy)?;
         if first + locals.count() > MAX_LOCALS {
             return Ok(Err(TooLarge("locals")));
         }
         let locals = Locals { first, ..locals };
         hints.clear();
-        for edit in edits {
+        let mut at = 0;
+        while let Some(edit) = flow.edits.get(at) {
             copy.up_to(edit.begin);
-            self.edit(&edit.what, &locals, &mut copy.out, hints);
-            copy.skip_to(edit.end);
+            at += 1;
+            match edit.what {
+                What::Head(number) if Kind::of(&flow.loops[number as usize]) == Kind::Split => {
+                    at += self.unroll(&flow.loops[number as usize], &flow.edits[at..], &locals, &mut copy, hints)?;
+                }
+                _ if self.edit(edit, flow, &locals, &mut copy.out, hints) => copy.skip_to(edit.end),
+                _ => {}
+            }
         }
         copy.up_to(range.end as usize);
         Ok(if copy.out.len() > MAX_BODY { Err(TooLarge("instructions")) } else { Ok(copy.out) })
@@ -96,16 +102,32 @@ impl Emit<'_> {
         Ok(first)
     }
 
-    fn edit(&mut self, what: &What, locals: &Locals, out: &mut Vec<u8>, hints: &mut Hints) {
-        match *what {
-            What::Entry(0) | What::Head(0) => {}
-            What::Entry(units) => self.pay(units, locals.scratch(), out, hints),
-            What::Head(units @ DEAR..) => self.pay(units, locals.scratch(), out, hints),
-            What::Head(units) => self.turn(units, locals.turns(), out, hints),
-            What::Function(number) => number.encode(out),
-            What::Long => {
-                InstructionSink::new(out).call(self.added.refill());
+    /// Writes an edit, but in a loop that was split; false when what is there stays.
+    fn edit(&mut self, edit: &Edit, flow: &Flow, locals: &Locals, out: &mut Vec<u8>, hints: &mut Hints) -> bool {
+        let the = |number: u32| &flow.loops[number as usize];
+        match edit.what {
+            What::Start => {}
+            What::Pay(units) => self.pay(units, locals.scratch(), out, hints),
+            What::Before(number) if Kind::of(the(number)) == Kind::Split => {
+                let (begin, end) = the(number).ty;
+                out.push(BLOCK);
+                out.extend_from_slice(&self.module.bytes[begin..end]);
+                InstructionSink::new(out).loop_(BlockType::Empty).loop_(BlockType::Empty);
             }
+            What::Head(number) => match (Kind::of(the(number)), the(number).turn) {
+                (Kind::Dear, turn) => self.pay(turn, locals.scratch(), out, hints),
+                (Kind::Whole, turn) => {
+                    locals.count_turns(turn, out);
+                    InstructionSink::new(out).i32_eqz();
+                    hints.push((out.len() as u32, false));
+                    InstructionSink::new(out).if_(BlockType::Empty);
+                    self.settle(locals.turns(), out);
+                    InstructionSink::new(out).end();
+                }
+                _ => {}
+            },
+            What::Function(number) => number.encode(out),
+            What::Long => _ = InstructionSink::new(out).call(self.added.refill()),
             What::Move(moved) => {
                 let at = self.moves.iter().position(|known| *known == moved).unwrap_or_else(|| {
                     self.moves.push(moved);
@@ -113,7 +135,60 @@ impl Emit<'_> {
                 });
                 InstructionSink::new(out).call(self.added.moves() + at as u32);
             }
+            What::Before(_) | What::End(_) | What::Branch { .. } | What::Table { .. } => return false,
         }
+        true
+    }
+
+    /// Writes a loop that is split, from its head on: [`Kind::Split`] shows how. Answers the number of its edits,
+    /// of which `edits` are those behind the head.
+    fn unroll(
+        &mut self,
+        l: &Loop,
+        edits: &[Edit],
+        locals: &Locals,
+        copy: &mut Copy,
+        hints: &mut Hints,
+    ) -> Result<usize> {
+        let (begin, end) = l.body;
+        let times = times(end - begin);
+        let inside = edits.iter().take_while(|edit| edit.begin < end).count();
+        for _ in 0..times {
+            copy.skip_to(begin);
+            InstructionSink::new(&mut copy.out).block(BlockType::Empty);
+            for edit in &edits[..inside] {
+                copy.up_to(edit.begin);
+                self.branch(edit, &mut copy.out)?;
+                copy.skip_to(edit.end);
+            }
+            copy.up_to(end);
+            InstructionSink::new(&mut copy.out).br(LABELS).end();
+        }
+        locals.count_turns(l.turn * times, &mut copy.out);
+        hints.push((copy.out.len() as u32, true));
+        InstructionSink::new(&mut copy.out).br_if(0).end();
+        self.settle(locals.turns(), &mut copy.out);
+        InstructionSink::new(&mut copy.out).br(0).end().unreachable().end();
+        copy.skip_to(edits[inside].end);
+        Ok(inside + 1)
+    }
+
+    /// Writes the labels of a branch that crosses more of them.
+    fn branch(&self, edit: &Edit, out: &mut Vec<u8>) -> Result<()> {
+        match edit.what {
+            What::Branch { depth } => (depth + LABELS).encode(out),
+            What::Table { depth } => {
+                let mut labels = BinaryReader::new(&self.module.bytes[edit.begin..edit.end], 0);
+                labels.read_var_u32()?.encode(out);
+                while !labels.eof() {
+                    let label = labels.read_var_u32()?;
+                    (if label >= depth { label + LABELS } else { label }).encode(out);
+                }
+            }
+            What::Function(number) => number.encode(out),
+            what => unreachable!("{what:?} in a loop that is split"),
+        }
+        Ok(())
     }
 
     /// Takes off the fuel.
@@ -122,17 +197,13 @@ impl Emit<'_> {
         let mut code = InstructionSink::new(out);
         code.global_get(fuel).i32_const(units).i32_sub().local_tee(scratch).global_set(fuel);
         code.local_get(scratch).i32_const(0).i32_lt_s();
-        hints.push(out.len() as u32);
+        hints.push((out.len() as u32, false));
         InstructionSink::new(out).if_(BlockType::Empty).call(self.added.refill()).end();
     }
 
-    /// Counts a turn of a loop.
-    fn turn(&self, units: u32, turns: u32, out: &mut Vec<u8>, hints: &mut Hints) {
-        let mut code = InstructionSink::new(out);
-        code.local_get(turns).i32_const(units as i32).i32_add().local_tee(turns).i32_const(TURNS).i32_ge_s();
-        hints.push(out.len() as u32);
-        let mut code = InstructionSink::new(out);
-        code.if_(BlockType::Empty).local_get(turns).call(self.added.tick).i32_const(0).local_set(turns).end();
+    /// Takes a loop's count off the fuel.
+    fn settle(&self, turns: u32, out: &mut Vec<u8>) {
+        InstructionSink::new(out).local_get(turns).call(self.added.tick).i32_const(0).local_set(turns);
     }
 
     /// The functions that are added, in the order of their numbers.
@@ -232,21 +303,88 @@ fn inside(code: &mut InstructionSink, moved: Move) {
     }
 }
 
+/// How a loop is checked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Never,
+    /// From the fuel, each time.
+    Dear,
+    /// Counting, and settling inside.
+    Whole,
+    /// Counting behind each turn but the last, and settling outside: the loop is left for that and entered again.
+    /// An engine makes much less of a loop that has a call in it, though it is never made. A small one is unrolled,
+    /// too, and counts several turns at once.
+    ///
+    /// ```text
+    /// block $follows
+    ///   loop $again
+    ///     loop $loop
+    ///       block $next           as often as it is unrolled
+    ///         (a turn, in which $loop is $next)
+    ///         br $follows
+    ///       end
+    ///       (br_if $loop (count))
+    ///     end
+    ///     (settle)
+    ///     br $again
+    ///   end
+    /// end
+    /// ```
+    Split,
+}
+
+const BLOCK: u8 = 0x02;
+
+/// How many turns a loop of so many bytes counts at once.
+///
+/// Measured, not derived: larger copies cost more, as functions that have them are not put in line, than they save.
+fn times(bytes: usize) -> u32 {
+    match bytes {
+        0..=32 => 4,
+        33..=64 => 2,
+        _ => 1,
+    }
+}
+
+/// Labels around a loop that was split.
+const LABELS: u32 = 3;
+
+impl Kind {
+    fn of(l: &Loop) -> Kind {
+        match l.turn {
+            0 => Kind::Never,
+            DEAR.. => Kind::Dear,
+            _ if l.split => Kind::Split,
+            _ => Kind::Whole,
+        }
+    }
+}
+
 /// The locals that a body's checks need.
 struct Locals {
     first: u32,
     counts: bool,
     pays: bool,
+    /// What loops count to.
+    limit: u32,
 }
 
 impl Locals {
-    fn of(edits: &[Edit]) -> Locals {
-        let any = |test: fn(&What) -> bool| edits.iter().any(|edit| test(&edit.what));
+    fn of(flow: &Flow) -> Locals {
+        let any = |test: fn(Kind) -> bool| flow.loops.iter().any(|l| test(Kind::of(l)));
+        let entry = flow.edits.iter().any(|edit| matches!(edit.what, What::Pay(_)));
         Locals {
             first: 0,
-            counts: any(|what| matches!(what, What::Head(1..DEAR))),
-            pays: any(|what| matches!(what, What::Entry(1..) | What::Head(DEAR..))),
+            limit: if flow.pays { TURNS } else { LEAF_TURNS },
+            counts: any(|kind| matches!(kind, Kind::Whole | Kind::Split)),
+            pays: entry || any(|kind| kind == Kind::Dear),
         }
+    }
+    /// Counts a turn of a loop and pushes whether it may go on.
+    fn count_turns(&self, units: u32, out: &mut Vec<u8>) {
+        let mut code = InstructionSink::new(out);
+        code.local_get(self.turns()).i32_const(units as i32).i32_add().local_tee(self.turns());
+        code.i32_const(self.limit as i32).i32_lt_s();
     }
     fn count(&self) -> u32 {
         u32::from(self.counts) + u32::from(self.pays)

@@ -5,7 +5,7 @@
 //! function's start to the instruction that is looked at, going at most once through each loop, and a
 //! label keeps that of the ways that meet there.
 
-use wasmparser::{Catch, Operator, OperatorsReader, OperatorsReaderAllocations, Result};
+use wasmparser::{BlockType, Catch, Operator, OperatorsReader, OperatorsReaderAllocations, Result};
 
 use super::copy::Renumber;
 use super::cost::{SMALL_MOVE, is_long};
@@ -23,16 +23,43 @@ pub struct Edit {
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum What {
-    /// Start of the function, which pays so much for the call.
-    Entry(u32),
-    /// Head of a loop, a turn of which costs so much; 0 when it never turns.
+    /// Start of the function.
+    Start,
+    /// Where the function pays so much for its call.
+    Pay(u32),
+    /// The instruction that begins a loop, its head, and its end; by its number in `Flow::loops`.
+    Before(u32),
     Head(u32),
+    End(u32),
+    /// The label of a branch out of a loop: its depth.
+    Branch {
+        depth: u32,
+    },
+    /// The labels of a `br_table`, of which those from `depth` on leave the loop.
+    Table {
+        depth: u32,
+    },
     /// The last bytes of an instruction, which name a function: its new number.
     Function(u32),
     /// Before an instruction that takes long.
     Long,
     /// An instruction that moves bytes.
     Move(Move),
+}
+
+/// A loop of a body.
+#[derive(Clone, Copy, Debug)]
+pub struct Loop {
+    /// What a turn costs; 0 when it never turns, or calls in each turn a function that pays.
+    pub turn: u32,
+    /// There is a turn in which nobody pays.
+    unpaid: bool,
+    /// It has no loop and no call in it, and no branch out of it that is hard to rewrite, so that what there is to do
+    /// now and then can be done outside of it.
+    pub split: bool,
+    /// Its block type and its body, as bytes of the module.
+    pub ty: (usize, usize),
+    pub body: (usize, usize),
 }
 
 /// A `memory.copy` or `memory.fill` of unknown length.
@@ -44,22 +71,35 @@ pub enum Move {
 
 /// A label that can be branched to.
 struct Frame {
-    /// The edit of a loop.
-    head: Option<usize>,
+    /// The number of a loop.
+    head: Option<u32>,
     /// Cost before it.
     start: u32,
+    /// Whether somebody paid on all ways to it since the loop around it began.
+    paid: bool,
+    /// And on all ways to its end.
+    all_paid: bool,
     /// Of the ways that go to its end, if any does.
     join: Option<u32>,
     /// Before an `if` whose `else` has not come.
     skipped: Option<u32>,
     /// Labels of its catch clauses, in `Flow::catches` from here on.
     catches: usize,
+    /// An ordinary block.
+    plain: bool,
+    /// It was branched out of before the function's first call or loop.
+    left: bool,
 }
 
 /// The walk over a body. Kept from one to the next for its allocations.
 #[derive(Default)]
 pub struct Flow {
     pub edits: Vec<Edit>,
+    pub loops: Vec<Loop>,
+    /// The function pays for its calls.
+    pub pays: bool,
+    /// Loops around the instruction that is looked at: number, and index in `frames`.
+    around: Vec<(u32, usize)>,
     frames: Vec<Frame>,
     catches: Vec<u32>,
     allocations: OperatorsReaderAllocations,
@@ -68,12 +108,32 @@ pub struct Flow {
     most: u32,
     /// Nothing comes here.
     dead: bool,
+    /// Somebody paid since the head of the innermost loop.
+    paid: bool,
+    first: First,
     constant: Option<i32>,
 }
 
 /// What a call of a function with a loop pays beforehand: a part of what it may do before the count
 /// of its loops is looked at, which begins anew with each call.
-const LOOPS: u32 = 1024;
+const LOOPS: u32 = 4096;
+/// No call is cheaper, and no turn of a loop in which one is paid for is dearer.
+const CALL: u32 = 16;
+const PAID_TURN: u32 = 256;
+/// What a function may do before it pays, if it then need not.
+const EARLY: u32 = 64;
+
+/// Where a function first calls or loops: it may pay there, if all calls and loops come after it, so that a call
+/// that has nothing to do is not burdened.
+#[derive(Default)]
+struct First {
+    /// Index in `Flow::edits`, and whether that is a place to pay: every block around is one that was only entered.
+    at: Option<(usize, bool)>,
+    /// A way around it has joined.
+    passed: bool,
+    /// There was a call or a loop after that.
+    spoilt: bool,
+}
 
 impl Flow {
     /// Fills `edits` for a body.
@@ -87,32 +147,60 @@ impl Flow {
             let op = ops.read()?;
             self.operator(&op, begin, ops.original_position() as usize, &renumber, costs);
         }
-        let loops = self.edits.iter().any(|edit| matches!(edit.what, What::Head(1..)));
-        let pays = if costs.pays(index) { self.most.max(1) + if loops { LOOPS } else { 0 } } else { 0 };
-        self.edits[0].what = What::Entry(pays);
+        for l in &mut self.loops {
+            if !l.unpaid && l.turn <= PAID_TURN {
+                l.turn = 0;
+            }
+        }
+        if costs.pays(index) {
+            let loops = self.loops.iter().any(|l| l.turn > 0);
+            let units = self.most.max(CALL) + if loops { LOOPS } else { 0 };
+            let at = match self.first {
+                First { at: Some((at, true)), spoilt: false, .. } => at,
+                _ => 0,
+            };
+            self.edits[at].what = What::Pay(units);
+        }
+        self.pays = costs.pays(index);
         self.allocations = ops.into_allocations();
         Ok(())
     }
 
     fn reset(&mut self, begin: usize) {
         self.edits.clear();
-        self.edits.push(Edit { begin, end: begin, what: What::Entry(0) });
+        self.loops.clear();
+        self.around.clear();
+        self.edits.push(Edit { begin, end: begin, what: What::Start });
         self.frames.clear();
         self.catches.clear();
-        (self.now, self.most, self.dead, self.constant) = (0, 0, false, None);
+        (self.now, self.most, self.dead, self.paid, self.constant) = (0, 0, false, false, None);
+        self.first = First::default();
         self.open(None);
     }
 
-    fn open(&mut self, head: Option<usize>) {
+    fn open(&mut self, head: Option<u32>) {
         let catches = self.catches.len();
-        self.frames.push(Frame { head, start: self.now, join: None, skipped: None, catches });
+        self.frames.push(Frame {
+            head,
+            start: self.now,
+            paid: self.paid,
+            all_paid: true,
+            join: None,
+            skipped: None,
+            catches,
+            plain: head.is_none(),
+            left: false,
+        });
     }
 
     fn operator(&mut self, op: &Operator, begin: usize, end: usize, renumber: &Renumber, costs: &Costs) {
+        self.first(op, begin);
         self.now = self.now.saturating_add(costs.of_operator(op));
+        self.paid |= costs.is_paid(op);
         self.most = self.most.max(self.now);
         self.branches(op);
-        self.structure(op, end);
+        self.leave_loops(op, begin, end);
+        self.structure(op, begin, end);
         self.change(op, begin, end, renumber);
         self.constant = match op {
             Operator::I32Const { value } => Some(*value),
@@ -120,20 +208,48 @@ impl Flow {
         };
     }
 
-    fn structure(&mut self, op: &Operator, end: usize) {
+    /// Looks for the first call or loop.
+    fn first(&mut self, op: &Operator, begin: usize) {
+        let event = matches!(op, Operator::Loop { .. } | Operator::Call { .. } | Operator::ReturnCall { .. })
+            || matches!(op, Operator::MemoryCopy { .. } | Operator::MemoryFill { .. })
+            || super::graph::is_indirect(op)
+            || is_long(op);
+        if !event {
+            return;
+        }
+        if self.first.at.is_some() {
+            self.first.spoilt |= self.first.passed;
+            return;
+        }
+        let plain = self.frames.iter().all(|frame| frame.plain);
+        self.first.at = Some((self.edits.len(), plain && self.most <= EARLY));
+        self.edits.push(Edit { begin, end: begin, what: What::Start });
+    }
+
+    fn structure(&mut self, op: &Operator, begin: usize, end: usize) {
         match op {
             Operator::Block { .. } => self.open(None),
-            Operator::Loop { .. } => {
-                self.open(Some(self.edits.len()));
-                self.edits.push(Edit { begin: end, end, what: What::Head(0) });
+            Operator::Loop { blockty } => {
+                let number = self.loops.len() as u32;
+                self.whole();
+                self.around.push((number, self.frames.len()));
+                // Parameters would have to come along.
+                let split = !matches!(blockty, BlockType::FuncType(_));
+                self.loops.push(Loop { turn: 0, unpaid: false, split, ty: (begin + 1, end), body: (end, end) });
+                self.open(Some(number));
+                self.paid = false;
+                self.edits.push(Edit { begin, end, what: What::Before(number) });
+                self.edits.push(Edit { begin: end, end, what: What::Head(number) });
             }
             Operator::If { .. } => {
                 self.open(None);
                 let now = self.now;
-                self.top().skipped = Some(now);
+                let top = self.top();
+                (top.skipped, top.plain) = (Some(now), false);
             }
             Operator::TryTable { try_table } => {
                 self.open(None);
+                self.top().plain = false;
                 self.catches.extend(try_table.catches.iter().map(|catch| match *catch {
                     Catch::One { label, .. }
                     | Catch::OneRef { label, .. }
@@ -145,9 +261,10 @@ impl Flow {
                 self.join_top();
                 if let Some(skipped) = self.top().skipped.take() {
                     (self.now, self.dead) = (skipped, false);
+                    self.paid = self.top().paid;
                 }
             }
-            Operator::End => self.close(),
+            Operator::End => self.close(begin, end),
             _ => {}
         }
     }
@@ -158,21 +275,30 @@ impl Flow {
 
     /// The way falls through to the end of the innermost block.
     fn join_top(&mut self) {
-        let now = (!self.dead).then_some(self.now);
+        let (now, paid) = ((!self.dead).then_some(self.now), self.dead || self.paid);
         let top = self.top();
         top.join = top.join.max(now);
+        top.all_paid &= paid;
     }
 
-    fn close(&mut self) {
+    fn close(&mut self, begin: usize, end: usize) {
         self.join_top();
         let frame = self.frames.pop().expect("a valid body closes what it opened");
         // An exception may come from anywhere inside.
         for at in frame.catches..self.catches.len() {
             let label = self.catches[at];
-            self.branch(label, self.most);
+            self.branch(label, self.most, false);
         }
         self.catches.truncate(frame.catches);
+        if let Some(number) = frame.head {
+            self.around.pop();
+            self.loops[number as usize].body.1 = begin;
+            self.edits.push(Edit { begin, end, what: What::End(number) });
+        }
         let reached = frame.join.max(frame.skipped);
+        // What was paid before a loop counts again behind it.
+        self.paid = frame.all_paid && (frame.skipped.is_none() || frame.paid) || frame.head.is_some() && frame.paid;
+        self.first.passed |= frame.left && self.first.at.is_some();
         self.dead = reached.is_none();
         self.now = reached.unwrap_or(self.now);
     }
@@ -180,15 +306,15 @@ impl Flow {
     fn branches(&mut self, op: &Operator) {
         use Operator as O;
         match op {
-            O::Br { relative_depth } => self.branch(*relative_depth, self.now),
+            O::Br { relative_depth } => self.branch(*relative_depth, self.now, self.paid),
             O::BrIf { relative_depth }
             | O::BrOnNull { relative_depth }
             | O::BrOnNonNull { relative_depth }
             | O::BrOnCast { relative_depth, .. }
-            | O::BrOnCastFail { relative_depth, .. } => self.branch(*relative_depth, self.now),
+            | O::BrOnCastFail { relative_depth, .. } => self.branch(*relative_depth, self.now, self.paid),
             O::BrTable { targets } => {
                 for target in targets.targets().chain([Ok(targets.default())]).flatten() {
-                    self.branch(target, self.now);
+                    self.branch(target, self.now, self.paid);
                 }
             }
             _ => {}
@@ -207,17 +333,49 @@ impl Flow {
         );
     }
 
-    fn branch(&mut self, label: u32, cost: u32) {
+    fn branch(&mut self, label: u32, cost: u32, paid: bool) {
         let Some(at) = self.frames.len().checked_sub(1 + label as usize) else { return };
+        let early = self.first.at.is_none();
         let frame = &mut self.frames[at];
         match frame.head {
-            None => frame.join = frame.join.max(Some(cost)),
-            Some(edit) => {
-                let turn = cost.saturating_sub(frame.start).max(1);
-                if let What::Head(most) = &mut self.edits[edit].what {
-                    *most = turn.max(*most);
-                }
+            None => {
+                frame.join = frame.join.max(Some(cost));
+                frame.all_paid &= paid;
+                frame.left |= early;
             }
+            Some(number) => {
+                let turn = cost.saturating_sub(frame.start).max(1);
+                let l = &mut self.loops[number as usize];
+                l.turn = turn.max(l.turn);
+                l.unpaid |= !paid;
+            }
+        }
+    }
+
+    /// The innermost loop stays in one piece.
+    fn whole(&mut self) {
+        if let Some((number, _)) = self.around.last() {
+            self.loops[*number as usize].split = false;
+        }
+    }
+
+    /// Notes branches out of the innermost loop, which have more labels to cross if it is split.
+    fn leave_loops(&mut self, op: &Operator, begin: usize, end: usize) {
+        use Operator as O;
+        let Some(&(_, frame)) = self.around.last() else { return };
+        let own = (self.frames.len() - 1 - frame) as u32;
+        match op {
+            O::Br { relative_depth } | O::BrIf { relative_depth } if *relative_depth > own => {
+                let what = What::Branch { depth: *relative_depth };
+                self.edits.push(Edit { begin: begin + 1, end, what });
+            }
+            O::BrTable { .. } => {
+                self.edits.push(Edit { begin: begin + 1, end, what: What::Table { depth: own + 1 } });
+            }
+            O::BrOnNull { .. } | O::BrOnNonNull { .. } | O::BrOnCast { .. } | O::BrOnCastFail { .. } => self.whole(),
+            O::TryTable { .. } | O::Call { .. } => self.whole(),
+            _ if super::graph::is_indirect(op) => self.whole(),
+            _ => {}
         }
     }
 
@@ -237,6 +395,9 @@ impl Flow {
                 _ => return,
             },
         };
+        if matches!(what, What::Move(_) | What::Long) {
+            self.whole();
+        }
         self.edits.push(Edit { begin, end, what });
     }
 }

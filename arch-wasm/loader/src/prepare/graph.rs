@@ -1,13 +1,13 @@
 //! Which functions have to ask for themselves, found out from who calls whom.
 //!
 //! Between two checks must lie a bounded amount of work, whatever the program. A function that
-//! neither loops nor calls does so much as its body says, and its caller takes it into account. Three
-//! kinds pay when they are entered, and cost their callers nothing:
+//! does not call does so much as its body says, and what its loops may do before they ask for the first time, and its caller
+//! takes that into account. Three kinds pay for each call themselves, and cost their callers nothing:
 //!
 //! * those on which every cycle of calls comes by: the targets of back edges in a depth-first walk.
 //!   An indirect call may reach every function that a reference was made to; it is one node of the
 //!   walk, and a back edge to it is paid by the caller;
-//! * those with a loop, as the count of a loop begins anew in each call;
+//! * those with a loop and a call, as the count of a loop begins anew in each call of its function;
 //! * those that would cost more than [`LIMIT`]: a tree of calls can be huge without any cycle.
 
 use wasmparser::{ElementItems, Operator, OperatorsReader, OperatorsReaderAllocations, Result};
@@ -17,7 +17,12 @@ use super::cost::cost;
 use super::module::Module;
 
 /// What a call may cost without the function asking for it.
-pub const LIMIT: u32 = 1024;
+const LIMIT: u32 = LEAF_TURNS + 1024;
+
+/// What the loops of a function count for themselves before they go off the fuel: where it calls
+/// nobody and its callers pay for it, and where it pays.
+pub const LEAF_TURNS: u32 = 1 << 11;
+pub const TURNS: u32 = 1 << 15;
 
 /// What a call of each function costs its caller.
 pub struct Costs {
@@ -49,12 +54,23 @@ impl Costs {
             }
     }
 
+    /// Whether it pays for each of its calls.
     pub fn pays(&self, body: usize) -> bool {
         self.bodies[body] == 0
     }
+
+    /// Whether whoever is called pays.
+    pub fn is_paid(&self, op: &Operator) -> bool {
+        match op {
+            Operator::Call { function_index } => {
+                *function_index >= self.imported && self.function(*function_index) == 0
+            }
+            _ => false,
+        }
+    }
 }
 
-fn is_indirect(op: &Operator) -> bool {
+pub fn is_indirect(op: &Operator) -> bool {
     use Operator as O;
     matches!(op, O::CallIndirect { .. } | O::ReturnCallIndirect { .. } | O::CallRef { .. } | O::ReturnCallRef { .. })
 }
@@ -65,6 +81,8 @@ struct Body {
     own: u32,
     indirect_calls: u32,
     loops: bool,
+    /// It makes system calls.
+    imports: bool,
     /// A reference is made to it.
     taken: bool,
     /// Its calls of other bodies, in `Graph::calls`.
@@ -112,7 +130,10 @@ impl Graph {
             Operator::Call { function_index } | Operator::ReturnCall { function_index } => {
                 match function_index.checked_sub(imported) {
                     Some(body) => self.calls.push(body),
-                    None => seen.own = seen.own.saturating_add(IMPORTED),
+                    None => {
+                        seen.imports = true;
+                        seen.own = seen.own.saturating_add(IMPORTED);
+                    }
                 }
             }
             Operator::RefFunc { function_index } => self.take(*function_index, imported),
@@ -214,13 +235,14 @@ impl Graph {
                 costs.indirect = self.taken.iter().map(|&taken| costs.bodies[taken as usize]).max().unwrap_or(0);
                 continue;
             };
-            if body.loops || pays[node as usize] {
+            let (begin, end) = body.calls;
+            if pays[node as usize] || body.loops && (end > begin || body.indirect_calls > 0 || body.imports) {
                 continue;
             }
-            let (begin, end) = body.calls;
             let called = self.calls[begin as usize..end as usize].iter();
             let sum = called.fold(body.own, |sum, &callee| sum.saturating_add(costs.bodies[callee as usize]));
             let sum = sum.saturating_add(costs.indirect.saturating_mul(body.indirect_calls));
+            let sum = sum.saturating_add(if body.loops { LEAF_TURNS } else { 0 });
             // At least 1, as 0 says that it pays.
             costs.bodies[node as usize] = if sum > LIMIT { 0 } else { sum.max(1) };
         }

@@ -21,15 +21,6 @@ use crate::js;
 /// The name in `caches`: the number changes when what is kept changes its meaning.
 const NAME: &str = "vkernel-1";
 
-/// Something that the event loop has to finish.
-pub struct Work(Rc<Cell<u32>>);
-
-impl Drop for Work {
-    fn drop(&mut self) {
-        self.0.set(self.0.get() - 1);
-    }
-}
-
 /// `Clone` gives another name of the same one.
 #[derive(Clone)]
 pub struct Cache {
@@ -38,8 +29,6 @@ pub struct Cache {
     listener: Rc<dyn Listener>,
     /// It was said that the cache is full.
     told: Rc<Cell<bool>>,
-    /// Work that the event loop has to finish.
-    unfinished: Rc<Cell<u32>>,
 }
 
 impl Cache {
@@ -49,22 +38,11 @@ impl Cache {
             Some(caches) => caches.unchecked_into::<CacheStorage>().open(NAME).await.ok(),
             None => None,
         };
-        Cache { inner, base: base.into(), listener, told: Rc::default(), unfinished: Rc::default() }
+        Cache { inner, base: base.into(), listener, told: Rc::default() }
     }
 
     pub fn works(&self) -> bool {
         self.inner.is_some()
-    }
-
-    /// Whether something is unfinished that needs this worker's event loop.
-    pub fn busy(&self) -> bool {
-        self.unfinished.get() != 0
-    }
-
-    /// Counts as unfinished until the answer is dropped.
-    pub fn work(&self) -> Work {
-        self.unfinished.set(self.unfinished.get() + 1);
-        Work(self.unfinished.clone())
     }
 
     fn url(&self, key: &str) -> String {
@@ -90,9 +68,8 @@ impl Cache {
         let Some(inner) = self.inner.clone() else { return };
         let headers = js::object(&[("Content-Type", &kind.into())]);
         let Ok(response) = Response::new(body, &js::object(&[("headers", &headers)])) else { return };
-        let (cache, url, work) = (self.clone(), self.url(key), self.work());
+        let (cache, url) = (self.clone(), self.url(key));
         spawn_local(async move {
-            let _work = work;
             if let Err(e) = inner.put(&url, &response).await
                 && js::get(&e, "name").as_string().as_deref() == Some("QuotaExceededError")
                 && !cache.told.replace(true)

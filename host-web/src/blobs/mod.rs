@@ -77,24 +77,9 @@ struct Inner {
 }
 
 impl Store {
-    /// Whether something is being kept for the next visit. That needs this worker's event loop: one
-    /// that blocks in `Atomics.wait` meanwhile holds it up.
-    pub fn busy(&self) -> bool {
-        self.0.cache.busy()
-    }
-
-    /// The manifest, for what it says of the kernel.
-    pub fn manifest(&self) -> &JsValue {
-        &self.0.manifest
-    }
-
     /// The kernel's blob 1.
     pub fn index(&self) -> &[u8] {
         self.0.table.index()
-    }
-
-    pub fn len(&self, blob: u32) -> Option<u32> {
-        Some(self.0.table.slot(blob)?.length)
     }
 
     /// The blob with the prepared form of a program.

@@ -44,7 +44,6 @@ impl Store {
 
     /// Drops what no boot will ask for again: packs of other images, and old programs. For after boot.
     pub async fn sweep(&self) {
-        let _work = self.0.cache.work();
         let current = self.programs();
         let keys = self.0.cache.keys().await;
         let mut programs = keys.iter().filter(|key| key.starts_with(&current)).count();

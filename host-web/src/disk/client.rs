@@ -1,6 +1,7 @@
 //! A CPU's end: sends requests to the storage worker and hands answers to those who wait.
 //!
-//! Answers come as messages, so somebody who waits for one must let the event loop run.
+//! Answers come as messages, so somebody who waits for one must let the event loop run. A storage
+//! worker that fails takes the vkernel with it, so nobody waits for ever.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -25,8 +26,6 @@ struct Inner {
     units: Vec<(f64, u32)>,
     last_id: Cell<u32>,
     waiting: RefCell<Vec<(u32, js::Resolve)>>,
-    /// The storage worker is gone.
-    lost: Cell<bool>,
 }
 
 impl Disk {
@@ -41,8 +40,8 @@ impl Disk {
         let number = |n: JsValue| n.as_f64().unwrap_or(0.0);
         let units = sizes.iter().zip(flags.iter()).map(|(size, flags)| (number(size), number(flags) as u32)).collect();
         let notice = text(&hello.get(1));
-        let (last_id, waiting, lost) = (Cell::new(0), RefCell::default(), Cell::new(false));
-        let disk = Disk(Rc::new(Inner { port, notice, units, last_id, waiting, lost }));
+        let (last_id, waiting) = (Cell::new(0), RefCell::default());
+        let disk = Disk(Rc::new(Inner { port, notice, units, last_id, waiting }));
         let of = disk.clone();
         let came = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| of.answered(&event.data()));
         disk.0.port.set_onmessage(Some(came.into_js_value().unchecked_ref()));
@@ -75,12 +74,6 @@ impl Disk {
         self.ask(op::FLUSH, unit, 0, &JsValue::UNDEFINED, None).await.map(drop)
     }
 
-    /// Flushes all disks and lets other tabs have them: for a vkernel that ends before its page does.
-    pub async fn close(&self) {
-        // The worker may be gone: then so is its hold of them.
-        let _ = self.ask(op::CLOSE, 0, 0, &JsValue::UNDEFINED, None).await;
-    }
-
     /// `disk_ctl`. A truncation is on its way when this returns; should it fail the next flush says so.
     pub fn ctl(&self, unit: u32, cmd: u32, arg: u64) -> Result<u64, Errno> {
         let &(size, flags) = self.0.units.get(unit as usize).ok_or(Errno::ENXIO)?;
@@ -93,14 +86,6 @@ impl Disk {
                 Ok(0)
             }
             _ => Err(Errno::ENOTTY),
-        }
-    }
-
-    /// The storage worker has failed: whoever waits gets EIO, and so does whoever comes.
-    pub fn lost(&self) {
-        self.0.lost.set(true);
-        for (_, resolve) in self.0.waiting.take() {
-            resolve.number(-(Errno::EIO as i32));
         }
     }
 
@@ -133,9 +118,6 @@ impl Disk {
         what: &JsValue,
         transfer: Option<&Uint8Array>,
     ) -> Result<(), Errno> {
-        if self.0.lost.get() {
-            return Err(Errno::EIO);
-        }
         let message = Array::of5(&id.into(), &op.into(), &unit.into(), &(offset as f64).into(), what);
         let posted = match transfer {
             Some(bytes) => self.0.port.post_message_with_transferable(&message, &Array::of1(&bytes.buffer())),

@@ -8,7 +8,6 @@
 //!
 //! A lock is never stolen. A tab that is killed loses lock and handles with its process.
 
-use std::cell::Cell;
 use std::rc::Rc;
 
 use js_sys::{Array, Promise};
@@ -40,26 +39,14 @@ pub struct Disks {
     pub units: Vec<Unit>,
     /// What the user should know of it.
     pub notice: String,
-    /// Settles the promise that holds the lock.
-    release: Option<js::Resolve>,
-    closed: Cell<bool>,
 }
 
 impl Disks {
     fn new(units: Vec<Unit>, notice: &str) -> Disks {
-        Disks { units, notice: notice.into(), release: None, closed: Cell::new(false) }
+        Disks { units, notice: notice.into() }
     }
     fn none(notice: &str) -> Disks {
         Disks::new(Vec::new(), notice)
-    }
-
-    /// Flushes, and lets other tabs have them.
-    pub fn close(&self) {
-        self.closed.set(true);
-        self.units.iter().for_each(Unit::close);
-        if let Some(release) = &self.release {
-            release.number(0);
-        }
     }
 }
 
@@ -80,15 +67,10 @@ pub async fn open() -> Disks {
             Disks::new(blobs.into_iter().map(unit).collect(), ELSEWHERE)
         }
         Claim::Theirs(_) | Claim::Silent => Disks::none(SILENT),
-        Claim::Ours(release) => {
-            let locked = release.is_some();
-            let mut disks = match for_writing(&directory, locked).await {
-                Ok(units) => Disks::new(units, ""),
-                Err(e) => Disks::none(&["the files could not be opened (", &*js::message(&e), "): ", NOWHERE].concat()),
-            };
-            disks.release = release;
-            disks
-        }
+        Claim::Ours { locked } => match for_writing(&directory, locked).await {
+            Ok(units) => Disks::new(units, ""),
+            Err(e) => Disks::none(&["the files could not be opened (", &*js::message(&e), "): ", NOWHERE].concat()),
+        },
     }
 }
 
@@ -156,8 +138,8 @@ async fn room() -> f64 {
 }
 
 enum Claim {
-    /// And how to give it back, where there are locks.
-    Ours(Option<js::Resolve>),
+    /// Until this worker ends, where there are locks.
+    Ours { locked: bool },
     /// Another tab's; copies of its disks, if it could make them.
     Theirs(Vec<Blob>),
     /// Another tab's, which doesn't answer.
@@ -166,7 +148,7 @@ enum Claim {
 
 /// Asks for the lock and asks its holder, whichever answers first.
 async fn claim() -> Claim {
-    let Some(locks) = opfs::navigator("locks") else { return Claim::Ours(None) };
+    let Some(locks) = opfs::navigator("locks") else { return Claim::Ours { locked: false } };
     let (first, hold, give_up) = (js::with_resolvers(), js::with_resolvers(), AbortController::new());
     let held = hold.promise();
     let granted = first.resolve();
@@ -176,7 +158,7 @@ async fn claim() -> Claim {
     });
     let options = js::object(&[("signal", &give_up.signal())]);
     let Ok(request) = locks.unchecked_into::<LockManager>().request(NAME, &options, on_grant.unchecked_ref()) else {
-        return Claim::Ours(None);
+        return Claim::Ours { locked: false };
     };
     // It is rejected when we give up.
     spawn_local(async move { _ = request.await });
@@ -186,7 +168,7 @@ async fn claim() -> Claim {
     let came = first.promise().await.unwrap_or_default();
     drop(answer);
     if came.is_truthy() && came.as_bool().is_some() {
-        return Claim::Ours(Some(hold.resolve()));
+        return Claim::Ours { locked: true };
     }
     give_up.abort();
     // Granted meanwhile: nobody waits for it.
@@ -250,10 +232,6 @@ async fn answer(disks: Rc<Disks>, to: BroadcastChannel, number: JsValue) {
     let copies = Array::new();
     for unit in &disks.units {
         copies.push(&unit.copy_within(FLUSH_MS).await.map_or(JsValue::NULL, JsValue::from));
-    }
-    if disks.closed.get() {
-        // The lock is the answer.
-        return;
     }
     // Whoever asked gives up by itself.
     let _ = to.post(&js::object(&[("answer", &number), ("disks", &copies)]));

@@ -1,7 +1,7 @@
 //! Disks: two files of the origin's private file system (OPFS), each an array of bytes in which the
 //! kernel keeps a file system.
 //!
-//! One worker, the *storage worker*, opens them ([`disk_main`]) and serves the CPUs, each over a
+//! One worker, the *storage worker*, opens them (`server::disk_main`) and serves the CPUs, each over a
 //! port of its own ([`Disk`]). Requests and answers are arrays `[id, ...]`, see [`op`]; a unit's
 //! requests are served in the order in which they come.
 //!
@@ -21,7 +21,6 @@ mod server;
 mod unit;
 
 pub use client::Disk;
-pub use server::disk_main;
 
 use wasm_bindgen::prelude::*;
 
@@ -36,8 +35,6 @@ mod op {
     pub const WRITE: u32 = 1;
     pub const FLUSH: u32 = 2;
     pub const TRUNCATE: u32 = 3;
-    /// Lets go of all disks. They are flushed.
-    pub const CLOSE: u32 = 4;
 }
 
 /// Asks the browser not to throw our files away when room is short. For the main thread: some

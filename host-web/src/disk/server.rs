@@ -1,5 +1,5 @@
 //! The storage worker: opens the disks and serves them to the CPUs, from its first message until
-//! it is told to close, or is terminated.
+//! it is terminated.
 
 use std::rc::Rc;
 
@@ -49,10 +49,7 @@ fn request(disks: &Rc<Disks>, port: &MessagePort, message: &Array) {
         op::WRITE => Request::Write(offset, message.get(4).unchecked_into()),
         op::FLUSH => Request::Flush,
         op::TRUNCATE => Request::Truncate(offset),
-        _ => {
-            disks.close();
-            return answer(port, &id, Ok(None));
-        }
+        _ => return answer(port, &id, Err(Errno::EINVAL)),
     };
     let Some(unit) = disks.units.get(nr) else { return answer(port, &id, Err(Errno::ENXIO)) };
     if let Some(done) = unit.now(&request) {

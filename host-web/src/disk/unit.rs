@@ -153,7 +153,7 @@ impl Unit {
     /// Flushes, and lets other tabs have it.
     pub fn close(&self) {
         if let Kind::Handle(handle) = &self.kind {
-            // Who closes has nobody left to tell of an error.
+            // Nothing was written: the other file could not be opened.
             let _ = handle.flush();
             let _ = handle.close();
         }

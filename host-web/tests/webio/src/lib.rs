@@ -52,9 +52,6 @@ impl TestStore {
     pub fn index(&self) -> Vec<u8> {
         self.0.index().to_vec()
     }
-    pub fn size(&self, blob: u32) -> Option<u32> {
-        self.0.len(blob)
-    }
     pub fn prepared(&self, blob: u32) -> Option<u32> {
         self.0.prepared(blob)
     }
@@ -115,11 +112,5 @@ impl TestDisk {
     }
     pub fn ctl(&self, unit: u32, cmd: u32, arg: f64) -> Result<f64, JsValue> {
         self.0.ctl(unit, cmd, arg as u64).map(|v| v as f64).map_err(name)
-    }
-    pub async fn close(&self) {
-        self.0.close().await;
-    }
-    pub fn lost(&self) {
-        self.0.lost();
     }
 }

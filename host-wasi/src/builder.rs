@@ -18,8 +18,9 @@ use wasmtime::{Engine, ModuleExport};
 use crate::bootimage::BootImage;
 use crate::cache::{Cache, Precompiled, default_dir};
 use crate::clock::monotonic_ns;
-use crate::config::{BootOptions, HostDir, Program};
+use crate::config::{BootOptions, DiskMount, HostDir, Program};
 use crate::devices::{Devices, STREAMS, Stdio};
+use crate::disk::Disk;
 use crate::engine::{KernelImage, Modules, plain};
 use crate::external::{Event, External};
 use crate::hostfs::{Export, Server};
@@ -115,7 +116,8 @@ impl Host {
         let memory = KernelMemory::new(self.shared.modules.kernel_bytes)?;
         let devices = Devices::new([const { Stdio::Null }; STREAMS])?;
         let files = Server::new(Vec::new());
-        let machine = Machine::new(self.shared.clone(), memory, image.clone(), Vec::new(), devices, files, u64::MAX);
+        let machine =
+            Machine::new(self.shared.clone(), memory, image.clone(), Vec::new(), devices, files, Vec::new(), u64::MAX);
         let mut interrupts = Interrupts::new(&machine).map_err(plain)?;
         boot(&machine, &mut interrupts)?;
         let template = Template::take(&machine.memory, image.clone())?;
@@ -136,6 +138,7 @@ impl Host {
             image: BootImage::empty(),
             options: BootOptions::new(program),
             exports: Vec::new(),
+            disks: Vec::new(),
             total_memory: u64::MAX,
             timeout: None,
             streams: [Stdio::Inherit, Stdio::Inherit, Stdio::Inherit, Stdio::Inherit, Stdio::Inherit],
@@ -176,6 +179,7 @@ pub struct Builder {
     image: BootImage,
     options: BootOptions,
     exports: Vec<Export>,
+    disks: Vec<Disk>,
     total_memory: u64,
     timeout: Option<Duration>,
     streams: [Stdio; STREAMS],
@@ -188,8 +192,8 @@ impl Builder {
         self
     }
 
-    /// What the kernel is told at boot: arguments, environment, limits, ... Host directories are
-    /// added by [`Self::host_dir`], which keeps both lists in step.
+    /// What the kernel is told at boot: arguments, environment, limits, ... Host directories and disks are
+    /// added by [`Self::host_dir`] and [`Self::disk`], which keep both lists in step.
     pub fn options(mut self, change: impl FnOnce(&mut BootOptions)) -> Self {
         change(&mut self.options);
         self
@@ -199,6 +203,13 @@ impl Builder {
     pub fn host_dir(mut self, dir: cap_std::fs::Dir, guest: impl Into<Vec<u8>>, read_only: bool) -> Self {
         self.options.host_dirs.push(HostDir { guest: guest.into(), read_only });
         self.exports.push(Export { dir, read_only });
+        self
+    }
+
+    /// Mounts a disk at `guest`. One that was never used begins with what the image has there.
+    pub fn disk(mut self, disk: Disk, guest: impl Into<Vec<u8>>, read_only: bool) -> Self {
+        self.options.disks.push(DiskMount { guest: guest.into(), read_only });
+        self.disks.push(disk);
         self
     }
 
@@ -253,7 +264,7 @@ impl Builder {
         let devices = Devices::new(self.streams).context("can't use a standard stream")?;
         let files = Server::new(self.exports);
         let config = self.options.encode();
-        let machine = Machine::new(shared, memory, self.image, config, devices, files, self.total_memory);
+        let machine = Machine::new(shared, memory, self.image, config, devices, files, self.disks, self.total_memory);
         let mut interrupts = Interrupts::new(&machine).map_err(plain)?;
         if template.is_none() {
             boot(&machine, &mut interrupts)?;

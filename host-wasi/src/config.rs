@@ -26,6 +26,15 @@ pub struct HostDir {
     pub read_only: bool,
 }
 
+/// A disk as the guest sees it. Its unit is its place in the list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DiskMount {
+    /// Where it is mounted.
+    pub guest: Vec<u8>,
+    /// The guest may not change it.
+    pub read_only: bool,
+}
+
 /// All that a kernel can be told. `None` leaves a choice to the kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BootOptions {
@@ -35,7 +44,9 @@ pub struct BootOptions {
     /// `NAME=VALUE`, in this order.
     pub env: Vec<Vec<u8>>,
     pub workdir: Option<Vec<u8>>,
+    /// Host directories and disks are mounted from the outside in.
     pub host_dirs: Vec<HostDir>,
+    pub disks: Vec<DiskMount>,
     /// Limits of `abi::types::rlimit`: number and value.
     pub limits: Vec<(u32, u64)>,
     /// Bytes that the files of the root may take.
@@ -64,6 +75,7 @@ impl BootOptions {
             env: Vec::new(),
             workdir: None,
             host_dirs: Vec::new(),
+            disks: Vec::new(),
             limits: Vec::new(),
             tmpfs_size: None,
             max_procs: None,
@@ -92,15 +104,25 @@ impl BootOptions {
         if let Some(dir) = &self.workdir {
             record(&mut out, kind::WORKDIR, &[dir]);
         }
-        for (export, dir) in (0u32..).zip(&self.host_dirs) {
-            let flags = if dir.read_only { abi::types::mnt::RDONLY } else { 0 };
-            record(&mut out, kind::HOST_DIR, &[&export.to_le_bytes(), &flags.to_le_bytes(), &dir.guest]);
+        for (kind, nr, read_only, guest) in self.mounts() {
+            let flags = if read_only { abi::types::mnt::RDONLY } else { 0 };
+            record(&mut out, kind, &[&nr.to_le_bytes(), &flags.to_le_bytes(), guest]);
         }
         for (resource, value) in &self.limits {
             record(&mut out, kind::LIMIT, &[&resource.to_le_bytes(), &value.to_le_bytes()]);
         }
         self.encode_rest(&mut out);
         out
+    }
+
+    /// Kind of record, number, read-only, place. A mount hides what was mounted below it before: the
+    /// outer ones first.
+    fn mounts(&self) -> Vec<(u32, u32, bool, &[u8])> {
+        let dirs = (0..).zip(&self.host_dirs).map(|(nr, d)| (kind::HOST_DIR, nr, d.read_only, &d.guest[..]));
+        let disks = (0..).zip(&self.disks).map(|(nr, d)| (kind::DISK, nr, d.read_only, &d.guest[..]));
+        let mut all: Vec<_> = dirs.chain(disks).collect();
+        all.sort_by_key(|m| m.3.split(|&b| b == b'/').filter(|part| !part.is_empty()).count());
+        all
     }
 
     /// The records that are there once or not at all.
@@ -169,6 +191,10 @@ mod tests {
             HostDir { guest: b"/src".to_vec(), read_only: false },
             HostDir { guest: b"/data".to_vec(), read_only: true },
         ];
+        o.disks = vec![
+            DiskMount { guest: b"/data/home".to_vec(), read_only: true },
+            DiskMount { guest: b"/home".to_vec(), read_only: false },
+        ];
         o.limits = vec![(rlimit::AS, 1 << 33), (rlimit::NOFILE, 256)];
         o.tmpfs_size = Some(5 << 32);
         o.max_procs = Some(64);
@@ -191,6 +217,8 @@ mod tests {
                 Config::Workdir(b"/src"),
                 Config::HostDir(0, 0, b"/src"),
                 Config::HostDir(1, mnt::RDONLY, b"/data"),
+                Config::Disk(1, 0, b"/home"),
+                Config::Disk(0, mnt::RDONLY, b"/data/home"),
                 Config::Limit(rlimit::AS, 1 << 33),
                 Config::Limit(rlimit::NOFILE, 256),
                 Config::TmpfsSize(5 << 32),

@@ -14,6 +14,7 @@ use abi::types::clock as clk;
 use wasmtime::{Caller, Engine, Linker};
 
 use crate::clock;
+use crate::disk::Disk;
 use crate::images;
 use crate::lwp::{Cpu, Stop};
 use crate::machine::{Ending, Machine, Times};
@@ -168,10 +169,23 @@ fn devices(l: &mut Linker<Cpu>) -> wasmtime::Result<()> {
         // Inline: the files are local, and most requests are answered from the host's caches.
         m.memory.lend(ptr, cap, |buf| m.files.with(|f| f.rpc(buf, len as usize))).answer()
     })?;
-    let no_disk = -(Errno::ENXIO as i32);
-    l.func_wrap("host", "disk_rw", move |_: u32, _: u32, _: u64, _: u32, _: u32| -> i32 { no_disk })?;
-    l.func_wrap("host", "disk_flush", move |_: u32| -> i32 { no_disk })?;
-    l.func_wrap("host", "disk_ctl", move |_: u32, _: u32, _: u64| -> i64 { no_disk.into() })?;
+    l.func_wrap("host", "disk_rw", |c: C<'_>, unit: u32, write: u32, off: u64, ptr: u32, len: u32| -> i32 {
+        let m = machine(&c);
+        // Inline: the host's caches take writes and have most of what is read.
+        let transfer = |buf: &mut [u8]| {
+            let disk = m.disk(unit)?;
+            if write != 0 {
+                disk.write(off, buf)?
+            } else {
+                disk.read(off, buf)?
+            }
+            Ok(buf.len())
+        };
+        m.memory.lend(ptr, len, transfer).and_then(|done| done).answer()
+    })?;
+    l.func_wrap("host", "disk_ctl", |c: C<'_>, unit: u32, cmd: u32, arg: u64| -> i64 {
+        machine(&c).disk(unit).and_then(|d| d.control(cmd, arg)).map_or_else(|e| -(e as i64), |v| v as i64)
+    })?;
     l.func_wrap("host", "dev_rw", |c: C<'_>, unit: u32, write: u32, ptr: u32, len: u32| -> i32 {
         let m = machine(&c);
         let transfer =
@@ -191,6 +205,16 @@ fn devices(l: &mut Linker<Cpu>) -> wasmtime::Result<()> {
 
 /// What blocks, on a fiber.
 fn sleeping(l: &mut Linker<Cpu>) -> wasmtime::Result<()> {
+    l.func_wrap_async("host", "disk_flush", |c: C<'_>, (unit,): (u32,)| {
+        Box::new(async move {
+            let disk = match c.data().machine.disk(unit) {
+                Ok(disk) => disk.clone(),
+                Err(e) => return Err::<(), _>(e).answer(),
+            };
+            let flushed = tokio::task::spawn_blocking(move || disk.flush()).await;
+            flushed.unwrap_or(Err(Errno::EIO)).answer()
+        })
+    })?;
     l.func_wrap_async("host", "park", |c: C<'_>, (word, expected, deadline): (u32, u32, u64)| {
         Box::new(park(c, word, expected, deadline))
     })?;
@@ -254,6 +278,9 @@ async fn park(c: C<'_>, word: u32, expected: u32, deadline: u64) -> i32 {
 
 /// The same where nobody may sleep.
 fn wakeful(l: &mut Linker<Cpu>) -> wasmtime::Result<()> {
+    l.func_wrap("host", "disk_flush", |c: C<'_>, unit: u32| -> i32 {
+        machine(&c).disk(unit).and_then(Disk::flush).answer()
+    })?;
     l.func_wrap("host", "park", |c: C<'_>, _: u32, _: u32, _: u64| -> wasmtime::Result<i32> {
         Err(panicked(&c, "park in an interrupt".into()))
     })?;
@@ -287,6 +314,10 @@ fn blob_errno(e: &std::io::Error) -> Errno {
 }
 
 impl Machine {
+    fn disk(&self, unit: u32) -> Result<&Disk, Errno> {
+        self.disks.get(unit as usize).ok_or(Errno::ENXIO)
+    }
+
     fn blob_read(&self, blob: u32, off: u64, to: &mut [u8]) -> Result<usize, Errno> {
         if blob != BLOB_CONFIG {
             return self.boot_image.read(blob, off, to).map_err(|e| blob_errno(&e));

@@ -12,7 +12,7 @@
 //! ```
 //!
 //! Layers, from the bottom: `mapping`, `memory` (address spaces), `clock`, `ticker`, `sched`; then
-//! `machine` (all state of a vkernel) with `images`, `devices`, `hostfs` behind the `hypercalls`; then
+//! `machine` (all state of a vkernel) with `images`, `devices`, `disk`, `hostfs` behind the `hypercalls`; then
 //! `lwp` (the loop around user code), `vkernel` (the task that runs the lwps), `builder` (the API).
 
 pub mod bootimage;
@@ -21,6 +21,7 @@ mod cache;
 mod clock;
 pub mod config;
 mod devices;
+pub mod disk;
 mod engine;
 mod external;
 pub mod hostfs;

@@ -15,6 +15,7 @@ use crate::bootimage::BootImage;
 use crate::builder::HostShared;
 use crate::cache::COMPILING;
 use crate::devices::Devices;
+use crate::disk::Disk;
 use crate::external::External;
 use crate::hostfs;
 use crate::images::Images;
@@ -57,6 +58,8 @@ pub(crate) struct Machine {
     pub images: TaskCell<Images>,
     pub devices: TaskCell<Devices>,
     pub files: TaskCell<hostfs::Server>,
+    /// By unit.
+    pub disks: Vec<Disk>,
     /// Its turns to compile.
     pub compiling: Arc<Semaphore>,
     ending: TaskCell<Option<Ending>>,
@@ -76,6 +79,7 @@ pub(crate) struct Vmspace {
 }
 
 impl Machine {
+    #[allow(clippy::too_many_arguments)]
     pub fn new(
         host: Arc<HostShared>,
         memory: Arc<KernelMemory>,
@@ -83,6 +87,7 @@ impl Machine {
         config: Vec<u8>,
         devices: Devices,
         files: hostfs::Server,
+        disks: Vec<Disk>,
         total_memory: u64,
     ) -> Arc<Machine> {
         Arc::new(Machine {
@@ -96,6 +101,7 @@ impl Machine {
             images: TaskCell::new(Images::default()),
             devices: TaskCell::new(devices),
             files: TaskCell::new(files),
+            disks,
             compiling: Arc::new(Semaphore::new(COMPILING)),
             ending: TaskCell::new(None),
             total: Total::new(total_memory),

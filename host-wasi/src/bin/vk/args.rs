@@ -89,6 +89,13 @@ pub struct Options {
     #[arg(long, value_name = "HOST[::GUEST][:ro]", value_parser = share_parser(), help_heading = "Files and environment")]
     pub dir: Vec<Share>,
 
+    /// Mount a disk that is kept in a file of the host, and is made if it isn't there
+    ///
+    /// What the guest writes below GUEST stays for the next time. A new disk begins with what the image has
+    /// there. With `:ro` at the end it can't be changed. May be given more than once.
+    #[arg(long, value_name = "FILE::GUEST[:ro]", value_parser = disk_parser(), help_heading = "Files and environment")]
+    pub disk: Vec<Share>,
+
     /// Start in this directory of the guest
     ///
     /// Without it: the current directory if it is shared, else /.
@@ -106,6 +113,10 @@ pub struct Options {
     /// Memory that all processes together may have; files in memory may have as much again
     #[arg(long, value_name = "SIZE", value_parser = size, allow_negative_numbers = true, help_heading = "Limits")]
     pub total_memory: Option<u64>,
+
+    /// How large the file of each disk may become
+    #[arg(long, value_name = "SIZE", value_parser = size, allow_negative_numbers = true, help_heading = "Limits")]
+    pub disk_size: Option<u64>,
 
     /// Processes at a time
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), allow_negative_numbers = true,
@@ -169,6 +180,7 @@ macro_rules! bytes_parser {
     };
 }
 bytes_parser!(share_parser, parse_share, Share);
+bytes_parser!(disk_parser, parse_disk, Share);
 bytes_parser!(guest_path_parser, parse_guest_path, GuestPath);
 bytes_parser!(variable_parser, parse_variable, Variable);
 
@@ -190,6 +202,14 @@ fn parse_share(arg: OsString) -> Result<Share, String> {
         absolute(guest)?;
     }
     Ok(Share { host: OsString::from_vec(rest).into(), guest, read_only })
+}
+
+fn parse_disk(arg: OsString) -> Result<Share, String> {
+    let disk = parse_share(arg).map_err(|e| e.replace("directory", "file").replace("HOST", "FILE"))?;
+    if disk.guest.is_none() {
+        return Err("say where it is mounted: FILE::GUEST, such as home.disk::/home".into());
+    }
+    Ok(disk)
 }
 
 fn parse_guest_path(arg: OsString) -> Result<GuestPath, String> {
@@ -336,6 +356,18 @@ mod tests {
         assert!(share("data::d").unwrap_err().contains("must begin with `/`"));
         assert!(share("::/d").unwrap_err().contains("HOST::GUEST"));
         assert!(share(":ro").is_err() && share("").is_err());
+    }
+
+    #[test]
+    fn disks_have_a_place() {
+        let disk = |text: &str| parse_disk(text.into());
+        let want = Share { host: "h.disk".into(), guest: Some(b"/home".to_vec()), read_only: true };
+        assert_eq!(disk("h.disk::/home:ro"), Ok(want));
+        assert!(disk("h.disk").unwrap_err().contains("FILE::GUEST"));
+        assert!(disk("h.disk:ro").unwrap_err().contains("FILE::GUEST"));
+        assert!(disk("::/home").unwrap_err().contains("FILE::GUEST"));
+        assert!(disk("h.disk::home").unwrap_err().contains("must begin with `/`"));
+        assert_eq!(run(&["--disk-size", "2g", "ls"]).options.disk_size, Some(2 << 30));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 use crate::args::{Cli, Command, Options, Run, Share, Variable};
 use host_wasi::bootimage::{BootImage, ImageError};
 use host_wasi::config::{BootOptions, Program};
+use host_wasi::disk::Disk;
 use std::ffi::{OsStr, OsString};
 use std::io::{self, IsTerminal, Read};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -46,6 +47,7 @@ pub struct Plan {
     pub boot: BootOptions,
     /// In the order in which they are mounted.
     pub shares: Vec<Shared>,
+    pub disks: Vec<Disked>,
     /// The program's name, for messages.
     pub name: String,
     /// A program of the host: its blob and its size. It may have to be compiled first.
@@ -86,6 +88,7 @@ pub fn plan(cli: &Cli, here: &Here, base: impl FnOnce() -> Result<BootImage, Fai
     // The cheapest mistakes first.
     let program = run.map(host_program).transpose()?.flatten();
     let mut shares = shares(options, here)?;
+    let disks = disks(options, here, &shares)?;
     let mut image = match &options.image {
         Some(path) => BootImage::open(path).map_err(|e| bad_image(path, &e))?,
         None => base()?,
@@ -114,7 +117,7 @@ pub fn plan(cli: &Cli, here: &Here, base: impl FnOnce() -> Result<BootImage, Fai
     limits(options, &mut boot);
     boot.trace = options.trace.clone().or(options.trace_file.as_ref().map(|_| String::new()));
     boot.stats = options.stats;
-    Ok(Plan { image, boot, shares, name, host_program })
+    Ok(Plan { image, boot, shares, disks, name, host_program })
 }
 
 fn limits(options: &Options, boot: &mut BootOptions) {
@@ -199,6 +202,39 @@ fn shares(options: &Options, here: &Here) -> Result<Vec<Shared>, Failure> {
             return Err(Failure::new(USAGE, format!("--dir: two directories for {place}; give one another ::GUEST")));
         }
         out.push(shared);
+    }
+    Ok(out)
+}
+
+/// A disk, opened and locked.
+pub struct Disked {
+    pub disk: Disk,
+    pub guest: Vec<u8>,
+    pub read_only: bool,
+}
+
+/// What the file of a disk may grow to unless it is said.
+const DISK_SIZE: u64 = 16 << 30;
+
+fn disks(options: &Options, here: &Here, shares: &[Shared]) -> Result<Vec<Disked>, Failure> {
+    let mut out: Vec<Disked> = Vec::new();
+    for wanted in &options.disk {
+        let wrong = |why: &str| Failure::new(USAGE, format!("--disk {}: {why}", wanted.host.display()));
+        let guest = tidy(wanted.guest.as_deref().unwrap_or_default());
+        let place = String::from_utf8_lossy(&guest).into_owned();
+        if guest == b"/" {
+            return Err(wrong("a disk can't be the root; mount it at a directory, such as /home"));
+        }
+        if out.iter().any(|d| d.guest == guest) || shares.iter().any(|s| s.guest == guest) {
+            return Err(wrong(&format!("something else is to stand at {place}")));
+        }
+        let size = options.disk_size.unwrap_or(DISK_SIZE);
+        let disk = Disk::open(&here.cwd.join(&wanted.host), wanted.read_only, size).map_err(|e| match e.kind() {
+            io::ErrorKind::WouldBlock => wrong("another vk uses it"),
+            io::ErrorKind::NotFound if wanted.read_only => wrong("no such file"),
+            _ => wrong(&plain(&e)),
+        })?;
+        out.push(Disked { disk, guest, read_only: wanted.read_only });
     }
     Ok(out)
 }

@@ -78,10 +78,13 @@ fn host(artifacts: &'static Artifacts) -> Result<Host, Failure> {
 }
 
 fn builder(host: &Host, options: &Options, plan: Plan) -> Builder {
-    let Plan { image, boot, shares, .. } = plan;
+    let Plan { image, boot, shares, disks, .. } = plan;
     let mut builder = host.vkernel(boot.program.clone()).image(image).options(|o| *o = boot);
     for share in shares {
         builder = builder.host_dir(share.dir, share.guest, share.read_only);
+    }
+    for disk in disks {
+        builder = builder.disk(disk.disk, disk.guest, disk.read_only);
     }
     if let Some(bytes) = options.total_memory {
         builder = builder.total_memory(bytes);

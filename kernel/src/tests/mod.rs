@@ -20,7 +20,7 @@ mod tty_sessions;
 use core::ops::Range;
 
 /// Runs a test under each of these seeds; `FAKE_TIMES=n` takes so many times as many.
-fn seeds(range: Range<u64>, test: impl Fn(u64)) {
+pub fn seeds(range: Range<u64>, test: impl Fn(u64)) {
     let number = |name: &str| std::env::var(name).ok().and_then(|s| s.parse::<u64>().ok());
     let times = number("FAKE_TIMES").unwrap_or(1);
     match number("FAKE_SEED") {

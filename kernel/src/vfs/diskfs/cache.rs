@@ -31,6 +31,27 @@ pub struct Chunk {
     dirty: u16,
     /// Used since somebody last looked for what can go.
     hot: bool,
+    /// What the pool counts of it as being unable to go.
+    pinned: usize,
+}
+
+impl Chunk {
+    /// After `dirty` or the vector changed.
+    fn pin(&mut self, fs: &Diskfs) {
+        let now = if self.dirty == 0 { 0 } else { self.buf.capacity() };
+        if now > self.pinned {
+            fs.pool.pin(now - self.pinned);
+        } else if now < self.pinned {
+            fs.pool.unpin(self.pinned - now);
+        }
+        self.pinned = now;
+    }
+    /// It goes, with all that is counted of it but its dirty blocks: their number.
+    fn forget(&mut self, fs: &Diskfs) -> u64 {
+        fs.pool.shrank(self.buf.capacity());
+        fs.pool.unpin(core::mem::take(&mut self.pinned));
+        core::mem::take(&mut self.dirty).count_ones() as u64
+    }
 }
 
 #[derive(Default)]
@@ -154,8 +175,8 @@ impl Content {
     }
 
     /// Gives the asker what lies before `size`. False when it isn't done, and memory must be made free
-    /// first.
-    pub fn read(&mut self, uio: &mut Uio<'_>, size: u64, fs: &Diskfs) -> SysResult<bool> {
+    /// first; with `force`, once not before one more chunk was brought in.
+    pub fn read(&mut self, uio: &mut Uio<'_>, size: u64, force: &mut bool, fs: &Diskfs) -> SysResult<bool> {
         let sequential = uio.offset == self.next_read;
         while uio.resid > 0 && uio.offset < size {
             let (nr, at) = split(uio.offset);
@@ -176,7 +197,7 @@ impl Content {
             } else if valid == 0 && self.map.next(nr * BLOCKS).is_none_or(|b| b >= (nr + 1) * BLOCKS) {
                 // Nothing but a hole: not worth a chunk.
                 uio.copy_out(&ZEROS[..n.min(BLOCK)])?;
-            } else if fs.pool.full() {
+            } else if fs.pool.full() && !core::mem::take(force) {
                 return Ok(false);
             } else {
                 // Who reads on gets the rest of the chunk along.
@@ -254,6 +275,7 @@ impl Content {
         if let Some(chunk) = self.chunk_mut(nr) {
             chunk.valid |= wrote;
             chunk.dirty |= wrote;
+            chunk.pin(fs);
         }
         copied
     }
@@ -303,9 +325,8 @@ impl Content {
             gone.extend(self.first.take().map(|c| (0, c)));
         }
         let mut dirty = 0;
-        for chunk in gone.values() {
-            dirty += chunk.dirty.count_ones() as u64;
-            fs.pool.shrank(chunk.buf.capacity());
+        for chunk in gone.values_mut() {
+            dirty += chunk.forget(fs);
         }
         if at != 0
             && let Some(chunk) = self.chunk_mut(nr)
@@ -317,6 +338,7 @@ impl Content {
             chunk.buf.truncate(at);
             chunk.buf.shrink_to(at.next_power_of_two().max(MIN_CAP));
             fs.pool.shrank(had - chunk.buf.capacity());
+            chunk.pin(fs);
         }
         fs.pool.unreserve(dirty);
         self.dirty -= dirty;
@@ -341,6 +363,7 @@ impl Content {
         }
         if let Some(chunk) = self.chunk_mut(nr) {
             chunk.dirty |= bit;
+            chunk.pin(fs);
         }
         self.dirty += 1;
         Ok(())
@@ -390,7 +413,10 @@ impl Content {
     /// What was dirty is with the disk now.
     pub fn cleaned(&mut self, fs: &Diskfs) {
         if self.dirty > 0 {
-            self.chunks_mut().for_each(|(_, c)| c.dirty = 0);
+            for (_, chunk) in self.chunks_mut().filter(|(_, c)| c.dirty != 0) {
+                chunk.dirty = 0;
+                chunk.pin(fs);
+            }
             fs.pool.unreserve(core::mem::take(&mut self.dirty));
         }
     }
@@ -430,9 +456,9 @@ impl Content {
 
     /// It ends: memory and room for it are given back, but not its blocks on the disk.
     pub fn forget(&mut self, fs: &Diskfs) {
-        let bytes = self.chunks_mut().map(|(_, c)| c.buf.capacity()).sum();
-        fs.pool.shrank(bytes);
-        fs.pool.unreserve(core::mem::take(&mut self.dirty));
+        let dirty = self.chunks_mut().map(|(_, c)| c.forget(fs)).sum();
+        fs.pool.unreserve(dirty);
+        self.dirty = 0;
         (self.first, self.rest) = (None, BTreeMap::new());
     }
 

@@ -250,6 +250,9 @@ pub enum Record<'a> {
 pub trait Sink {
     /// ENOMEM, or an error of the disk.
     fn put(&mut self, bytes: &[u8]) -> SysResult<()>;
+    /// For tests: the next file has so many blocks.
+    #[cfg(test)]
+    fn blocks(&mut self, _n: u64) {}
 }
 
 impl Sink for alloc::vec::Vec<u8> {

@@ -360,16 +360,19 @@ impl Vnode for Node {
 
     fn read(&self, uio: &mut Uio<'_>, _flags: u32) -> SysResult<()> {
         let (lp, file) = (uio.lwp(), self.file()?);
-        let mut short = false;
+        let (mut short, mut force) = (false, false);
         self.accessed();
         loop {
             let mut data = file.data.lock(lp);
-            let done = data.read(uio, file.size.load(Relaxed), &self.fs);
+            let done = data.read(uio, file.size.load(Relaxed), &mut force, &self.fs);
             self.used(&mut data);
             drop(data);
             match done {
                 Ok(true) => return Ok(()),
-                Ok(false) => self.fs.pool.shrink(lp, false),
+                Ok(false) => {
+                    self.fs.pool.shrink(lp, false);
+                    force = self.fs.pool.full();
+                }
                 // The kernel's memory is short: all that can go goes, once.
                 Err(Errno::ENOMEM) if !short => {
                     short = true;

@@ -19,6 +19,8 @@ pub struct Pool {
     /// Blocks that wait to be written, each with a claim to a block of the disk.
     dirty: AtomicU64,
     dirty_max: u64,
+    /// Bytes of chunks that can't go, as they have such blocks.
+    pinned: AtomicUsize,
     /// Files that have chunks; those that were dropped are still in it.
     files: SpinLock<VecDeque<Weak<Node>>>,
 }
@@ -32,6 +34,7 @@ impl Pool {
             max,
             dirty: AtomicU64::new(0),
             dirty_max: (max / 4 / BLOCK) as u64,
+            pinned: AtomicUsize::new(0),
             files: SpinLock::new(&locks::TREE_NODE, VecDeque::new()),
         }
     }
@@ -60,7 +63,13 @@ impl Pool {
     }
     #[inline]
     pub fn too_dirty(&self) -> bool {
-        self.dirty() > self.dirty_max
+        self.dirty() > self.dirty_max || self.pinned.load(Relaxed) > self.max / 2
+    }
+    pub fn pin(&self, bytes: usize) {
+        self.pinned.fetch_add(bytes, Relaxed);
+    }
+    pub fn unpin(&self, bytes: usize) {
+        self.pinned.fetch_sub(bytes, Relaxed);
     }
     /// `Diskfs::reserve` has found that there is room.
     pub fn reserve(&self, blocks: u64) {

@@ -157,6 +157,25 @@ impl Diskfs {
     }
 }
 
+#[cfg(test)]
+impl Diskfs {
+    /// Blocks that files with names have.
+    pub(super) fn mapped(&self, lp: &Lwp) -> SysResult<u64> {
+        struct Count(u64);
+        impl Sink for Count {
+            fn put(&mut self, _: &[u8]) -> SysResult<()> {
+                Ok(())
+            }
+            fn blocks(&mut self, n: u64) {
+                self.0 += n;
+            }
+        }
+        let mut count = Count(0);
+        self.walk(lp, &mut count, (0, 0))?;
+        Ok(count.0)
+    }
+}
+
 /// A superblock's fate is unknown after any error.
 fn worse(_: Errno) -> Errno {
     Errno::EIO
@@ -193,6 +212,8 @@ fn tell(lp: &Lwp, to: &mut dyn Sink, dir: &Node, name: &[u8], node: &Node, linke
         Body::Dir(_) => return Ok(()),
         Body::File(file) => {
             let data = file.data.lock(lp);
+            #[cfg(test)]
+            to.blocks(data.map.blocks());
             if data.map.blocks() > 0 {
                 say_range(to, ino, &data, 0, u64::MAX)?;
             }

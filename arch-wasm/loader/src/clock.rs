@@ -62,9 +62,21 @@ fn body() -> Function {
     code.global_get(LAST).i64_gt_s().if_(BlockType::Empty).local_get(ns).global_set(LAST).end();
     code.global_get(LAST).return_().end();
     code.local_get(id).i32_const(clock::REALTIME as i32).i32_eq().if_(BlockType::Empty);
-    // Two products: the sum in nanoseconds has more digits than an f64.
-    code.global_get(ORIGIN).f64_const(NS_PER_MS.into()).f64_mul().i64_trunc_sat_f64_s();
+    // In three parts: the sum in nanoseconds has more digits than an f64.
+    code.global_get(ORIGIN).i64_trunc_sat_f64_s().i64_const(NS_PER_MS as i64).i64_mul();
+    code.global_get(ORIGIN).global_get(ORIGIN).f64_floor().f64_sub();
+    code.f64_const(NS_PER_MS.into()).f64_mul().i64_trunc_sat_f64_s().i64_add();
     code.call(NOW).f64_const(NS_PER_MS.into()).f64_mul().i64_trunc_sat_f64_s().i64_add().return_().end();
     code.local_get(lwp).call(CPU).i64_trunc_sat_f64_s().end();
     function
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn it_is_valid() {
+        let types = wasmparser::Validator::new().validate_all(&super::clock_module()).unwrap();
+        let names: Vec<_> = types.as_ref().core_exports().unwrap().map(|(name, _)| name.to_string()).collect();
+        assert_eq!(names, ["clock", "shift"]);
+    }
 }

@@ -9,6 +9,7 @@
 //! | accept it for a machine that cannot interrupt it | [`prepare`], [`described`] | once an image |
 //! | answer a program's imports | [`stub_module`], [`web_stub_module`] | one module for all programs, one instance an lwp |
 //! | let the kernel reach user memory | [`uaccess_module`] | one module, one instance an lwp and exec |
+//! | the same without multi-memory | [`user_hand_module`], [`kernel_hand_module`] | the same |
 //! | tell the time in a browser | [`clock_module`] | one module, one instance a CPU |
 //! | fit `kernel.wasm` to a host with one CPU | [`uniprocessor`] | once a build of the host |
 //! | make sure that it is a kernel | [`check_kernel`] | once a build of the host |
@@ -22,6 +23,7 @@ mod atomics;
 mod clock;
 #[cfg(test)]
 mod eval;
+mod hands;
 mod kernel;
 mod moves;
 mod prepare;
@@ -34,10 +36,11 @@ mod uaccess;
 mod webstub;
 
 pub use clock::clock_module;
+pub use hands::{kernel_hand_module, user_hand_module};
 pub use kernel::{check_kernel, uniprocessor};
 pub use prepare::{SECTION, described, prepare};
 pub use program::{Import, Memory, Program, check, check_declarations};
 pub use refusal::Refusal;
 pub use stub::{export_name, stub_module};
 pub use uaccess::uaccess_module;
-pub use webstub::web_stub_module;
+pub use webstub::{web_stub_module, web_stub_module_at};

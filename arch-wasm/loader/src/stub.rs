@@ -75,14 +75,6 @@ impl Parts {
         self.known_types.len() as u32 - 1
     }
 
-    /// A type with so many results of 16 bytes.
-    pub fn many_results(&mut self, count: usize) -> u32 {
-        self.types.ty().function([], vec![ValType::V128; count]);
-        // In its place among the known ones, where nobody will look for it.
-        self.known_types.push((vec![ValType::V128; count], None));
-        self.known_types.len() as u32 - 1
-    }
-
     /// `k.trap` and `k.lwp`, function and global number 0.
     pub fn imports(&mut self) -> ImportSection {
         let mut trap = TRAP_HEAD.to_vec();

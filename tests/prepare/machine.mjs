@@ -1,0 +1,86 @@
+// The browser's stub and clock, and how long a prepared program can go on without asking.
+//
+//   node machine.mjs PREPARE      PREPARE: target/.../examples/prepare
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+const [prepare] = process.argv.slice(2);
+const directory = mkdtempSync(join(tmpdir(), "prepare-"));
+process.on("exit", () => rmSync(directory, { recursive: true }));
+const made = (option) => {
+  const out = join(directory, "out.wasm");
+  execFileSync(prepare, [option, out]);
+  return new WebAssembly.Module(readFileSync(out));
+};
+
+function stub(trap, preempt) {
+  const bell = new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
+  const words = new Int32Array(bell.buffer);
+  const { exports } = new WebAssembly.Instance(made("--stub"), { k: { trap, lwp: 7 }, vk: { bell, preempt: () => preempt(words) } });
+  return { exports, words };
+}
+
+// A call is in the kernel while it is, and an action leaves user code.
+{
+  const seen = [];
+  let answer = 42n;
+  const s = stub((...args) => (seen.push([s.exports.state.value, ...args]), answer), () => 0);
+  assert.equal(s.exports["vkernel:getpid"](), 42);
+  assert.deepEqual(seen[0].slice(0, 2), [1, 7]);
+  assert.equal(s.exports.state.value, 0);
+  answer = -(2n ** 63n);
+  assert.throws(() => s.exports["vkernel:getpid"](), /unreachable/);
+  assert.equal(s.exports.state.value, 2);
+}
+
+// The host is asked when the bell rings, when the budget is used up, and not otherwise.
+{
+  let asked = 0;
+  let answer = 0;
+  const s = stub(() => 0n, (words) => (asked++, (words[0] = 0), (words[1] = 3), answer));
+  s.words[1] = 3;
+  for (let i = 0; i < 3; i++) s.exports.check();
+  assert.deepEqual([asked, s.words[1]], [0, 0]);
+  s.exports.check();
+  assert.deepEqual([asked, s.words[1]], [1, 3]);
+  s.words[0] = 1;
+  s.exports.check();
+  assert.deepEqual([asked, s.words[0], s.exports.state.value], [2, 0, 0]);
+  answer = 1;
+  s.words[0] = 1;
+  assert.throws(() => s.exports.check(), /unreachable/);
+  assert.equal(s.exports.state.value, 3);
+}
+
+// Whoever comes to the end of the stack does so in the stub, not in the kernel.
+{
+  let deepest = 0;
+  const s = stub(() => {
+    const depth = (n) => (n ? 1 + depth(n - 1) : 0);
+    deepest = Math.max(deepest, depth(5));
+    return 0n;
+  }, () => 0);
+  const recurse = () => (s.exports["vkernel:getpid"](), 1 + recurse());
+  for (let i = 0; i < 20; i++) {
+    assert.throws(recurse, RangeError);
+    assert.equal(s.exports.state.value, 0);
+  }
+}
+
+// Nanoseconds, all that a double has; never back.
+{
+  let now = 1234.5678;
+  const origin = 1_700_000_000_000.125;
+  const { clock, shift } = new WebAssembly.Instance(made("--clock"), { host: { now: () => now, origin, cpu: (lwp) => lwp * 10 } }).exports;
+  assert.equal(clock(1, 0), 1_234_567_800n);
+  assert.equal(clock(0, 0), 1_700_000_000_000_125_000n + 1_234_567_800n);
+  assert.equal(clock(3, 21), 210n);
+  now = 1234.5;
+  assert.equal(clock(1, 0), 1_234_567_800n);
+  shift.value = 1000;
+  assert.equal(clock(1, 0), 2_234_500_000n);
+}
+console.log("stub and clock: ok");

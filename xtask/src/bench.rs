@@ -1,10 +1,16 @@
-//! `bench`: builds the measured programs for every host, then runs `vk-bench`.
+//! `bench`: builds the measured programs for every host, then runs `vk-bench`. `bench --web` is in
+//! `bench_web`.
 
-use crate::build;
 use crate::process::{self, Outcome, cargo, read, root, target, write_if_changed};
+use crate::{bench_web, build};
 use std::path::Path;
 
 pub fn run(args: &[String]) -> Outcome {
+    if let Some((first, rest)) = args.split_first()
+        && first == "--web"
+    {
+        return bench_web::run(rest);
+    }
     build::everything()?;
     let tools = target().join("bench");
     programs(&tools)?;
@@ -30,6 +36,12 @@ fn programs(tools: &Path) -> Outcome {
     for name in ["microbench", "microbench-nop"] {
         keep(&out.join(name), &tools.join(name))?;
     }
+    guests(tools)
+}
+
+/// Those for WASI.
+pub fn guests(tools: &Path) -> Outcome {
+    let package = ["build", "--profile", "wasm", "-p", "microbench"];
     let out = target().join(build::USER_TARGET).join("wasm");
     let mut wasi = cargo(&package);
     wasi.args(["--target", build::USER_TARGET]);

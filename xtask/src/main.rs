@@ -4,6 +4,7 @@
 //! built lands in `target`; `target/artifacts` holds what the `vk` command carries inside.
 
 mod bench;
+mod bench_web;
 mod build;
 mod check;
 mod golden;
@@ -29,6 +30,8 @@ usage: cargo xtask VERB
                     --packages none|NAME,..., --build-only
   test [--all]      every test; --all: those that take minutes, too
   bench [ARG...]    measure against native Linux and wasmtime; arguments go to vk-bench
+  bench --web [--browser chromium|firefox] [--isolated|--plain] [--quick] [--rounds N] [--json FILE] [MEASURE...]
+                    measure in browsers
   usertests [NAME]  the tests that run inside of the system
   build             the kernel, the userland, the image and vk
   image             the kernel, the userland and the image: target/artifacts

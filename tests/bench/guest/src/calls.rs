@@ -48,8 +48,26 @@ pub fn run(b: &Bench, files: &Files) {
     b.time("rw.pread1_file", |n| (0..n).try_for_each(|_| os::pread_whole(fd, &mut byte)));
     b.time("rw.pwrite1_file", |n| (0..n).try_for_each(|_| os::pwrite_whole(fd, &byte)));
     b.time("rw.pread4k_file", |n| (0..n).try_for_each(|_| os::pread_whole(fd, &mut page)));
+    stream(b, fd);
     b.time("rw.lseek", |n| (0..n).try_for_each(|_| os::rewind(fd)));
     b.time("rw.poll10", |n| os::poll10(fd, n));
+}
+
+/// The calls that every program makes, `read` and `write`, over a file of 64 KiB from its begin to its end.
+fn stream(b: &Bench, fd: Fd) {
+    const CALLS: u64 = 1024;
+    let mut piece = [b'x'; 64];
+    let mut pass = |n: u64, call: &mut dyn FnMut(&mut [u8]) -> io::Result<()>| {
+        for at in 0..n {
+            if at % CALLS == 0 {
+                os::rewind(fd)?;
+            }
+            call(&mut piece)?;
+        }
+        Ok(())
+    };
+    b.time("rw.write64_file", |n| pass(n, &mut |piece| os::write_whole(fd, piece)));
+    b.time("rw.read64_file", |n| pass(n, &mut |piece| os::read_whole(fd, piece)));
 }
 
 fn devices(b: &Bench) {

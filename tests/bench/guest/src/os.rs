@@ -156,3 +156,12 @@ pub fn poll10(fd: Fd, n: u64) -> io::Result<()> {
     }
     Ok(())
 }
+
+/// Whether there is something to read.
+#[cfg(any(not(target_family = "wasm"), feature = "vkernel"))]
+pub fn readable(fd: Fd) -> io::Result<bool> {
+    let mut one = libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
+    // SAFETY: one entry, ours to be written.
+    check!(unsafe { libc::poll(&mut one, 1, 0) })?;
+    Ok(one.revents != 0)
+}

@@ -1,6 +1,6 @@
 //! What takes a second process, or a call that WASI lacks.
 
-use crate::harness::Bench;
+use crate::harness::{Bench, timed};
 use crate::os::{self, Fd};
 use crate::sys;
 use std::hint::black_box;
@@ -22,11 +22,32 @@ pub fn child(role: &str) -> ExitCode {
             while os::write_whole(1, &block).is_ok() {}
             ExitCode::SUCCESS
         }
+        "sleep" => {
+            _ = os::read_whole(0, &mut [0]);
+            ExitCode::SUCCESS
+        }
+        "burn" => {
+            println!("burning");
+            burn(u64::MAX)
+        }
+        "work" => burn(WORK),
         _ => {
             eprintln!("microbench: no such role: {role}");
             ExitCode::from(2)
         }
     }
+}
+
+/// Turns of [`burn`] that take some 100 ms.
+const WORK: u64 = 100_000_000;
+
+/// Computes, and asks nobody for anything.
+fn burn(turns: u64) -> ExitCode {
+    let mut x = black_box(1u64);
+    for i in 0..turns {
+        x = x.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(i);
+    }
+    ExitCode::from((black_box(x) == 0) as u8)
 }
 
 pub fn run(b: &Bench) {
@@ -40,6 +61,8 @@ pub fn run(b: &Bench) {
         ("rw.dup_close", dup_close as fn(&Bench) -> io::Result<()>),
         ("pipe.self_rt", self_round_trip),
         ("pipe.pingpong_proc", ping_pong),
+        ("pipe.pingpong_near", |b| ping_pong_where(b, "pipe.pingpong_near", false)),
+        ("pipe.pingpong_far", |b| ping_pong_where(b, "pipe.pingpong_far", true)),
         ("pipe.bw_64k", bandwidth),
     ] {
         if b.wants(name)
@@ -54,6 +77,9 @@ pub fn run(b: &Bench) {
             status => Err(io::Error::other(format!("{} ended with status {status:#x}", b.nop))),
         })
     });
+    b.once("proc.hundred", || hundred(b));
+    b.once("proc.two_at_once", || two(b, true));
+    b.once("proc.two_in_turn", || two(b, false));
 }
 
 fn dup_close(b: &Bench) -> io::Result<()> {
@@ -77,16 +103,103 @@ fn round_trips(n: u64, to: Fd, from: Fd) -> io::Result<()> {
     (0..n).try_for_each(|_| os::write_whole(to, &byte).and_then(|()| os::read_whole(from, &mut byte)))
 }
 
+/// A child that sends back what it is sent.
+struct Echo {
+    pid: i32,
+    to: Fd,
+    from: Fd,
+}
+
+impl Echo {
+    fn start(b: &Bench) -> io::Result<Echo> {
+        let there = sys::pipe()?;
+        let back = sys::pipe()?;
+        let pid = sys::spawn(&b.me, &["--echo"], &[(there.0, 0), (back.1, 1)])?;
+        os::close(there.0);
+        os::close(back.1);
+        Ok(Echo { pid, to: there.1, from: back.0 })
+    }
+
+    fn end(self) -> io::Result<()> {
+        os::close(self.to);
+        os::close(self.from);
+        sys::wait(self.pid).map(drop)
+    }
+
+    /// Whether it answers while this process computes: it has a CPU of its own.
+    fn is_far(&self) -> io::Result<bool> {
+        const ENOUGH_NS: u64 = 3_000_000;
+        let mut far = 0;
+        for _ in 0..15 {
+            os::write_whole(self.to, &[1])?;
+            let begin = os::now_ns();
+            while os::now_ns() - begin < ENOUGH_NS {}
+            far += os::readable(self.from)? as u32;
+            os::read_whole(self.from, &mut [0])?;
+        }
+        Ok(far >= 9)
+    }
+}
+
 fn ping_pong(b: &Bench) -> io::Result<()> {
-    let there = sys::pipe()?;
-    let back = sys::pipe()?;
-    let child = sys::spawn(&b.me, &["--echo"], &[(there.0, 0), (back.1, 1)])?;
-    os::close(there.0);
-    os::close(back.1);
-    b.time("pipe.pingpong_proc", |n| round_trips(n, there.1, back.0));
-    os::close(there.1);
-    os::close(back.0);
-    sys::wait(child).map(drop)
+    let echo = Echo::start(b)?;
+    b.time("pipe.pingpong_proc", |n| round_trips(n, echo.to, echo.from));
+    echo.end()
+}
+
+/// With a child that is on this process's CPU, or is not. Which one a child gets is the system's affair: a few are tried.
+fn ping_pong_where(b: &Bench, name: &str, far: bool) -> io::Result<()> {
+    const TRIES: usize = 6;
+    let mut echoes = Vec::new();
+    for _ in 0..TRIES {
+        let echo = Echo::start(b)?;
+        let found = echo.is_far()? == far;
+        echoes.push(echo);
+        if found {
+            break;
+        }
+    }
+    if let Some(echo) = echoes.last()
+        && echo.is_far()? == far
+    {
+        b.time(name, |n| round_trips(n, echo.to, echo.from));
+    } else {
+        println!("{name}\tERR\tno child was {}", if far { "on another CPU" } else { "on this CPU" });
+    }
+    echoes.into_iter().try_for_each(Echo::end)
+}
+
+/// A hundred processes that are there at the same time, from the first spawn to the last.
+fn hundred(b: &Bench) -> io::Result<f64> {
+    let (r, w) = sys::pipe()?;
+    let mut children = Vec::new();
+    let ns = timed(|| {
+        (0..100).try_for_each(|_| {
+            children.push(sys::spawn(&b.me, &["--sleep"], &[(r, 0)])?);
+            Ok(())
+        })
+    });
+    os::close(r);
+    // They read the end of it, and end.
+    os::close(w);
+    children.into_iter().try_for_each(|pid| sys::wait(pid).map(drop))?;
+    ns
+}
+
+/// Two that compute: both at once, or the second after the first.
+fn two(b: &Bench, at_once: bool) -> io::Result<f64> {
+    let start = || sys::spawn(&b.me, &["--work"], &[]);
+    timed(|| {
+        let first = start()?;
+        if !at_once {
+            sys::wait(first)?;
+        }
+        let second = start()?;
+        if at_once {
+            sys::wait(first)?;
+        }
+        sys::wait(second).map(drop)
+    })
 }
 
 fn bandwidth(b: &Bench) -> io::Result<()> {

@@ -1,0 +1,109 @@
+/**
+ * What the machine takes in a browser: `cargo xtask bench --web` builds everything and runs this.
+ *
+ *     node bench.mjs [--browser chromium|firefox] [--isolated|--plain] [--quick] [--rounds N] [--json FILE] [MEASURE...]
+ *
+ * Prints a table; `--json` writes the records besides. A measure is a file of `measures/`: it adds records to the run,
+ * each with a value, perhaps a peer of the same run, and perhaps a goal. Everything is the median over rounds (5
+ * unless told otherwise). Measures that can't be taken are said; only a goal that is missed is no error.
+ */
+import { readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { start } from "../lib/browser.mjs";
+import { boot } from "../lib/machine.mjs";
+import { serve } from "../lib/server.mjs";
+import { parse, tools } from "./lib/guest.mjs";
+import { judge, median, summary, table } from "./lib/table.mjs";
+import { calls } from "./measures/calls.mjs";
+
+const here = fileURLToPath(new URL(".", import.meta.url));
+const MEASURES = { calls };
+
+const { values: options, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    browser: { type: "string" },
+    isolated: { type: "boolean", default: false },
+    plain: { type: "boolean", default: false },
+    quick: { type: "boolean", default: false },
+    rounds: { type: "string", default: "5" },
+    json: { type: "string" },
+  },
+});
+const engines = options.browser ? [options.browser] : ["chromium", "firefox"];
+const pages = options.isolated ? [true] : options.plain ? [false] : [true, false];
+const wanted = positionals.length ? positionals : Object.keys(MEASURES);
+for (const name of wanted) if (!MEASURES[name]) throw new Error(`${name}: no such measure; there are ${Object.keys(MEASURES).join(", ")}`);
+
+/** Puts what the benchmark's own pages need under `/-/bench/`. */
+function mount(server) {
+  const dirs = { "": "page", "shim/": "node_modules/@bjorn3/browser_wasi_shim/dist" };
+  for (const [at, dir] of Object.entries(dirs)) {
+    for (const file of readdirSync(join(here, dir))) server.mount(`/-/bench/${at}${file}`, join(here, dir, file));
+  }
+  server.mount("/-/bench/microbench-wasi.wasm", join(tools, "microbench-wasi.wasm"));
+}
+
+/** One kind of page in one browser. */
+class Context {
+  constructor(engine, isolated, browser, server, records) {
+    Object.assign(this, { engine, isolated, browser, server, records, quick: options.quick, rounds: Number(options.rounds) });
+    // Pages that are not isolated get a coarser clock.
+    this.coarseClock = !isolated || engine === "firefox";
+  }
+  /** A page without anything but the bare mechanisms. */
+  async open() {
+    const page = await this.browser.open(this.server.url("/bare.html"));
+    await page.evaluate(() => import("/-/bench/bare.js").then(() => 0));
+    return page;
+  }
+  boot(page, how) {
+    return boot(page, how);
+  }
+  /** A bare mechanism: nanoseconds, the median of samples. */
+  async bare(page, name, samples, ms) {
+    return median(await page.evaluate(([w, n, t]) => bare[w](n, t), [name, samples, ms]));
+  }
+  async shim(page, samples, ms) {
+    const names = { clock: "sys.clock_gettime", write: "rw.write64_file", read: "rw.read64_file" };
+    const args = ["-r", String(samples), "-t", String(ms), ...Object.values(names)];
+    const found = parse(await page.evaluate((a) => bare.shim(a), args));
+    return Object.fromEntries(Object.entries(names).map(([as, name]) => [as, found.get(name)?.value]));
+  }
+  add(record) {
+    const full = { engine: this.engine, page: this.isolated ? "isolated" : "plain", ...record };
+    judge(full);
+    this.records.push(full);
+  }
+}
+
+async function measure(engine, isolated, records) {
+  const server = await serve({ isolated });
+  mount(server);
+  const browser = await start(engine);
+  try {
+    for (const name of wanted) {
+      const ctx = new Context(engine, isolated, browser, server, records);
+      ctx.page = await ctx.open();
+      process.stderr.write(`${engine}, ${isolated ? "isolated" : "plain"}: ${name}\n`);
+      try {
+        await MEASURES[name](ctx);
+      } catch (e) {
+        ctx.add({ name, error: String(e.stack ?? e) });
+      }
+      await ctx.page.close();
+    }
+  } finally {
+    await browser.close();
+    await server.close();
+  }
+}
+
+const records = [];
+for (const engine of engines) for (const isolated of pages) await measure(engine, isolated, records);
+console.log(table(records));
+console.log(`\n${summary(records)}`);
+if (options.json) writeFileSync(options.json, `${JSON.stringify(records, undefined, 1)}\n`);
+process.exit(records.some((r) => r.error) ? 1 : 0);

@@ -19,7 +19,10 @@ const made = (option) => {
 function stub(trap, preempt) {
   const bell = new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
   const words = new Int32Array(bell.buffer);
-  const { exports } = new WebAssembly.Instance(made("--stub"), { k: { trap, lwp: 7 }, vk: { bell, preempt: () => preempt(words) } });
+  const { exports } = new WebAssembly.Instance(made("--stub"), {
+    k: { trap, lwp: new WebAssembly.Global({ value: "i32", mutable: true }, 7) },
+    vk: { bell, preempt: () => preempt(words) },
+  });
   return { exports, words };
 }
 
@@ -84,3 +87,36 @@ function stub(trap, preempt) {
   assert.equal(clock(1, 0), 2_234_500_000n);
 }
 console.log("stub and clock: ok");
+
+// CPU time between two checks, in programs made to stretch it.
+if (process.threadCpuUsage) {
+  const MOST_MS = 50;
+  const MEAN_MS = 5;
+  const out = join(directory, "adversary.wasm");
+  execFileSync(prepare, [new URL("adversary.wat", import.meta.url).pathname, out]);
+  const module = new WebAssembly.Module(readFileSync(out));
+  const cpu = () => {
+    const { user, system } = process.threadCpuUsage();
+    return (user + system) / 1000;
+  };
+  for (const { name, kind } of WebAssembly.Module.exports(module)) {
+    if (kind !== "function" || name === "_start") continue;
+    let [checks, longest, last] = [0, 0, cpu()];
+    const begin = last;
+    // Through the stub: what it does to leave, no program can catch.
+    const s = stub(() => 0n, () => {
+      const now = cpu();
+      // Not what the engine compiles meanwhile, at the start.
+      if (checks++ > 10) longest = Math.max(longest, now - last);
+      last = cpu();
+      return Number(now > begin + 500);
+    });
+    s.words[1] = 0;
+    const { exports } = new WebAssembly.Instance(module, { vk: { check: s.exports.check } });
+    exports._start();
+    assert.throws(() => exports[name](), /unreachable/, name);
+    assert.equal(s.exports.state.value, 3, name);
+    console.log(name.padEnd(12), `${checks} checks, every ${(500 / checks).toFixed(3)} ms, at most ${longest.toFixed(1)} ms`);
+    assert.ok(longest < MOST_MS && 500 / checks < MEAN_MS, name);
+  }
+}

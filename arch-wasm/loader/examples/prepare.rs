@@ -1,4 +1,4 @@
-//! `prepare FILE [OUT]`: prepares a program as a browser's host does, for measurements and tests in
+//! `prepare FILE [OUT]`: prepares a program (wasm or its text) as a browser's host does, for measurements and tests in
 //! other engines. `prepare --stub OUT` and `prepare --clock OUT` write those modules.
 
 use std::time::Instant;
@@ -20,6 +20,7 @@ fn main() {
 
 fn prepare(file: &str) -> Vec<u8> {
     let bytes = fs::read(file).unwrap_or_else(|error| fail(&format!("{file}: {error}")));
+    let bytes = wat::parse_bytes(&bytes).unwrap_or_else(|error| fail(&format!("{file}: {error}")));
     let begin = Instant::now();
     let out = loader::prepare(&bytes).unwrap_or_else(|refusal| fail(&format!("{file}: {refusal}")));
     println!("{file}: {} bytes, {} prepared, {:?}", bytes.len(), out.len(), begin.elapsed());

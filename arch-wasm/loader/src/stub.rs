@@ -34,7 +34,7 @@ pub fn export_name(module: &str, name: &str) -> String {
 /// The module. The same bytes every time.
 pub fn stub_module() -> Vec<u8> {
     let mut parts = Parts::default();
-    let imports = parts.imports();
+    let imports = parts.imports(false);
     parts.calls(TRAP + 1, |_, code| _ = code, |code| _ = code.unreachable());
     let mut module = Module::new();
     module
@@ -76,13 +76,13 @@ impl Parts {
     }
 
     /// `k.trap` and `k.lwp`, function and global number 0.
-    pub fn imports(&mut self) -> ImportSection {
+    pub fn imports(&mut self, lwp_changes: bool) -> ImportSection {
         let mut trap = TRAP_HEAD.to_vec();
         trap.resize(TRAP_HEAD.len() + REGISTERS, ValType::I64);
         let trap = self.type_of(trap, Some(ValType::I64));
         let mut imports = ImportSection::new();
         imports.import("k", "trap", EntityType::Function(trap));
-        let lwp = GlobalType { val_type: ValType::I32, mutable: false, shared: false };
+        let lwp = GlobalType { val_type: ValType::I32, mutable: lwp_changes, shared: false };
         imports.import("k", "lwp", lwp);
         imports
     }

@@ -1,8 +1,8 @@
 //! The stub in a browser: what stands between a prepared program and the kernel, and between it and
 //! the host that would like to have the CPU back.
 //!
-//! As the `stub`, one module for all programs. An instance of an lwp imports, besides `k.trap` and
-//! `k.lwp`, the CPU's bell page `vk.bell` and the host's `vk.preempt: () -> i32`, which may suspend.
+//! As the `stub`, one module for all programs. An instance imports, besides `k.trap` and `k.lwp` (which
+//! changes: an instance serves one lwp after another), the CPU's bell page `vk.bell` and the host's `vk.preempt: () -> i32`, which may suspend.
 //! It exports the calls, `check` (what a prepared program imports as `vk.check`) and `state`: the host cannot tell
 //! one trap from another, so it looks there why user code was left ([`state`]).
 //!
@@ -54,7 +54,7 @@ pub fn web_stub_module() -> Vec<u8> {
 /// The module with its two words this far into the bell page, for a machine in which many share one.
 pub fn web_stub_module_at(bell: u32) -> Vec<u8> {
     let mut parts = Parts::default();
-    let mut imports = parts.imports();
+    let mut imports = parts.imports(true);
     let page = MemoryType { minimum: 1, maximum: Some(1), memory64: false, shared: true, page_size_log2: None };
     imports.import("vk", "bell", page);
     let preempt = parts.type_of(vec![], Some(ValType::I32));

@@ -14,7 +14,8 @@ async function instance(url, stub, budget) {
     return 0;
   };
   words[BUDGET / 4] = budget;
-  const machine = new WebAssembly.Instance(stub, { k: { trap: () => 0n, lwp: 1 }, vk: { bell, preempt } });
+  const lwp = new WebAssembly.Global({ value: "i32", mutable: true }, 1);
+  const machine = new WebAssembly.Instance(stub, { k: { trap: () => 0n, lwp }, vk: { bell, preempt } });
   const imports = {};
   for (const { module: from, name } of WebAssembly.Module.imports(module)) {
     imports[from] ??= {};

@@ -353,6 +353,7 @@ impl Kind {
     fn of(l: &Loop) -> Kind {
         match l.turn {
             0 => Kind::Never,
+            _ if l.pays => Kind::Dear,
             DEAR.. => Kind::Dear,
             _ if l.split => Kind::Split,
             _ => Kind::Whole,

@@ -54,6 +54,8 @@ pub struct Loop {
     pub turn: u32,
     /// There is a turn in which nobody pays.
     unpaid: bool,
+    /// Its turns go off the fuel at once, and with them the call of the function.
+    pub pays: bool,
     /// It has no loop and no call in it, and no branch out of it that is hard to rewrite, so that what there is to do
     /// now and then can be done outside of it.
     pub split: bool,
@@ -153,17 +155,33 @@ impl Flow {
             }
         }
         if costs.pays(index) {
-            let loops = self.loops.iter().any(|l| l.turn > 0);
-            let units = self.most.max(CALL) + if loops { LOOPS } else { 0 };
-            let at = match self.first {
-                First { at: Some((at, true)), spoilt: false, .. } => at,
-                _ => 0,
-            };
-            self.edits[at].what = What::Pay(units);
+            self.pay();
         }
         self.pays = costs.pays(index);
         self.allocations = ops.into_allocations();
         Ok(())
+    }
+
+    /// Chooses the place where the function pays for its call.
+    fn pay(&mut self) {
+        let at = match self.first {
+            First { at: Some((at, true)), spoilt: false, .. } => at,
+            _ => 0,
+        };
+        let counted: Vec<usize> = (0..self.loops.len()).filter(|&l| self.loops[l].turn > 0).collect();
+        // One loop that everything is in, with calls: its head pays for both. That is what recursion becomes where
+        // a compiler makes a loop of the last call.
+        if let [only] = counted[..]
+            && at > 0
+            && !self.loops[only].split
+            && matches!(self.edits.get(at + 1), Some(Edit { what: What::Before(l), .. }) if *l as usize == only)
+        {
+            self.loops[only].pays = true;
+            self.loops[only].turn = self.loops[only].turn.max(self.most).max(CALL);
+            return;
+        }
+        let units = self.most.max(CALL) + if counted.is_empty() { 0 } else { LOOPS };
+        self.edits[at].what = What::Pay(units);
     }
 
     fn reset(&mut self, begin: usize) {
@@ -210,11 +228,7 @@ impl Flow {
 
     /// Looks for the first call or loop.
     fn first(&mut self, op: &Operator, begin: usize) {
-        let event = matches!(op, Operator::Loop { .. } | Operator::Call { .. } | Operator::ReturnCall { .. })
-            || matches!(op, Operator::MemoryCopy { .. } | Operator::MemoryFill { .. })
-            || super::graph::is_indirect(op)
-            || is_long(op);
-        if !event {
+        if !super::graph::is_event(op) {
             return;
         }
         if self.first.at.is_some() {
@@ -235,7 +249,14 @@ impl Flow {
                 self.around.push((number, self.frames.len()));
                 // Parameters would have to come along.
                 let split = !matches!(blockty, BlockType::FuncType(_));
-                self.loops.push(Loop { turn: 0, unpaid: false, split, ty: (begin + 1, end), body: (end, end) });
+                self.loops.push(Loop {
+                    turn: 0,
+                    unpaid: false,
+                    pays: false,
+                    split,
+                    ty: (begin + 1, end),
+                    body: (end, end),
+                });
                 self.open(Some(number));
                 self.paid = false;
                 self.edits.push(Edit { begin, end, what: What::Before(number) });

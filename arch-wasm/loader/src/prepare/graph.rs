@@ -13,7 +13,7 @@
 use wasmparser::{ElementItems, Operator, OperatorsReader, OperatorsReaderAllocations, Result};
 
 use super::copy::function_in;
-use super::cost::cost;
+use super::cost::{cost, is_long};
 use super::module::Module;
 
 /// What a call may cost without the function asking for it.
@@ -28,6 +28,8 @@ pub const TURNS: u32 = 1 << 15;
 pub struct Costs {
     /// By body; 0 for those that pay for themselves.
     bodies: Vec<u32>,
+    /// Those that come to their first call or loop whatever happens, and so cannot return before they have paid.
+    direct: Vec<bool>,
     imported: u32,
     indirect: u32,
 }
@@ -59,14 +61,11 @@ impl Costs {
         self.bodies[body] == 0
     }
 
-    /// Whether whoever is called pays.
+    /// Whether whoever is called pays, for sure.
     pub fn is_paid(&self, op: &Operator) -> bool {
-        match op {
-            Operator::Call { function_index } => {
-                *function_index >= self.imported && self.function(*function_index) == 0
-            }
-            _ => false,
-        }
+        let &Operator::Call { function_index } = op else { return false };
+        let body = function_index.checked_sub(self.imported).map(|body| body as usize);
+        body.is_some_and(|body| self.pays(body) && self.direct[body])
     }
 }
 
@@ -75,12 +74,42 @@ pub fn is_indirect(op: &Operator) -> bool {
     matches!(op, O::CallIndirect { .. } | O::ReturnCallIndirect { .. } | O::CallRef { .. } | O::ReturnCallRef { .. })
 }
 
+/// What has to be paid for: a call, a loop, or what takes long.
+pub fn is_event(op: &Operator) -> bool {
+    use Operator as O;
+    matches!(op, O::Loop { .. } | O::Call { .. } | O::ReturnCall { .. } | O::MemoryCopy { .. } | O::MemoryFill { .. })
+        || is_indirect(op)
+        || is_long(op)
+}
+
+fn is_branch(op: &Operator) -> bool {
+    use Operator as O;
+    matches!(
+        op,
+        O::If { .. }
+            | O::Br { .. }
+            | O::BrIf { .. }
+            | O::BrTable { .. }
+            | O::BrOnNull { .. }
+            | O::BrOnNonNull { .. }
+            | O::BrOnCast { .. }
+            | O::BrOnCastFail { .. }
+            | O::Return
+            | O::Throw { .. }
+            | O::ThrowRef
+            | O::Unreachable
+    )
+}
+
 /// What is known of a body from reading it once.
 #[derive(Clone, Copy, Default)]
 struct Body {
     own: u32,
     indirect_calls: u32,
     loops: bool,
+    /// There was a branch, and there was a call or loop without a branch before it.
+    branches: bool,
+    direct: bool,
     /// It makes system calls.
     imports: bool,
     /// A reference is made to it.
@@ -125,6 +154,8 @@ impl Graph {
 
     fn see(&mut self, op: &Operator, seen: &mut Body, imported: u32) {
         seen.own = seen.own.saturating_add(cost(op));
+        seen.direct |= !seen.branches && is_event(op);
+        seen.branches |= is_branch(op);
         match op {
             Operator::Loop { .. } => seen.loops = true,
             Operator::Call { function_index } | Operator::ReturnCall { function_index } => {
@@ -229,7 +260,8 @@ impl Graph {
 
     /// Adds up, callees first.
     fn sum(&self, pays: &[bool], order: &[u32], imported: u32) -> Costs {
-        let mut costs = Costs { bodies: vec![0; self.bodies.len()], imported, indirect: 0 };
+        let direct = self.bodies.iter().map(|body| body.direct).collect();
+        let mut costs = Costs { bodies: vec![0; self.bodies.len()], direct, imported, indirect: 0 };
         for &node in order {
             let Some(body) = self.bodies.get(node as usize) else {
                 costs.indirect = self.taken.iter().map(|&taken| costs.bodies[taken as usize]).max().unwrap_or(0);

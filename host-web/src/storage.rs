@@ -1,10 +1,11 @@
 //! What comes from outside and stays: the image's blobs, compiled programs, disks.
 
+use std::cell::OnceCell;
 use std::rc::Rc;
 
 use abi::Errno;
 use abi::types::diskctl;
-use js_sys::Uint8Array;
+use js_sys::{Reflect, Uint8Array, WebAssembly};
 use wasm_bindgen::prelude::*;
 
 use crate::blobs::Store;
@@ -12,6 +13,8 @@ use crate::cpu::Cpu;
 use crate::disk::Disk;
 use crate::hypercalls::answer;
 use crate::images;
+use crate::js;
+use crate::kernel::instantiate;
 
 /// Blobs that are made here.
 const CONFIG: u32 = abi::image::BLOB_CONFIG;
@@ -23,11 +26,19 @@ pub struct Storage {
     config: Uint8Array,
     index: Uint8Array,
     disk: Option<Disk>,
+    /// Compiled when it was first needed.
+    preparer: OnceCell<JsValue>,
 }
 
 impl Storage {
     pub fn new(store: Store, config: &[u8], disk: Option<Disk>) -> Storage {
-        Storage { index: Uint8Array::from(store.index()), config: Uint8Array::from(config), store, disk }
+        Storage {
+            index: Uint8Array::from(store.index()),
+            config: Uint8Array::from(config),
+            store,
+            disk,
+            preparer: OnceCell::new(),
+        }
     }
 
     /// A blob that is at hand.
@@ -62,13 +73,26 @@ impl Storage {
         {
             return Ok(module);
         }
-        let prepared = loader::prepare(&bytes.to_vec()).map_err(|refusal| refusal.to_string())?;
-        let prepared = Uint8Array::from(prepared.as_slice());
+        let prepared = self.prepare(&bytes).await?;
         let module = images::compile(&prepared).await?;
         if let Some(key) = &key {
             self.store.keep_program(key, &prepared);
         }
         Ok(module)
+    }
+
+    /// What prepares is a module of its own: a page that only runs the image's programs never fetches it.
+    async fn prepare(&self, program: &Uint8Array) -> Result<Uint8Array, String> {
+        let module = match self.preparer.get() {
+            Some(module) => module,
+            None => {
+                let blob = self.store.preparer().ok_or("this page has nothing that prepares programs")?;
+                let bytes = self.store.bytes(blob).await.map_err(|e| e.text)?;
+                let module = images::compile(&bytes).await?;
+                self.preparer.get_or_init(|| module)
+            }
+        };
+        prepared_by(module, program).map_err(|e| js::message(&e))?
     }
 
     /// Disks that are there, and whether each may be written to.
@@ -113,4 +137,25 @@ impl Storage {
         let store = self.store.clone();
         wasm_bindgen_futures::spawn_local(async move { store.sweep().await });
     }
+}
+
+/// Runs an instance of `host-web/prepare` on a program: the prepared form, or why it was refused.
+fn prepared_by(module: &JsValue, program: &Uint8Array) -> Result<Result<Uint8Array, String>, JsValue> {
+    // Thrown away with its memory: what a compiler's size took is not kept.
+    let exports = instantiate(module, &js::object(&[]))?;
+    let call = |name: &str, args: &[u32]| -> Result<u32, JsValue> {
+        let args = args.iter().map(|&n| JsValue::from(n)).collect();
+        let answer = Reflect::apply(&js::function(&exports, name)?, &JsValue::UNDEFINED, &args)?;
+        // An i32, whatever it means.
+        Ok(answer.as_f64().unwrap_or_default() as i32 as u32)
+    };
+    let view = |at, length| {
+        let memory: WebAssembly::Memory = js::get(&exports, "memory").unchecked_into();
+        Uint8Array::new_with_byte_offset_and_length(&memory.buffer(), at, length)
+    };
+    let length = program.length();
+    view(call("room", &[length])?, length).set(program, 0);
+    let made = call("prepare", &[])? == 1;
+    let answer = view(call("at", &[])?, call("len", &[])?);
+    Ok(if made { Ok(answer.slice(0, answer.length())) } else { Err(String::from_utf8_lossy(&answer.to_vec()).into()) })
 }

@@ -98,6 +98,11 @@ impl Store {
         checked.then(|| view(&pack, &slot)).flatten()
     }
 
+    /// The blob with the module that prepares programs (`host-web/prepare`).
+    pub fn preparer(&self) -> Option<u32> {
+        js::get(&self.0.manifest, "preparer").as_f64().map(|nr| nr as u32)
+    }
+
     /// The contents, from wherever they are. A view: not to be written to. ENOENT, EIO.
     pub async fn bytes(&self, blob: u32) -> Result<Uint8Array, Failure> {
         if let Some(bytes) = self.try_bytes(blob) {

@@ -7,6 +7,8 @@ use serde::Serialize;
 pub struct Manifest {
     pub version: u32,
     pub kernel: Kernel,
+    /// The blob with the module that prepares programs which are not of the image (`host-web/prepare`).
+    pub preparer: u32,
     /// The pack with the index and the table of blobs.
     pub index: String,
     /// Packs to be fetched at once.

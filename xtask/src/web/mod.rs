@@ -83,7 +83,7 @@ fn build(dir: &Path, packages: Option<&[String]>) -> Outcome {
     for package in packages {
         builder.package(package)?;
     }
-    let packed = builder.finish(&kernel, |program| pack::prepare(program, &stamp))?;
+    let packed = builder.finish(&kernel, &bindgen::preparer()?, |program| pack::prepare(program, &stamp))?;
     pack::write(&packed, &kernel, &vk)?;
     site::site(dir)?;
     sizes(&packed.manifest, &vk)

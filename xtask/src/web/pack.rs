@@ -153,6 +153,7 @@ impl Builder {
     pub fn finish(
         mut self,
         kernel: &[u8],
+        preparer: &[u8],
         mut prepare: impl FnMut(&[u8]) -> Outcome<Option<Vec<u8>>>,
     ) -> Outcome<Packed> {
         let done = std::mem::take(&mut self.tree).finish().map_err(|e| e.to_string())?;
@@ -168,12 +169,15 @@ impl Builder {
                 rows.push(place(&mut self.groups, group, &bytes)?);
             }
         }
+        let group = self.group("Program loader", When::Soon);
+        let preparer_blob = abi::image::BLOB_FIRST + rows.len() as u32;
+        rows.push(place(&mut self.groups, group, preparer)?);
         let order = self.drop_empty();
         for row in &mut rows {
             row.pack = order[row.pack as usize];
         }
         self.groups[INDEX].raw = join(&done.index, &rows);
-        self.write(kernel, &order)
+        self.write(kernel, preparer_blob, &order)
     }
 
     /// Leaves out groups that nothing was put in; answers the new numbers by the old.
@@ -192,7 +196,7 @@ impl Builder {
         order
     }
 
-    fn write(self, kernel: &[u8], order: &[u32]) -> Outcome<Packed> {
+    fn write(self, kernel: &[u8], preparer: u32, order: &[u32]) -> Outcome<Packed> {
         let mut files: Vec<(String, Vec<u8>)> = Vec::new();
         let mut seen = HashSet::new();
         let mut add = |raw: &[u8], effort| -> Outcome<(String, u64)> {
@@ -226,7 +230,7 @@ impl Builder {
             package.packs = groups.iter().map(|g| packs[order[*g] as usize].name.clone()).collect();
             packages.push(package);
         }
-        Ok(Packed { manifest: Manifest { version: 1, kernel, index, boot, soon, packs, packages }, files })
+        Ok(Packed { manifest: Manifest { version: 1, kernel, preparer, index, boot, soon, packs, packages }, files })
     }
 }
 

@@ -48,7 +48,7 @@ fn packed() -> Packed {
         item("bin/x", packages::Kind::Link("../usr/lib/x".into()), None),
     ];
     b.package(Package { name: "x".into(), title: "Extra".into(), commands: vec!["x".into()], items }).unwrap();
-    b.finish(b"kernel", fake_prepare).unwrap()
+    b.finish(b"kernel", b"preparer", fake_prepare).unwrap()
 }
 
 fn unpacked(packed: &Packed, name: &str) -> Vec<u8> {
@@ -121,7 +121,9 @@ fn what_boots_is_apart_from_what_is_read_or_asked_for() {
     let prepared = |path: &str| rows[(row(path).prepared - BLOB_FIRST) as usize];
     assert_eq!(m.boot, [name(&row("etc/motd"))]);
     assert_eq!(m.boot, [name(&prepared("bin/sh"))]);
-    assert_eq!(m.soon, [name(&prepared("bin/big"))]);
+    let preparer = &rows[(m.preparer - BLOB_FIRST) as usize];
+    assert_eq!(contents(&p, preparer), b"preparer");
+    assert_eq!(m.soon, [name(&prepared("bin/big")), name(preparer)]);
     assert_eq!(m.packages[0].packs, [name(&prepared("usr/lib/x")), name(&row("usr/lib/doc"))]);
     assert!(m.packs.iter().any(|p| p.title == "Extra: Manual"));
     for path in ["bin/sh", "bin/big", "usr/lib/x"] {
@@ -143,7 +145,7 @@ fn the_same_inputs_make_the_same_files() {
 
 #[test]
 fn what_is_refused_stays_a_file() {
-    let p = Builder::new(&archive()).unwrap().finish(b"kernel", |_| Ok(None)).unwrap();
+    let p = Builder::new(&archive()).unwrap().finish(b"kernel", b"preparer", |_| Ok(None)).unwrap();
     let (files, rows) = table(&p);
     assert!(rows.iter().all(|r| r.prepared == 0) && files.iter().any(|f| f.0 == "bin/sh"));
 }

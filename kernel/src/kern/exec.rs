@@ -277,7 +277,9 @@ pub fn first_run(lp: &Arc<Lwp>) -> Option<Next> {
         exit::exit(lp, wait::exited(status));
         return None;
     }
-    if lp.interrupted() {
+    // The keys of the terminal reach it from the moment it has a group.
+    crate::kern::sig::stopped(lp);
+    if lp.proc.dying.load(SeqCst) != 0 {
         return None;
     }
     run(lp)

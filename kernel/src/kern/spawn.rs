@@ -56,6 +56,8 @@ pub fn sys_spawn(lp: &Lwp, request: UAddr, len: u32) -> SysResult<i32> {
         Ok(()) => Ok(child.pid),
         Err(e) => {
             lp.kernel.proc_undo(&child);
+            // A group that never came to be must not keep the keyboard.
+            crate::tty::session::take_back(lp, &child);
             // It may have opened a terminal for a session of its own.
             crate::tty::session::proc_exited(&lp.kernel, &child);
             dismantle(&child);
@@ -93,6 +95,10 @@ fn prepare(lp: &Lwp, child: &Lwp, r: &mut Reader<'_>) -> SysResult<()> {
     let path = r.string()?;
     let (args, env) = (strings(r)?, strings(r)?);
     set_groups(lp, child, flags, pgroup)?;
+    if flags & sp::FOREGROUND != 0 {
+        // Before the program is loaded, which may take a while: it is this one that the keys are for.
+        crate::tty::session::set_foreground(child);
+    }
     if flags & sp::RESETIDS != 0 {
         child.proc.cred.reset_effective();
     }
@@ -104,12 +110,7 @@ fn prepare(lp: &Lwp, child: &Lwp, r: &mut Reader<'_>) -> SysResult<()> {
     } else {
         exec::load(child, path, args, env)?
     };
-    become_program(child, loaded)?;
-    if flags & sp::FOREGROUND != 0 {
-        // Only now: a group that never comes to be must not keep the keyboard.
-        crate::tty::session::set_foreground(child);
-    }
-    Ok(())
+    become_program(child, loaded)
 }
 
 /// Gives the child its address space and its program.

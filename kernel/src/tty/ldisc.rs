@@ -123,6 +123,12 @@ impl Ldisc {
         0
     }
 
+    /// True when the key will send a signal, which drops what is not shown yet.
+    pub fn interrupts(&self, byte: u8) -> bool {
+        let t = &self.settings;
+        t.local(ISIG) && !self.literal && (t.is(byte, VINTR) || t.is(byte, VQUIT) || t.is(byte, VSUSP))
+    }
+
     fn restart_by_any(&mut self) {
         if self.out.stopped && self.settings.input(IXON) && self.settings.input(IXANY) {
             self.out.stopped = false;

@@ -157,12 +157,22 @@ pub fn leave(kernel: &Kernel, unit: &Unit, leader: Option<Pid>) {
     }
 }
 
-/// The foreground group for the session of a process that a shell has just made.
+/// The foreground group for the session of a process that a shell is making.
 pub fn set_foreground(child: &Lwp) {
-    let (kernel, sid, group) = (&child.kernel, child.proc.sid.load(Relaxed), child.proc.pgid.load(Relaxed));
-    match kernel.ttys.find(|u| u.session() == Some(sid)) {
+    let (sid, group) = (child.proc.sid.load(Relaxed), child.proc.pgid.load(Relaxed));
+    match child.kernel.ttys.find(|u| u.session() == Some(sid)) {
         Some(unit) => unit.set_foreground(group),
-        None => kernel.console.set_foreground(group),
+        None => child.kernel.console.set_foreground(group),
+    }
+}
+
+/// The process did not come to be: if its own group was in the foreground, its maker's is again.
+pub fn take_back(lp: &Lwp, child: &Proc) {
+    let (sid, group) = (lp.proc.sid.load(Relaxed), lp.proc.pgid.load(Relaxed));
+    match lp.kernel.ttys.find(|u| u.session() == Some(sid)) {
+        Some(unit) if unit.foreground() == child.pid => unit.set_foreground(group),
+        None if lp.kernel.console.foreground() == child.pid => lp.kernel.console.set_foreground(group),
+        _ => {}
     }
 }
 

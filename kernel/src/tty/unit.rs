@@ -24,6 +24,8 @@ use crate::machdep::MachineRef;
 
 /// Taken from the device at once.
 const PIECE: usize = 256;
+/// Where the device was left unread, it is read on with so much room.
+const LOW: usize = 2048;
 /// VTIME counts tenths of a second.
 const TENTH_NS: u64 = 100_000_000;
 
@@ -93,6 +95,10 @@ impl Line {
                 _ => break,
             };
             for &b in buf.get(..n).unwrap_or(&buf) {
+                if self.disc.interrupts(b) {
+                    // What was typed before it, if the device takes it.
+                    self.flush(machine, unit);
+                }
                 signals |= self.disc.receive(b);
             }
             self.arrivals = self.arrivals.wrapping_add(1);
@@ -141,9 +147,9 @@ impl Line {
         if self.disc.settings().raw() { self.disc.input.len() } else { self.disc.input.line_bytes() }
     }
 
-    /// True when a reader has made room and the device was left unread.
+    /// True when readers have made enough room and the device was left unread.
     pub fn unread(&self) -> bool {
-        self.full && self.disc.room() > 0
+        self.full && (self.disc.room() >= LOW || !self.readable())
     }
 }
 

@@ -62,6 +62,9 @@ fn transfer(lp: &Lwp, file: &File, rw: Rw, uio: &mut Uio<'_>, flags: u32) -> Sys
         Rw::Read => file.vnode.read(uio, flags),
         Rw::Write => file.vnode.write(uio, flags),
     };
+    if flags & ioflag::SYNC != 0 && rw == Rw::Write && uio.resid < asked {
+        file.vnode.fsync(lp, true)?;
+    }
     match done {
         Err(e) if uio.resid == asked => {
             if e == Errno::EPIPE && rw == Rw::Write {

@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 use abi::syscalls::{Arg, COUNT, Module, SYSCALLS, Syscall, UAddr, registers};
 use abi::types::{at, o, wait};
 
+use crate::machdep::fake::disk::{Bytes, Disk};
 use crate::machdep::fake::{Fake, Request, Rng, Sys, Vk};
 
 /// Calls of each process.
@@ -25,7 +26,7 @@ struct Arena {
 /// Where in the arena the structures stand.
 const STRUCTS: usize = 31_000;
 
-const PATHS: [&str; 26] = [
+const PATHS: [&str; 30] = [
     "",
     ".",
     "..",
@@ -52,6 +53,10 @@ const PATHS: [&str; 26] = [
     "/host/d",
     "/host/d/b",
     "/host",
+    "/disk/a",
+    "/disk/d",
+    "/disk/d/b",
+    "/disk",
 ];
 
 fn arena(sys: &Sys, rng: &mut Rng) -> Arena {
@@ -253,6 +258,7 @@ fn machine(seed: u64) -> Vk {
         .max_procs(40)
         .dir("host")
         .host_dir("/host")
+        .disk(&Disk::new(Bytes::default(), 4 << 20), 0, "/disk")
         .program("fuzz", fuzz)
         .program("seven", |_| 7)
         .boot()
@@ -290,6 +296,7 @@ fn round(seed: u64, user: u64, faults: u64) {
     let before = vk.init(|sys| {
         sys.chmod("/tmp", 0o777).expect("chmod");
         let _ = sys.chmod("/host", 0o777);
+        let _ = sys.chmod("/disk", 0o777);
         works(sys);
         // What is read of the boot image counts from then on.
         for name in sys.ls("/bin").expect("ls") {
@@ -313,6 +320,8 @@ fn round(seed: u64, user: u64, faults: u64) {
         if user != 0 {
             clear(sys, b"/tmp");
             clear(sys, b"/host");
+            clear(sys, b"/disk");
+            assert_eq!(sys.ls("/disk"), Ok(Vec::new()));
             assert_eq!(sys.ls("/tmp"), Ok(Vec::new()));
             assert_eq!(sys.fstatvfs(before.0), Ok(before.1), "seed {seed}: files are left");
             works(sys);

@@ -72,6 +72,7 @@ impl File {
         let f = self.flags();
         (if f & o::APPEND != 0 { ioflag::APPEND } else { 0 })
             | (if f & o::NONBLOCK != 0 { ioflag::NONBLOCK } else { 0 })
+            | (if f & o::SYNC != 0 { ioflag::SYNC } else { 0 })
     }
 }
 

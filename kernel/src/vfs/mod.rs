@@ -128,12 +128,16 @@ pub fn mount_disk(lp: &Lwp, unit: u32, flags: u32, path: &[u8]) -> SysResult<()>
     }
 }
 
-/// All that was changed is durable: sync(2), and before the machine halts.
+/// All that was changed is durable: sync(2), and before the machine halts. What couldn't be written is told
+/// on the console, as nobody else will know.
 pub fn sync_all(lp: &Lwp) {
     for mount in lp.kernel.mounts.all() {
-        if let Ok(root) = mount.root() {
-            // Who wants to know asks with fsync(2).
-            let _ = root.fsync(lp, false);
+        let synced = mount.root().and_then(|root| root.fsync(lp, false));
+        if let Err(e) = synced
+            && !mount.has_failed()
+        {
+            let path = mount.path();
+            lp.kernel.log(&alloc::format!("{}: not synced: {}\n", path.escape_ascii(), e.text()));
         }
     }
 }

@@ -152,6 +152,8 @@ pub mod ioflag {
     pub const APPEND: u32 = 1;
     /// EAGAIN instead of sleeping.
     pub const NONBLOCK: u32 = 2;
+    /// What was written is durable when the call is over: O_SYNC, O_DSYNC. Not the vnode's business.
+    pub const SYNC: u32 = 4;
 }
 
 /// The operations of a file. The defaults are what a directory or a plain file answers to what it cannot do.

@@ -9,7 +9,7 @@ use abi::{Errno, SysResult};
 use super::cache::Content;
 use super::format::{BATCH_HEADER, Batch, Record, Sink};
 use super::node::{Body, Node};
-use super::{Core, DELAY_NS, Diskfs};
+use super::{Core, DELAY_NS, Diskfs, QUEUE_SPARE};
 use crate::kern::proc::Lwp;
 
 impl Diskfs {
@@ -17,10 +17,16 @@ impl Diskfs {
     /// after another error the file system is for reading only.
     pub(super) fn commit(&self, lp: &Lwp, core: &mut Core) -> SysResult<()> {
         self.reap(core);
+        if self.now() >= core.wall.1 {
+            core.wall.0 = u64::MAX;
+        }
+        // The change that this may be a part of goes on to need its places in the queue.
+        let mut empty = Vec::new();
+        empty.try_reserve(2 * QUEUE_SPARE).map_err(|_| Errno::ENOMEM)?;
         // From here on changes are due again; there are none but of access times.
         self.due_ns.store(u64::MAX, SeqCst);
         self.due_real_ns.store(i64::MAX, Relaxed);
-        let queue = core::mem::take(&mut *self.queue.lock());
+        let queue = core::mem::replace(&mut *self.queue.lock(), empty);
         // What was dropped meanwhile has nothing to say.
         let nodes: Vec<Arc<Node>> = queue.iter().filter_map(|w| w.upgrade()).collect();
         if nodes.is_empty() && core.pending.len() == BATCH_HEADER && !core.out.unflushed && core.generation != 0 {

@@ -46,6 +46,8 @@ pub use load::mount;
 
 /// What was changed is committed after so long, if not before.
 const DELAY_NS: u64 = 3_000_000_000;
+/// A host that had no room is asked again after so long.
+const WALL_NS: i64 = 10_000_000_000;
 /// Records that may gather, in bytes, and changed files.
 const PENDING_MAX: usize = 256 << 10;
 const QUEUE_MAX: usize = 4096;
@@ -98,6 +100,8 @@ pub struct Core {
     runs: Vec<(u32, u32)>,
     snapshot_bytes: u64,
     journaled: u64,
+    /// The host had no room for more than so many blocks, and isn't asked again before that time.
+    wall: (u64, i64),
     /// Nothing can be changed: after an error, or of a disk that is for reading.
     read_only: bool,
     /// It is being filled for the first time: no commits.
@@ -120,6 +124,7 @@ impl Core {
             runs: Vec::new(),
             snapshot_bytes: 0,
             journaled: 0,
+            wall: (u64::MAX, 0),
             read_only: false,
             filling: false,
         })
@@ -138,7 +143,8 @@ impl Core {
 
     /// Blocks that are left for contents.
     fn room(&self, dirty: u64) -> u64 {
-        self.space.free().saturating_sub(dirty + self.metadata(dirty))
+        let beyond = (self.space.limit as u64).saturating_sub(self.wall.0);
+        self.space.free().saturating_sub(beyond + dirty + self.metadata(dirty))
     }
 }
 
@@ -176,6 +182,7 @@ impl Diskfs {
         }
         let (there, limit) = (core.space.there as u64, core.space.limit as u64);
         let least = there + missing;
+        let limit = limit.min(core.wall.0);
         if least > limit {
             return Err(Errno::ENOSPC);
         }
@@ -186,6 +193,9 @@ impl Diskfs {
             done => done,
         };
         core.out.unflushed = true;
+        if to == Err(Errno::ENOSPC) {
+            core.wall = (there, self.now().saturating_add(WALL_NS));
+        }
         let to = to.map_err(|e| self.failed(core, e))?;
         core.space.extend(to)
     }
@@ -217,6 +227,14 @@ impl Diskfs {
             self.with_room(lp, &mut core, room)?;
         }
         Ok(core)
+    }
+
+    /// Before so many blocks become dirty: commits if that makes room for them which there isn't.
+    fn make_room(&self, lp: &Lwp, core: &mut Core, blocks: u64) {
+        if core.room(self.pool.dirty()) < blocks && core.space.reclaimable() && !core.filling {
+            // Who finds no room nevertheless says so.
+            let _ = self.commit(lp, core);
+        }
     }
 
     /// Does something that may find no room; then once more, after a commit has made free what can be.
@@ -383,7 +401,14 @@ impl Delayed for Diskfs {
     fn write_back(&self, lp: &Lwp) {
         let mut core = self.core.lock(lp);
         let now = self.dev.machine.clock(clock::MONOTONIC, 0);
-        if self.due_ns.load(SeqCst) <= now && !core.read_only && !core.filling {
+        if self.due_ns.load(SeqCst) > now {
+            return;
+        }
+        if core.read_only {
+            self.due_ns.store(u64::MAX, SeqCst);
+        } else if core.filling {
+            self.due_in(DELAY_NS);
+        } else {
             let _ = self.commit(lp, &mut core);
         }
     }

@@ -140,7 +140,6 @@ impl Node {
         }
     }
 
-    /// One look at what a write of the asker's brings.
     fn write_some(&self, uio: &mut Uio<'_>, flags: u32, core: &mut Core, now: i64) -> SysResult<()> {
         let (lp, file) = (uio.lwp(), self.file()?);
         let mut data = file.data.lock(lp);
@@ -390,7 +389,9 @@ impl Vnode for Node {
         }
         let (lp, now) = (uio.lwp(), self.fs.now());
         let mut core = self.fs.begin(lp, 0)?;
-        let done = self.fs.with_room(lp, &mut core, |core| self.write_some(uio, flags, core, now));
+        // Not in the middle: a commit is to find all of a write, if it is not too large, or nothing.
+        self.fs.make_room(lp, &mut core, (uio.resid / BLOCK) as u64 + 2);
+        let done = self.write_some(uio, flags, &mut core, now);
         self.fs.end(lp, &mut core, now);
         done
     }

@@ -1,6 +1,8 @@
 //! The file calls on the fake machine.
 
 mod content;
+#[path = "on_disk.rs"]
+mod disk;
 mod hostfs;
 mod names;
 mod permissions;

@@ -108,9 +108,9 @@ fn links_may_be_forty_deep_and_no_more() {
 #[test]
 fn a_root_directory_keeps_its_mounts_and_its_dot_dot() {
     run(|sys| {
-        assert_eq!(sys.rename("/", "/tmp/x", 0), Err(Errno::EBUSY));
+        assert_eq!(sys.rename("/", "/x", 0), Err(Errno::EBUSY));
         assert_eq!(sys.rmdir("/dev"), Err(Errno::EBUSY));
-        assert_eq!(sys.rename("/dev", "/tmp/dev", 0), Err(Errno::EBUSY));
+        assert_eq!(sys.rename("/dev", "/x", 0), Err(Errno::EBUSY));
         assert_eq!(sys.rename("/tmp", "/dev/tmp", 0), Err(Errno::EXDEV));
         assert_eq!(sys.link("/dev/null", "/tmp/null"), Err(Errno::EXDEV));
         let root = sys.stat("/", 0)?;

@@ -4,6 +4,8 @@ use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use abi::types::o;
+
 use super::work::{Dump, Op, difference, dump};
 use super::{HOME, boot, disk, idle};
 use crate::machdep::fake::Rng;
@@ -27,8 +29,21 @@ fn work(disk: &Arc<Disk>, seed: u64, steps: usize, large: usize) -> Vec<Moment> 
         let mut rng = Rng::new(seed);
         let mut moments = Vec::new();
         moments.push(Moment { events: 0, synced: true, dump: dump(sys, HOME, true), op: None });
+        let mut next = None;
         for _ in 0..steps {
-            let op = Op::random(&mut rng, large);
+            let mut op = next.take().unwrap_or_else(|| Op::random(&mut rng, large));
+            // What comes before the write may be committed without it.
+            if let Op::Write { len, flags, .. } = &mut op
+                && *len > 0
+                && *flags & o::CREAT == 0
+            {
+                let mut rest = op.clone();
+                if let (Op::Write { len, .. }, Op::Write { flags, .. }) = (&mut op, &mut rest) {
+                    *len = 0;
+                    *flags = *flags & !o::TRUNC | o::CREAT;
+                }
+                next = Some(rest);
+            }
             let synced = op.run(sys, HOME).is_ok() && op.syncs();
             // Looking takes no time, but moves times of access, which may be written.
             let dump = dump(sys, HOME, true);
@@ -43,16 +58,19 @@ fn work(disk: &Arc<Disk>, seed: u64, steps: usize, large: usize) -> Vec<Moment> 
 
 /// Crashes after so many events and looks what the next mount finds.
 fn crash(disk: &Disk, moments: &[Moment], events: usize, rng: &mut Rng, name: &str) {
-    let after = Disk::new(disk.crashed(events, rng), 64 << 20);
+    let after = Disk::new(disk.crashed(events, rng), disk.state().size);
     let vk = boot(&after);
     let found = vk.init(|sys| dump(sys, HOME, true));
     let first = moments.iter().rposition(|m| m.synced && m.events <= events).unwrap_or(0);
     let last = moments.iter().position(|m| m.events > events).unwrap_or(moments.len() - 1);
     if !moments[first..=last].iter().any(|m| m.dump == found) {
         let ops: Vec<_> = moments[first..=last].iter().map(|m| &m.op).collect();
+        let near = moments[first..=last].iter().min_by_key(|m| difference(&m.dump, &found).len());
+        let near = near.unwrap_or(&moments[last]);
         panic!(
-            "{name}, crash after {events}: none of the states after {ops:?}; the last differs:\n{}",
-            difference(&moments[last].dump, &found)
+            "{name}, crash after {events}: none of the states after {ops:?}; the next, after {:?}, differs:\n{}",
+            near.op,
+            difference(&near.dump, &found)
         );
     }
     // It goes on from there.
@@ -98,6 +116,21 @@ fn here_and_there_in_more_work() {
         let events = disk.state().log.len();
         let mut rng = Rng::new(!seed);
         for _ in 0..8 {
+            let at = rng.below(events as u64 + 1) as usize;
+            crash(&disk, &moments, at, &mut rng, &format!("seed {seed}"));
+        }
+    });
+}
+
+/// Where there is hardly room: every other write finds none, and journals are short.
+#[test]
+fn on_a_disk_that_is_nearly_full() {
+    seeds(200..230, |seed| {
+        let disk = Disk::new(Default::default(), (400 + 100 * (seed % 8)) << 10);
+        let moments = work(&disk, seed, 80, 200_000);
+        let events = disk.state().log.len();
+        let mut rng = Rng::new(!seed);
+        for _ in 0..12 {
             let at = rng.below(events as u64 + 1) as usize;
             crash(&disk, &moments, at, &mut rng, &format!("seed {seed}"));
         }

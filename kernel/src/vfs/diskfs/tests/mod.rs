@@ -2,7 +2,9 @@
 
 mod basic;
 mod crash;
+mod damage;
 mod differential;
+mod faults;
 mod work;
 
 use alloc::sync::Arc;
@@ -29,6 +31,7 @@ fn with<T: Send + 'static>(disk: &Arc<Disk>, f: impl FnOnce(&Sys) -> T + Send + 
     let h = vk.lwp(f);
     let answer = vk.join(h);
     assert_eq!(vk.shutdown(0), 0, "{}", vk.console());
+    assert_eq!(vk.console(), "");
     answer
 }
 

@@ -26,6 +26,15 @@ pub struct Seen {
 
 pub type Dump = BTreeMap<String, Seen>;
 
+/// Once more when the disk failed once.
+fn again<T>(what: &str, mut f: impl FnMut() -> SysResult<T>) -> T {
+    match f() {
+        Err(Errno::EIO | Errno::ENOSPC) => f(),
+        done => done,
+    }
+    .unwrap_or_else(|e| panic!("{what}: {e}"))
+}
+
 /// All below a directory, and that itself. `times`: with times of change.
 pub fn dump(sys: &Sys, dir: &str, times: bool) -> Dump {
     let mut out = Dump::new();
@@ -36,13 +45,13 @@ pub fn dump(sys: &Sys, dir: &str, times: bool) -> Dump {
         let s = sys.stat(&full, at::SYMLINK_NOFOLLOW).unwrap_or_else(|e| panic!("stat {full}: {e}"));
         let content = match s.mode & mode::IFMT {
             mode::IFREG => {
-                let content = sys.get_file(&full).unwrap_or_else(|e| panic!("read {full}: {e}"));
+                let content = again(&full, || sys.get_file(&full));
                 assert_eq!(content.len() as u64, s.size, "{full}");
                 hash(0, &content)
             }
             mode::IFLNK => hash(1, &sys.readlink(&full).expect("readlink")),
             mode::IFDIR => {
-                let names = sys.ls(&full).unwrap_or_else(|e| panic!("ls {full}: {e}"));
+                let names = again(&full, || sys.ls(&full));
                 work.extend(names.iter().rev().map(|n| format!("{path}/{}", String::from_utf8_lossy(n))));
                 0
             }
@@ -169,7 +178,7 @@ impl Op {
             Op::Write { path, offset, len, byte, flags } => {
                 let fd = sys.open(at(path), o::CREAT | o::RDWR | o::NONBLOCK | flags, 0o644)?;
                 let data: Vec<u8> = (0..len).map(|i| byte.wrapping_add((i / 100) as u8)).collect();
-                let n = if flags == o::APPEND { sys.write(fd, &data) } else { sys.pwrite(fd, &data, offset) };
+                let n = if flags & o::APPEND != 0 { sys.write(fd, &data) } else { sys.pwrite(fd, &data, offset) };
                 sys.close(fd)?;
                 n.map(|n| n as u64)
             }

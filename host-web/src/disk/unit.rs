@@ -82,13 +82,17 @@ impl Unit {
             Request::Read(offset, length) => {
                 // Behind the end it stays zero.
                 let bytes = Uint8Array::new_with_length(*length);
-                handle.read(&bytes, &at(*offset)).map_err(failed)?;
+                let read = handle.read(&bytes, &at(*offset)).map_err(failed)?;
+                if read > f64::from(*length) {
+                    return Err(Errno::EIO);
+                }
                 return Ok(Some(bytes));
             }
             Request::Write(offset, bytes) => {
                 self.dirty.set(true);
                 let written = handle.write(bytes, &at(*offset)).map_err(failed)?;
-                if written < f64::from(bytes.length()) {
+                // Chromium 156 answers a full store with an error's number as an unsigned one: 4294967288.
+                if written != f64::from(bytes.length()) {
                     return Err(Errno::ENOSPC);
                 }
             }

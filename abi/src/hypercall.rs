@@ -50,7 +50,8 @@ macro_rules! hypercalls {
             lwp_kick(lwp: u32, how: u32) -> ();
 
             /// A new address space under an id of the caller's choice, big enough for the image's
-            /// initial memory, and never above `limit` bytes. EEXIST, ENOMEM, ENOENT (no such image).
+            /// initial memory, and never above `limit` bytes. EEXIST, ENOENT (no such image), ENOMEM, EAGAIN (the machine has no
+            /// room for one more, whatever its size).
             vmspace_create(id: u32, image: u32, limit: u64) -> i32;
             /// ENOENT, EBUSY when an lwp is in it.
             vmspace_destroy(id: u32) -> i32;

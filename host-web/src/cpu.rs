@@ -22,9 +22,10 @@ use web_sys::MessagePort;
 use crate::control::{Control, Request, cpu as at, word};
 use crate::images::Images;
 use crate::js::{self, Resolve};
-use crate::kernel::{Interrupts, KernelInstance, Modules};
+use crate::kernel::{Interrupts, Modules};
 use crate::kmem::KernelMemory;
 use crate::messages::{self, ToPage};
+use crate::seat::Seat;
 use crate::storage::Storage;
 use crate::units::Units;
 use crate::{idle, lwp};
@@ -59,7 +60,7 @@ pub struct Hosted {
     pub vmspace: u32,
     pub resume: Resume,
     pub answer: i32,
-    pub kernel: Option<Rc<KernelInstance>>,
+    pub seat: Option<Rc<Seat>>,
     /// What `lwp_next` said when the lwp was made to leave user code.
     pub next: Option<i64>,
     /// The word that counts it while it is parked.
@@ -98,6 +99,10 @@ pub struct Cpu {
     pub backlog: RefCell<messages::Backlog>,
     /// Interrupts that came while an lwp was in the kernel.
     raised: RefCell<Vec<(u32, u32)>>,
+    /// The kernel is in an interrupt: another waits for its end, as that one may hold what it needs.
+    interrupted: Cell<bool>,
+    /// Seats that no lwp has.
+    pub seats: RefCell<Vec<Rc<Seat>>>,
     /// The other CPUs, by number.
     pub peers: RefCell<Vec<(u32, MessagePort)>>,
 }
@@ -149,6 +154,8 @@ impl Cpu {
             task_ns: Cell::new(now),
             backlog: RefCell::default(),
             raised: RefCell::default(),
+            interrupted: Cell::new(false),
+            seats: RefCell::default(),
             peers: RefCell::default(),
         })
     }
@@ -193,7 +200,7 @@ impl Cpu {
     /// A new lwp on this CPU, ready to run.
     pub fn create(&self, lwp: u32, vmspace: u32) {
         let slot = self.sched.borrow_mut().create(lwp, vmspace) as usize;
-        let new = Hosted { lwp, vmspace, resume: Resume::New, answer: 0, kernel: None, next: None, counted: None };
+        let new = Hosted { lwp, vmspace, resume: Resume::New, answer: 0, seat: None, next: None, counted: None };
         let mut hosted = self.hosted.borrow_mut();
         if slot < hosted.len() {
             hosted[slot] = new;
@@ -205,7 +212,7 @@ impl Cpu {
     /// The running lwp is over.
     pub fn gone(&self, slot: SlotId) {
         let (lwp, vmspace) = self.with_hosted(slot, |h| {
-            h.kernel = None;
+            h.seat = None;
             h.resume = Resume::Nothing;
             (h.lwp, h.vmspace)
         });
@@ -374,9 +381,12 @@ impl Cpu {
     }
 
     fn do_interrupts(&self) {
+        if self.interrupted.replace(true) {
+            return;
+        }
         loop {
             let first = self.raised.borrow().first().copied();
-            let Some((irq, arg)) = first else { return };
+            let Some((irq, arg)) = first else { return self.interrupted.set(false) };
             self.raised.borrow_mut().remove(0);
             self.interrupt(irq, arg);
         }
@@ -473,9 +483,9 @@ impl Cpu {
         if !kicked {
             return resolve.number(0);
         }
-        let (lwp, kernel) = self.with_hosted(slot, |h| (h.lwp, h.kernel.clone()));
-        if let (Some(cpu), Some(kernel)) = (current_cpu(), kernel) {
-            spawn_local(async move { lwp::kicked(&cpu, slot, lwp, &kernel, resolve).await });
+        let (lwp, seat) = self.with_hosted(slot, |h| (h.lwp, h.seat.clone()));
+        if let (Some(cpu), Some(seat)) = (current_cpu(), seat) {
+            spawn_local(async move { lwp::kicked(&cpu, slot, lwp, &seat, resolve).await });
         }
     }
 

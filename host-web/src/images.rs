@@ -23,7 +23,7 @@ use crate::js;
 use crate::messages;
 
 /// Numbers of images from blobs.
-const BLOB: u32 = 1 << 30;
+pub const BLOB: u32 = 1 << 30;
 /// The largest program.
 const MAX_BYTES: u64 = 512 << 20;
 /// Chromium has room for 124 memories in a page; some are the machine's own, and some of the dead
@@ -97,6 +97,11 @@ impl Images {
         }
     }
 
+    /// Forgets all that are not of the boot image's files.
+    pub fn keep_blobs(&self) {
+        self.with(|s| s.images.retain(|number, _| number & BLOB != 0));
+    }
+
     /// The image that an lwp is to run; one that another CPU has made may still be on its way.
     pub async fn wait_for(&self, cpu: &Cpu, number: u32) -> Option<Rc<Image>> {
         if let Some(image) = self.get(number) {
@@ -137,8 +142,13 @@ impl Images {
         })
     }
 
+    /// What was handed over; the handle is gone.
+    pub fn take(&self, handle: u32) -> Option<Uint8Array> {
+        self.with(|s| s.handles.remove(&handle)).map(|(bytes, _)| bytes)
+    }
+
     pub fn commit(&self, handle: u32) -> JsValue {
-        let Some((bytes, _)) = self.with(|s| s.handles.remove(&handle)) else {
+        let Some(bytes) = self.take(handle) else {
             return (-(Errno::EINVAL as i32)).into();
         };
         let Some(cpu) = current_cpu() else { return JsValue::UNDEFINED };
@@ -205,7 +215,7 @@ impl Images {
     pub fn vmspace_create(&self, cpu: &Cpu, id: u32, image: u32, limit: u64) -> Result<(), Errno> {
         self.fits(image, limit)?;
         if !crate::hypercalls::admit_vmspace(cpu, VMSPACES_MAX) {
-            return Err(Errno::ENOMEM);
+            return Err(Errno::EAGAIN);
         }
         self.with(|s| s.limits.insert(id, limit));
         Ok(())

@@ -1,7 +1,7 @@
 //! `kernel.wasm` in a worker: its module and the modules around it, an instance for each lwp, and
 //! the CPU's own instance for interrupts.
 
-use std::rc::Rc;
+use std::cell::Cell;
 
 use abi::trapframe::UACCESS;
 use js_sys::{BigInt, Function, Object, Promise, WebAssembly};
@@ -37,6 +37,11 @@ impl Modules {
             clock: compile(loader::clock_module())?,
         })
     }
+
+    /// Where no program runs: the service of the machine of threads.
+    pub fn without_programs(kernel: JsValue, clock: JsValue) -> Modules {
+        Modules { kernel, stub: JsValue::UNDEFINED, uaccess: JsValue::UNDEFINED, clock }
+    }
 }
 
 /// `new WebAssembly.Instance`, for its exports.
@@ -45,37 +50,41 @@ pub fn instantiate(module: &JsValue, imports: &Object) -> Result<JsValue, JsValu
     Ok(js::get(&instance, "exports"))
 }
 
-/// An instance for an lwp. It lives as long as the lwp, across exec.
+/// An instance for lwps, one after another.
 pub struct KernelInstance {
     pub trap: JsValue,
     stack_pointer: JsValue,
     /// Top of the lwp's kernel stack.
-    stack: u32,
+    stack: Cell<u32>,
     table: JsValue,
     first_slot: u32,
     next: Function,
 }
 
 impl KernelInstance {
-    pub fn new(cpu: &Cpu, stack: u32) -> Result<Rc<KernelInstance>, JsValue> {
+    pub fn new(cpu: &Cpu) -> Result<KernelInstance, JsValue> {
         let exports = instantiate(&cpu.modules.kernel, &hypercalls::imports(cpu)?)?;
         let table = js::get(&exports, "__indirect_function_table");
         let first_slot = grow_table(&table)?;
-        let kernel = KernelInstance {
+        Ok(KernelInstance {
             trap: js::get(&exports, "trap"),
             stack_pointer: js::get(&exports, "__stack_pointer"),
-            stack,
+            stack: Cell::new(0),
             table,
             first_slot,
             next: js::promising(&js::function(&exports, "lwp_next")?)?,
-        };
-        kernel.reset_stack();
-        Ok(Rc::new(kernel))
+        })
+    }
+
+    /// Of the lwp that it serves from now on.
+    pub fn set_stack(&self, top: u32) {
+        self.stack.set(top);
+        self.reset_stack();
     }
 
     /// Whatever user code left behind: the next entry begins at the stack's top.
     pub fn reset_stack(&self) {
-        set_stack(&self.stack_pointer, self.stack);
+        set_stack(&self.stack_pointer, self.stack.get());
     }
 
     /// `lwp_next`, on a stack that may sleep.
@@ -96,6 +105,12 @@ impl KernelInstance {
         }
         Ok(())
     }
+
+    /// Lets go of the memory: engines have room for few.
+    pub fn unbind(&self) -> Result<(), JsValue> {
+        let table: &js::Table = self.table.unchecked_ref();
+        (self.first_slot..).take(UACCESS.len()).try_for_each(|at| table.clear(at, &JsValue::NULL))
+    }
 }
 
 fn set_stack(global: &JsValue, top: u32) {
@@ -111,7 +126,7 @@ fn grow_table(table: &JsValue) -> Result<u32, JsValue> {
 /// The instance that a CPU calls while it runs no lwp. Nothing of it sleeps.
 pub struct Interrupts {
     exports: JsValue,
-    first_slot: u32,
+    pub first_slot: u32,
     intr: Function,
     kstack: Function,
     lwp_gone: Function,
@@ -120,7 +135,11 @@ pub struct Interrupts {
 impl Interrupts {
     /// On the first CPU it has the kernel's initial stack, which `boot` has used before.
     pub fn new(cpu: &Cpu) -> Result<Interrupts, JsValue> {
-        let exports = instantiate(&cpu.modules.kernel, &hypercalls::interrupt_imports(cpu)?)?;
+        Interrupts::over(instantiate(&cpu.modules.kernel, &hypercalls::interrupt_imports(cpu)?)?)
+    }
+
+    /// With the exports of an instance.
+    pub fn over(exports: JsValue) -> Result<Interrupts, JsValue> {
         let first_slot = grow_table(&js::get(&exports, "__indirect_function_table"))?;
         let interrupts = Interrupts {
             intr: js::function(&exports, "intr")?,
@@ -180,10 +199,22 @@ pub async fn boot(cpu: &Cpu) -> Result<(), JsValue> {
     for name in ["boot", "start"] {
         let promise = js::promising(&js::function(&exports, name)?)?.call0(&JsValue::UNDEFINED)?;
         let answer = JsFuture::from(promise.unchecked_into::<Promise>()).await?.as_f64().unwrap_or(0.0) as i32;
-        if answer != 0 {
-            let errno = abi::Errno::from_raw(answer.unsigned_abs()).map_or("error", |e| e.name());
-            return Err(JsError::new(&format!("kernel: {name} failed: {errno} ({answer})")).into());
-        }
+        booted(name, answer)?;
     }
     Ok(())
+}
+
+/// What `boot` and `start` answer.
+pub fn booted(name: &str, answer: i32) -> Result<(), JsValue> {
+    if answer == 0 {
+        return Ok(());
+    }
+    let errno = abi::Errno::from_raw(answer.unsigned_abs()).map_or("error", |e| e.name());
+    Err(JsError::new(&format!("kernel: {name} failed: {errno} ({answer})")).into())
+}
+
+/// The kernel's last words, from what it or the host has thrown.
+pub fn epitaph(e: &JsValue) -> String {
+    let stack = js::get(e, "stack").as_string().unwrap_or_default();
+    format!("kernel: {}\n{stack}", js::message(e))
 }

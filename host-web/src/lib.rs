@@ -11,6 +11,7 @@
 //! | a switch between lwps, preemption | `cpu.rs`; with nothing to run `idle.rs` |
 //! | a hypercall | `hypercalls.rs` |
 //! | what CPUs share | `control.rs`, `units.rs` |
+//! | the machine of an engine without JSPI | `threads/mod.rs` |
 
 mod blobs;
 mod config;
@@ -26,6 +27,9 @@ mod kmem;
 mod lwp;
 mod messages;
 mod page;
+mod seat;
 mod storage;
+mod stub;
+mod threads;
 mod units;
 mod worker;

@@ -4,18 +4,19 @@ use std::rc::Rc;
 
 use abi::Errno;
 use abi::trapframe::{Next, Reason};
-use js_sys::{Function, Object, Promise, Reflect, WebAssembly};
+use js_sys::{Function, Promise, Reflect, WebAssembly};
 use loader::{Import, Memory};
 use sched::SlotId;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
 use crate::cpu::Cpu;
-use crate::hypercalls;
 use crate::images::Image;
 use crate::js::{self, Resolve};
-use crate::kernel::{KernelInstance, instantiate};
+use crate::kernel::instantiate;
 use crate::messages::ToPage;
+use crate::seat::Seat;
+use crate::stub::Stub;
 
 /// Values of the stub's `state`.
 mod state {
@@ -37,33 +38,36 @@ pub async fn life(cpu: Rc<Cpu>, slot: SlotId) {
 async fn run(cpu: &Rc<Cpu>, slot: SlotId) -> Result<(), JsValue> {
     let lwp = cpu.with_hosted(slot, |h| h.lwp);
     let interrupts = cpu.interrupts.get().ok_or_else(|| JsError::new("an lwp before boot"))?;
-    let kernel = KernelInstance::new(cpu, interrupts.kstack(lwp)?)?;
-    cpu.with_hosted(slot, |h| h.kernel = Some(kernel.clone()));
+    let seat = Seat::take(cpu, lwp, interrupts.kstack(lwp)?)?;
+    cpu.with_hosted(slot, |h| h.seat = Some(seat.clone()));
     let (mut reason, mut detail) = (Reason::Start, 0);
     loop {
         // A kick may have asked already.
         let next = match cpu.with_hosted(slot, |h| h.next.take()) {
             Some(next) => next,
-            None => kernel.next(lwp, reason as u32, detail).await?,
+            None => seat.kernel.next(lwp, reason as u32, detail).await?,
         };
         let image = match Next::decode(next) {
-            Next::Gone => return Ok(()),
+            Next::Gone => break,
             Next::Run { image } => image,
             Next::Resume => return Err(JsError::new("lwp_next: nothing to resume").into()),
         };
-        (reason, detail) = match user(cpu, slot, lwp, &kernel, image).await {
+        (reason, detail) = match user(cpu, slot, &seat, image).await {
             Ok(()) => (Reason::Returned, 0),
             Err(Left::Fault(reason)) => (reason, 0),
             Err(Left::NotSetUp(errno)) => (Reason::ExecFailed, errno as u32),
             Err(Left::Broken(e)) => return Err(e),
         };
-        kernel.reset_stack();
+        seat.reset();
     }
+    cpu.with_hosted(slot, |h| h.seat = None);
+    seat.give_back(cpu);
+    Ok(())
 }
 
 /// An lwp that was preempted is asked for: the kernel says whether it goes on in user code.
-pub async fn kicked(cpu: &Rc<Cpu>, slot: SlotId, lwp: u32, kernel: &KernelInstance, resolve: Resolve) {
-    match kernel.next(lwp, Reason::Kicked as u32, 0).await {
+pub async fn kicked(cpu: &Rc<Cpu>, slot: SlotId, lwp: u32, seat: &Seat, resolve: Resolve) {
+    match seat.kernel.next(lwp, Reason::Kicked as u32, 0).await {
         Ok(next) if Next::decode(next) == Next::Resume => resolve.number(0),
         Ok(next) => {
             cpu.with_hosted(slot, |h| h.next = Some(next));
@@ -75,7 +79,7 @@ pub async fn kicked(cpu: &Rc<Cpu>, slot: SlotId, lwp: u32, kernel: &KernelInstan
 }
 
 /// How user code was left, but for a return of its entry point.
-enum Left {
+pub enum Left {
     Fault(Reason),
     NotSetUp(Errno),
     /// The kernel's fault, or the machine's.
@@ -83,19 +87,17 @@ enum Left {
 }
 
 /// Sets a program up in its address space and runs it.
-async fn user(cpu: &Rc<Cpu>, slot: SlotId, lwp: u32, kernel: &KernelInstance, image: u32) -> Result<(), Left> {
+async fn user(cpu: &Rc<Cpu>, slot: SlotId, seat: &Seat, image: u32) -> Result<(), Left> {
     let image = cpu.images.wait_for(cpu, image).await.ok_or(Left::NotSetUp(Errno::ENOENT))?;
-    let stub = instantiate(&cpu.modules.stub, &stub_imports(cpu, kernel, lwp).map_err(Left::Broken)?);
-    let stub = stub.map_err(|e| out_of(cpu, e))?;
-    let (exports, memory) = program(&stub, &image).map_err(|e| out_of(cpu, e))?;
-    kernel.bind(cpu, &memory).map_err(|e| out_of(cpu, e))?;
+    let (exports, memory) = program(&seat.stub, &image).map_err(|e| out_of(cpu.ended(), e))?;
+    seat.kernel.bind(cpu, &memory).map_err(|e| out_of(cpu.ended(), e))?;
     let vmspace = cpu.with_hosted(slot, |h| h.vmspace);
     cpu.images.entered(vmspace, &memory);
 
     for entry in image.program.start.iter().map(String::as_str).chain(["_start"]) {
         let entry = js::function(&exports, entry).map_err(|_| Left::NotSetUp(Errno::ENOEXEC))?;
         if let Err(e) = run_entry(&entry).await {
-            return Err(why_left(cpu, &stub, e));
+            return Err(why_left(cpu.ended(), &seat.stub, e));
         }
     }
     Ok(())
@@ -106,26 +108,8 @@ async fn run_entry(entry: &Function) -> Result<(), JsValue> {
     JsFuture::from(promise.unchecked_into::<Promise>()).await.map(|_| ())
 }
 
-fn stub_imports(cpu: &Cpu, kernel: &KernelInstance, lwp: u32) -> Result<Object, JsValue> {
-    let descriptor = js::object(&[("value", &"i32".into()), ("mutable", &JsValue::FALSE)]);
-    let lwp = WebAssembly::Global::new(&descriptor, &(lwp as i32).into())?;
-    let k = js::object(&[("trap", &kernel.trap), ("lwp", &lwp)]);
-    let bell = &cpu.bells[cpu.nr as usize];
-    let vk = js::object(&[("bell", bell), ("preempt", &hypercalls::preempt()?)]);
-    Ok(js::object(&[("k", &k), ("vk", &vk)]))
-}
-
 /// The program's instance: its exports and its memory.
-fn program(stub: &JsValue, image: &Image) -> Result<(JsValue, JsValue), JsValue> {
-    let imports = Object::new();
-    let place = |module: &str, name: &str, value: &JsValue| {
-        let mut of = js::get(&imports, module);
-        if of.is_undefined() {
-            of = Object::new().into();
-            let _ = Reflect::set(&imports, &module.into(), &of);
-        }
-        let _ = Reflect::set(&of, &name.into(), value);
-    };
+pub fn program(stub: &Stub, image: &Image) -> Result<(JsValue, JsValue), JsValue> {
     let pages = u32::try_from(image.program.pages).unwrap_or(u32::MAX);
     let memory = |max: Option<u64>| {
         let descriptor = js::object(&[("initial", &pages.into())]);
@@ -134,32 +118,27 @@ fn program(stub: &JsValue, image: &Image) -> Result<(JsValue, JsValue), JsValue>
         }
         WebAssembly::Memory::new(&descriptor).map(JsValue::from)
     };
-    let mut imported = JsValue::UNDEFINED;
-    for import in &image.program.imports {
-        match import {
-            Import::Call { module, call } => {
-                place(module, call.name, &js::get(stub, &loader::export_name(module, call.name)));
-            }
-            Import::Memory { module, name } => {
-                imported = memory(image.program.max_pages)?;
-                place(module, name, &imported);
-            }
-        }
+    let imported = image.program.imports.iter().find_map(|import| match import {
+        Import::Memory { module, name } => Some((module, name)),
+        Import::Call { .. } => None,
+    });
+    if let Some((module, name)) = imported {
+        let memory = memory(image.program.max_pages)?;
+        let imports = stub.imports(Some((module, name, &memory)));
+        return Ok((instantiate(&image.module, &imports)?, memory));
     }
-    place("vk", "check", &js::get(stub, "check"));
-    let exports = instantiate(&image.module, &imports)?;
+    let exports = instantiate(&image.module, &stub.imports(None))?;
     let memory = match &image.program.memory {
         Memory::Exported(name) => js::get(&exports, name),
-        Memory::Imported => imported,
         // Every pointer is bad: uaccess gets a memory without a byte.
-        Memory::None => memory(Some(0))?,
+        _ => memory(Some(0))?,
     };
     Ok((exports, memory))
 }
 
 /// A program that couldn't be instantiated: a trap of its initialisers, or no room.
-fn out_of(cpu: &Cpu, e: JsValue) -> Left {
-    if cpu.ended() {
+pub fn out_of(ended: bool, e: JsValue) -> Left {
+    if ended {
         return Left::Broken(e);
     }
     match e.dyn_ref::<js_sys::Error>().map(|e| e.name().as_string().unwrap_or_default()).as_deref() {
@@ -170,9 +149,9 @@ fn out_of(cpu: &Cpu, e: JsValue) -> Left {
 }
 
 /// Tells faults of the program from those of the kernel.
-fn why_left(cpu: &Cpu, stub: &JsValue, e: JsValue) -> Left {
-    let state = js::number(&js::get(stub, "state"), "value") as i32;
-    if cpu.ended() || state == state::KERNEL {
+pub fn why_left(ended: bool, stub: &Stub, e: JsValue) -> Left {
+    let state = stub.state();
+    if ended || state == state::KERNEL {
         return Left::Broken(e);
     }
     match state {

@@ -122,6 +122,11 @@ impl WaitQueue {
 
     /// Takes a waiter out, if it is still there.
     pub fn leave(&self, w: &Arc<Waiter>) {
+        // Who was woken is out already. A waiter comes out by its own hand or while the lock is held, so
+        // a count of 0 is the truth about it.
+        if self.count.load(Ordering::SeqCst) == 0 {
+            return;
+        }
         let mut list = self.list.lock();
         if let Some(at) = list.iter().position(|x| Arc::ptr_eq(x, w)) {
             list.remove(at);
@@ -156,11 +161,20 @@ impl WaitQueue {
         if self.count.load(Ordering::SeqCst) == 0 {
             return;
         }
-        // Waking under the lock keeps the list's storage: no allocation on this path.
-        let mut list = self.list.lock();
-        self.count.store(0, Ordering::SeqCst);
-        for w in list.drain(..) {
+        // Not under the lock: waking is a system call of the host's where the sleeper is on another
+        // CPU, and the first thing that a sleeper does is to take the lock.
+        let mut woken = {
+            let mut list = self.list.lock();
+            self.count.store(0, Ordering::SeqCst);
+            core::mem::take(&mut *list)
+        };
+        for w in woken.drain(..) {
             w.wake();
+        }
+        // The storage goes back: no allocation on this path.
+        let mut list = self.list.lock();
+        if list.capacity() == 0 {
+            *list = woken;
         }
     }
 }

@@ -15,10 +15,11 @@ use crate::control::{Request, cpu as at, word};
 use crate::cpu::{Cpu, Resume, current_cpu, now_ns};
 use crate::js;
 use crate::kernel::instantiate;
+use crate::kmem::KernelMemory;
 use crate::messages::{self, ToPage};
 
 /// Messages of the kernel are cut after this.
-const MESSAGE_MAX: u32 = 64 << 10;
+pub const MESSAGE_MAX: u32 = 64 << 10;
 /// `crypto.getRandomValues` gives no more at a time.
 const RANDOM_MAX: u32 = 65536;
 
@@ -31,7 +32,7 @@ thread_local! {
 pub fn answer(r: Result<u32, Errno>) -> i32 {
     r.map_or_else(|e| -(e as i32), |v| v as i32)
 }
-fn done(r: Result<(), Errno>) -> i32 {
+pub fn done(r: Result<(), Errno>) -> i32 {
     answer(r.map(|()| 0))
 }
 
@@ -88,7 +89,7 @@ fn make(cpu: &Cpu, sleeps: bool) -> Result<Object, JsValue> {
             set(name, if sleeps { js::Suspending::new(&f)?.into() } else { f });
         }};
     }
-    set("clock", clock(cpu)?);
+    set("clock", clock_over(&cpu.modules.clock, 0.0, cpu_time)?);
     call!("cons_write", (ptr: u32, len: u32), console(ptr, len));
     call!("random", (ptr: u32, len: u32), random(ptr, len));
 
@@ -158,17 +159,18 @@ fn panicked(why: &str) -> JsValue {
 }
 
 /// Clock reads are frequent: a module that asks the engine's clock directly and makes an i64 of it
-/// spares them the way through this crate.
-fn clock(cpu: &Cpu) -> Result<JsValue, JsValue> {
+/// spares them the way through this crate. `module` is the loader's; MONOTONIC is ahead of this worker's by `shift_ms`.
+pub fn clock_over(module: &JsValue, shift_ms: f64, of_lwp: impl Fn(u32) -> u64 + 'static) -> Result<JsValue, JsValue> {
     let global = |value: f64| {
         let descriptor = js::object(&[("value", &"f64".into()), ("mutable", &JsValue::FALSE)]);
         js_sys::WebAssembly::Global::new(&descriptor, &value.into()).map(JsValue::from)
     };
     let performance = js::get(&js_sys::global(), "performance");
     let now = js::function(&performance, "now")?.bind0(&performance);
-    let of_cpu = Closure::<dyn FnMut(u32) -> f64>::new(|lwp: u32| cpu_time(lwp) as f64).into_js_value();
+    let of_cpu = Closure::<dyn FnMut(u32) -> f64>::new(move |lwp: u32| of_lwp(lwp) as f64).into_js_value();
     let host = js::object(&[("now", &now), ("origin", &global(js::TIME_ORIGIN.with(|&o| o))?), ("cpu", &of_cpu)]);
-    let exports = instantiate(&cpu.modules.clock, &js::object(&[("host", &host)]))?;
+    let exports = instantiate(module, &js::object(&[("host", &host)]))?;
+    Reflect::set(&js::get(&exports, "shift"), &"value".into(), &shift_ms.into())?;
     Ok(js::get(&exports, "clock"))
 }
 
@@ -189,18 +191,23 @@ fn console(ptr: u32, len: u32) {
 }
 
 fn random(ptr: u32, len: u32) {
-    let cpu = cpu();
+    if random_into(&cpu().kmem, ptr, len).is_err() {
+        _ = panicked("random: no random numbers, or a bad address");
+    }
+}
+
+/// EFAULT, or EIO when the engine has none.
+pub fn random_into(kmem: &KernelMemory, ptr: u32, len: u32) -> Result<(), Errno> {
     let mut at = 0;
     while at < len {
         let n = (len - at).min(RANDOM_MAX);
         // Not into shared memory: the engine refuses that.
         let bytes = Uint8Array::new_with_length(n);
-        match (js::random_values(&bytes), cpu.kmem.range(ptr.wrapping_add(at), n)) {
-            (Ok(()), Ok(to)) => to.set(&bytes, 0),
-            _ => _ = panicked("random: no random numbers, or a bad address"),
-        }
+        js::random_values(&bytes).map_err(|_| Errno::EIO)?;
+        kmem.range(ptr.wrapping_add(at), n)?.set(&bytes, 0);
         at += n;
     }
+    Ok(())
 }
 
 // ---- sleeping
@@ -282,7 +289,7 @@ fn blob_read(blob: u32, off: u64, ptr: u32, len: u32) -> JsValue {
     })
 }
 
-fn copy_blob(cpu: &Cpu, bytes: &Uint8Array, off: u64, ptr: u32, len: u32) -> i32 {
+pub fn copy_blob(cpu: &Cpu, bytes: &Uint8Array, off: u64, ptr: u32, len: u32) -> i32 {
     let size = bytes.length();
     let start = u32::try_from(off).unwrap_or(size).min(size);
     let n = len.min(size - start);
@@ -328,15 +335,7 @@ fn standard_stream(cpu: &Cpu, unit: u32, write: bool, range: &Uint8Array) -> Res
 fn dev_ctl(unit: u32, cmd: u32, ptr: u32, len: u32) -> Result<u32, Errno> {
     let cpu = cpu();
     if unit < devctl::ATTACHED_FIRST {
-        return match cmd {
-            devctl::KIND if unit == devctl::STDIN => Ok(devctl::KIND_NULL),
-            devctl::KIND if unit <= devctl::TRACE => Ok(devctl::KIND_PIPE),
-            devctl::POLL => {
-                let wanted = cpu.kmem.read(ptr, len.min(2))?;
-                Ok(u32::from(wanted.try_into().map_or(0, u16::from_le_bytes)))
-            }
-            _ => Err(Errno::ENOTTY),
-        };
+        return standard_control(&cpu.kmem, unit, cmd, ptr, len);
     }
     if cmd == devctl::EXITED {
         let status = cpu.kmem.read(ptr, len.min(4))?;
@@ -345,6 +344,19 @@ fn dev_ctl(unit: u32, cmd: u32, ptr: u32, len: u32) -> Result<u32, Errno> {
         return Ok(0);
     }
     cpu.units.control(unit, cmd, &cpu.kmem, ptr, len)
+}
+
+/// `dev_ctl` of the descriptors that `init` begins with, and of the trace.
+pub fn standard_control(kmem: &KernelMemory, unit: u32, cmd: u32, ptr: u32, len: u32) -> Result<u32, Errno> {
+    match cmd {
+        devctl::KIND if unit == devctl::STDIN => Ok(devctl::KIND_NULL),
+        devctl::KIND if unit <= devctl::TRACE => Ok(devctl::KIND_PIPE),
+        devctl::POLL => {
+            let wanted = kmem.read(ptr, len.min(2))?;
+            Ok(u32::from(wanted.try_into().map_or(0, u16::from_le_bytes)))
+        }
+        _ => Err(Errno::ENOTTY),
+    }
 }
 
 /// Whether there is room for one more address space; counts it.

@@ -61,6 +61,10 @@ impl KernelMemory {
         Ok(())
     }
 
+    pub fn words(&self) -> &Int32Array {
+        &self.words
+    }
+
     /// A word, as the CPUs agree on it.
     pub fn word(&self, ptr: u32) -> u32 {
         Atomics::load(&self.words, ptr >> 2).unwrap_or(0) as u32

@@ -50,8 +50,7 @@ pub enum ToPage {
 
 impl ToPage {
     pub fn panicked(e: &JsValue) -> ToPage {
-        let stack = js::get(e, "stack").as_string().unwrap_or_default();
-        ToPage::Ended { status: None, panic: Some(format!("kernel: {}\n{stack}", js::message(e))) }
+        ToPage::Ended { status: None, panic: Some(crate::kernel::epitaph(e)) }
     }
 }
 
@@ -82,6 +81,8 @@ pub enum ToCpu {
     Close(u32),
     Report,
     Shutdown,
+    /// The page has done with it. Only the machine of threads, which has sleepers to wake, is told.
+    Terminate,
 }
 
 /// Bytes as a `Uint8Array`.
@@ -257,6 +258,7 @@ pub fn from_page(cpu: &Rc<Cpu>, message: &JsValue) {
             post(&cpu.page, &ToPage::Report(text));
         }
         ToCpu::Shutdown => cpu.raise(irq::SHUTDOWN, 0),
+        ToCpu::Terminate => {}
     }
 }
 

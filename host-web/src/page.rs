@@ -14,6 +14,7 @@ use web_sys::{MessageChannel, MessageEvent, MessagePort, Worker, WorkerOptions, 
 use crate::control::{BYTES, CPUS_MAX, Control, cpu as at};
 use crate::js::{self, Resolve};
 use crate::messages::{self, ToCpu, ToPage};
+use crate::threads::{self, Kind};
 use crate::units::Units;
 
 /// What `boot` is asked for, but for its callbacks.
@@ -26,7 +27,12 @@ pub struct Options {
     pub init: Vec<String>,
     pub env: Vec<String>,
     pub persist: Option<bool>,
+    /// "stacks" or "threads", for tests; see `threads`. Without it the engine's features decide.
+    pub machine: Option<String>,
 }
+
+/// After the end of a machine of threads its workers have so long to wake.
+const LAST_MS: f64 = 200.0;
 
 /// What a session is asked for.
 #[derive(Deserialize, Default)]
@@ -46,6 +52,7 @@ pub struct VKernel(Rc<Inner>);
 
 struct Inner {
     cpus: u32,
+    machine: Kind,
     port: MessagePort,
     /// Shared with the CPUs of an isolated page.
     control: Option<Control>,
@@ -77,8 +84,9 @@ pub struct Session {
 pub async fn boot(options: JsValue) -> Result<VKernel, JsValue> {
     let record: Options = serde_wasm_bindgen::from_value(defined(&options))?;
     let shared = js::get(&js_sys::global(), "crossOriginIsolated").is_truthy();
+    let machine = threads::choose(record.machine.as_deref(), shared).map_err(|text| JsError::new(&text))?;
     let cpus = cpus(&record, shared);
-    let (inner, booted) = start(&record, options, shared, cpus)?;
+    let (inner, booted) = start(&record, options, machine, shared, cpus)?;
     JsFuture::from(booted).await?;
     Ok(VKernel(inner))
 }
@@ -107,9 +115,18 @@ fn cpus(options: &Options, shared: bool) -> u32 {
 }
 
 /// Makes the workers and tells each what it is.
-fn start(options: &Options, callbacks: JsValue, shared: bool, cpus: u32) -> Result<(Rc<Inner>, Promise), JsValue> {
+fn start(
+    options: &Options,
+    callbacks: JsValue,
+    machine: Kind,
+    shared: bool,
+    cores: u32,
+) -> Result<(Rc<Inner>, Promise), JsValue> {
+    // Threads are the service's, which is one worker.
+    let threads = machine == Kind::Threads;
+    let cpus = if threads { 1 } else { cores };
     // The programs of more than one CPU need what only an isolated page has; one CPU is as good without.
-    let shared = shared && cpus > 1;
+    let shared = threads || shared && cpus > 1;
     let control = shared.then(|| Control::over(SharedArrayBuffer::new(BYTES).into()));
     let ports = peer_ports(cpus)?;
     let mut workers = Vec::new();
@@ -125,6 +142,7 @@ fn start(options: &Options, callbacks: JsValue, shared: bool, cpus: u32) -> Resu
             ("host", &wasm_bindgen::module()),
             ("nr", &nr.into()),
             ("shared", &shared.into()),
+            ("threads", &threads.into()),
             ("options", &serde_wasm_bindgen::to_value(options)?),
             ("page", &channel.port2()),
             ("peers", peers),
@@ -144,7 +162,8 @@ fn start(options: &Options, callbacks: JsValue, shared: bool, cpus: u32) -> Resu
     let ports = first.unwrap_or_default();
     let booted = js::with_resolvers();
     let inner = Rc::new(Inner {
-        cpus,
+        cpus: cores,
+        machine,
         port: ports[0].clone(),
         control,
         workers,
@@ -273,6 +292,17 @@ impl Inner {
         }
     }
 
+    fn end_workers(&self) {
+        let workers = self.workers.clone();
+        let terminate = move || workers.iter().for_each(Worker::terminate);
+        if self.machine == Kind::Stacks {
+            return terminate();
+        }
+        // Sleepers are woken first: WebKit keeps a worker that is terminated while it waits.
+        let _ = self.port.post_message(&messages::message(&ToCpu::Terminate, None));
+        js::set_timeout(Closure::once_into_js(terminate).unchecked_ref(), LAST_MS);
+    }
+
     /// The vkernel has ended: so have all sessions.
     fn over(&self, status: Option<u32>, panic: Option<String>) {
         if self.ended.replace(true) {
@@ -281,9 +311,7 @@ impl Inner {
         for (_, session) in std::mem::take(&mut *self.sessions.borrow_mut()) {
             session.end(9);
         }
-        for worker in &self.workers {
-            worker.terminate();
-        }
+        self.end_workers();
         let text = panic.map_or(JsValue::UNDEFINED, |p| JsValue::from(p.as_str()));
         let status = status.map_or(JsValue::UNDEFINED, |s| exit_status(s).into());
         if let Some((_, reject)) = self.booted.take() {
@@ -314,6 +342,12 @@ impl VKernel {
     #[wasm_bindgen(getter)]
     pub fn cpus(&self) -> u32 {
         self.0.cpus
+    }
+
+    /// "stacks" or "threads".
+    #[wasm_bindgen(getter)]
+    pub fn machine(&self) -> String {
+        self.0.machine.name().into()
     }
 
     #[wasm_bindgen(getter)]

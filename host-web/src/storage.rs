@@ -20,6 +20,10 @@ use crate::kernel::instantiate;
 const CONFIG: u32 = abi::image::BLOB_CONFIG;
 const INDEX: u32 = abi::image::BLOB_INDEX;
 
+/// What an lwp waits for: its answer is that of the hypercall.
+pub trait Work: Future<Output = i32> + 'static {}
+impl<F: Future<Output = i32> + 'static> Work for F {}
+
 pub struct Storage {
     store: Store,
     /// Blob 0.
@@ -103,12 +107,17 @@ impl Storage {
     }
 
     pub fn disk_rw(&self, cpu: &Rc<Cpu>, unit: u32, write: bool, off: u64, ptr: u32, len: u32) -> JsValue {
-        let (disk, range) = match (self.disk.clone(), cpu.kmem.range(ptr, len)) {
-            (Some(disk), Ok(range)) => (disk, range),
-            (None, _) => return answer(Err(Errno::ENXIO)).into(),
-            (_, Err(e)) => return answer(Err(e)).into(),
-        };
-        cpu.await_host(async move {
+        match cpu.kmem.range(ptr, len).and_then(|range| self.transfer(unit, write, off, range)) {
+            Ok(work) => cpu.await_host(work),
+            Err(e) => answer(Err(e)).into(),
+        }
+    }
+
+    /// Moves bytes between a disk and the kernel's memory. What is awaited answers as the hypercall does.
+    pub fn transfer(&self, unit: u32, write: bool, off: u64, range: Uint8Array) -> Result<impl Work, Errno> {
+        let disk = self.disk.clone().ok_or(Errno::ENXIO)?;
+        Ok(async move {
+            let len = range.length();
             let done = if write {
                 // A copy: the kernel's memory cannot be given away.
                 let bytes = Uint8Array::new_with_length(len);
@@ -124,8 +133,16 @@ impl Storage {
     }
 
     pub fn disk_flush(&self, cpu: &Rc<Cpu>, unit: u32) -> JsValue {
-        let Some(disk) = self.disk.clone() else { return answer(Err(Errno::ENXIO)).into() };
-        cpu.await_host(async move { answer(disk.flush(unit).await.map(|()| 0)) })
+        match self.flush(unit) {
+            Ok(work) => cpu.await_host(work),
+            Err(e) => answer(Err(e)).into(),
+        }
+    }
+
+    /// As [`Storage::transfer`].
+    pub fn flush(&self, unit: u32) -> Result<impl Work, Errno> {
+        let disk = self.disk.clone().ok_or(Errno::ENXIO)?;
+        Ok(async move { answer(disk.flush(unit).await.map(|()| 0)) })
     }
 
     pub fn disk_ctl(&self, unit: u32, cmd: u32, arg: u64) -> Result<u64, Errno> {

@@ -23,13 +23,13 @@ use crate::kmem::{KernelMemory, shared_memory};
 use crate::messages::{self, ToPage};
 use crate::page::Options;
 use crate::storage::Storage;
-use crate::{config, js};
+use crate::{config, js, threads};
 
 /// Bells are a page each.
 const BELL_PAGES: u32 = 1;
 
 /// What is told to the page of a fetch.
-struct Told(MessagePort);
+pub struct Told(pub MessagePort);
 
 impl Listener for Told {
     fn progress(&self, what: &'static str, title: &str, done: f64, total: f64) {
@@ -45,9 +45,13 @@ impl Listener for Told {
 /// port), `control` (shared) and `peers`, an array of ports with a hole at `nr`.
 #[wasm_bindgen]
 pub fn cpu_main(message: JsValue) {
+    if !js::get(&message, "thread").is_undefined() {
+        return threads::thread(&message);
+    }
     spawn_local(async move {
         let page: MessagePort = js::get(&message, "page").unchecked_into();
         let began = match js::number(&message, "nr") as u32 {
+            0 if js::get(&message, "threads").is_truthy() => threads::serve(&message, page.clone()).await,
             0 => first(&message, page.clone()).await,
             nr => further(&message, nr, page.clone()).await,
         };
@@ -98,7 +102,7 @@ async fn first(message: &JsValue, page: MessagePort) -> Result<(), JsValue> {
 }
 
 /// The way to the storage worker, if the page has one.
-async fn disk(message: &JsValue) -> Option<Disk> {
+pub async fn disk(message: &JsValue) -> Option<Disk> {
     let port: MessagePort = js::get(message, "disk").dyn_into().ok()?;
     Some(Disk::connect(port).await)
 }
@@ -110,7 +114,7 @@ fn own_control() -> Result<JsValue, JsValue> {
 }
 
 /// Fetches and compiles while the image is fetched.
-fn compile_kernel(base: &str) -> Promise {
+pub fn compile_kernel(base: &str) -> Promise {
     let url = [base, "kernel.wasm"].concat();
     let fetched = js::function(&js_sys::global(), "fetch").and_then(|f| f.call1(&JsValue::UNDEFINED, &url.into()));
     match fetched {

@@ -1,0 +1,77 @@
+//! Address spaces of the machine of threads. A memory is made by its thread when the program is instantiated; before that
+//! there is a count, as engines have room for so many, and a limit, which goes to the thread with the lwp.
+
+use abi::Errno;
+use abi::types::vmctl;
+use wasm_bindgen::prelude::*;
+
+use super::board::{THREADS_MAX, at};
+use super::link::op;
+use super::thread::Thread;
+use crate::control::word;
+
+const PAGE: u64 = 65536;
+
+fn pages(bytes: u64) -> u32 {
+    u32::try_from(bytes / PAGE).unwrap_or(u32::MAX)
+}
+
+impl Thread {
+    pub fn vmspace_create(&self, id: u32, image: u32, limit: u64) -> Result<(), Errno> {
+        self.fits(image, pages(limit))?;
+        if self.link.control.add(word::VMSPACES, 1) >= THREADS_MAX as i32 {
+            self.link.control.add(word::VMSPACES, -1);
+            return Err(Errno::EAGAIN);
+        }
+        self.limits.borrow_mut().insert(id, limit);
+        Ok(())
+    }
+
+    /// ENOMEM when the program begins with more than that.
+    fn fits(&self, image: u32, limit_pages: u32) -> Result<(), Errno> {
+        let known = self.pages.borrow().get(&image).copied();
+        let pages = match known {
+            Some(pages) => pages,
+            None => {
+                // Another thread has it from the service.
+                let pages = self.ask(op::IMAGE_PAGES, &[image.into()], &JsValue::UNDEFINED).0 as u32;
+                self.pages.borrow_mut().insert(image, pages);
+                pages
+            }
+        };
+        if pages > limit_pages { Err(Errno::ENOMEM) } else { Ok(()) }
+    }
+
+    pub fn vmspace_destroy(&self, id: u32) -> Result<(), Errno> {
+        self.limits.borrow_mut().remove(&id);
+        self.link.control.add(word::VMSPACES, -1);
+        Ok(())
+    }
+
+    pub fn vmspace_ctl(&self, id: u32, cmd: u32, arg: u64) -> Result<u64, Errno> {
+        let own = id == self.vmspace();
+        match cmd {
+            // A memory never shrinks, so its size is its peak. 0 for one of another thread.
+            vmctl::SIZE | vmctl::PEAK => Ok(if own { self.memory_size() } else { 0 }),
+            vmctl::SET_LIMIT => {
+                if own {
+                    self.link.board.store(self.nr, at::LIMIT, pages(arg) as i32);
+                }
+                Ok(0)
+            }
+            vmctl::EXEC => {
+                let limit = if own { self.link.board.load(self.nr, at::LIMIT) as u32 } else { u32::MAX };
+                self.fits(arg as u32, limit).map(|()| 0)
+            }
+            _ => Err(Errno::ENOTSUP),
+        }
+    }
+
+    /// `lwp_create`.
+    pub fn create(&self, lwp: u32, vmspace: u32) -> Result<(), Errno> {
+        let limit = self.limits.borrow().get(&vmspace).copied().map_or(u32::MAX, pages);
+        self.link.create(lwp, vmspace, limit)?;
+        self.limits.borrow_mut().remove(&vmspace);
+        Ok(())
+    }
+}

@@ -1,13 +1,16 @@
 //! What a mount finds again.
 
+use alloc::format;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
 use abi::Errno;
-use abi::types::{at, mode};
+use abi::types::{at, mnt, mode, o};
 
-use super::{disk, with};
+use super::{HOME, boot, disk, with};
+use crate::machdep::fake::Fake;
+use crate::machdep::fake::disk::Disk;
 
 #[test]
 fn files_are_there_after_the_next_boot() {
@@ -56,4 +59,132 @@ fn sys_path(sys: &crate::machdep::fake::Sys, path: &str) -> u64 {
     let p = sys.alloc(path.len());
     sys.poke(p, path.as_bytes());
     p.0 as u64
+}
+
+/// Nobody syncs and nothing is shut down: an lwp that sleeps writes back, or the next change does.
+#[test]
+fn what_nobody_syncs_is_written_all_the_same() {
+    let asleep = disk();
+    let vk = boot(&asleep);
+    let sleeper = vk.lwp(|sys| {
+        sys.put_file("/home/f", b"kept", 0o644).expect("write");
+        sys.nanosleep(2_000_000_000).expect("sleep");
+        let early = sys.machine.world().disks[0].state().bytes.len();
+        sys.nanosleep(60_000_000_000).expect("sleep");
+        early
+    });
+    vk.run();
+    // The power goes.
+    let left = Disk::new(asleep.state().bytes.clone(), 64 << 20);
+    vk.join(sleeper);
+    assert_eq!(with(&left, |sys| sys.get_file("/home/f")), Ok(b"kept".to_vec()));
+
+    let busy = disk();
+    let vk2 = boot(&busy);
+    vk2.init(|sys| sys.put_file("/home/f", b"kept", 0o644)).expect("write");
+    vk2.advance(4_000_000_000);
+    vk2.init(|sys| sys.put_file("/home/g", b"", 0o644)).expect("write");
+    let left = Disk::new(busy.state().bytes.clone(), 64 << 20);
+    assert_eq!(with(&left, |sys| sys.get_file("/home/f")), Ok(b"kept".to_vec()));
+}
+
+#[test]
+fn what_is_written_to_a_synchronous_file_is_durable() {
+    let disk = disk();
+    let vk = boot(&disk);
+    vk.init(|sys| {
+        let fd = sys.open("/home/f", o::CREAT | o::WRONLY | o::DSYNC, 0o644).expect("open");
+        sys.write(fd, b"kept").expect("write");
+    });
+    let left = Disk::new(disk.state().bytes.clone(), 64 << 20);
+    assert_eq!(with(&left, |sys| sys.get_file("/home/f")), Ok(b"kept".to_vec()));
+}
+
+#[test]
+fn for_reading_only() {
+    let base = disk();
+    with(&base, |sys| sys.put_file("/home/f", b"kept", 0o644)).expect("write");
+    let look = |flags: u32, locked: bool| {
+        let disk = Disk::new(base.state().bytes.clone(), 64 << 20);
+        disk.state().read_only = locked;
+        disk.record();
+        let vk = Fake::seeded(1).disk(&disk, flags, HOME).boot();
+        vk.init(|sys| {
+            assert_eq!(sys.get_file("/home/f"), Ok(b"kept".to_vec()));
+            assert_eq!(sys.put_file("/home/f", b"x", 0o644), Err(Errno::EROFS));
+            assert_eq!(sys.put_file("/home/g", b"x", 0o644), Err(Errno::EROFS));
+            assert_eq!(sys.mkdir("/home/d", 0o755), Err(Errno::EROFS));
+            assert_eq!(sys.unlink("/home/f"), Err(Errno::EROFS));
+            assert_eq!(sys.rename("/home/f", "/home/g", 0), Err(Errno::EROFS));
+            assert_eq!(sys.chmod("/home/f", 0o600), Err(Errno::EROFS));
+            assert_eq!(sys.call("sync", &[]), Ok(0));
+        });
+        vk.run();
+        assert_eq!(vk.shutdown(0), 0);
+        assert!(disk.state().log.is_empty(), "it was written to");
+    };
+    look(mnt::RDONLY, false);
+    look(0, true);
+    // One that was never used shows what the image has, and stays unused.
+    let fresh = disk();
+    fresh.state().read_only = true;
+    let vk = Fake::seeded(1).dir("home").file("home/image", b"image").disk(&fresh, 0, HOME).boot();
+    assert_eq!(vk.init(|sys| sys.get_file("/home/image")), Ok(b"image".to_vec()));
+    assert!(vk.console().contains("disk 0: was never used, and can't be now"), "{}", vk.console());
+}
+
+#[test]
+fn an_unmount_writes_and_lets_go() {
+    let disk = disk();
+    let vk = boot(&disk);
+    vk.init(|sys| {
+        let fd = sys.open("/home/f", o::CREAT | o::RDWR, 0o644).expect("open");
+        sys.write(fd, b"kept").expect("write");
+        let p = sys.alloc(5);
+        sys.poke(p, b"/home");
+        sys.call("unmount", &[p.0 as u64, 5, 0]).expect("unmount");
+        assert_eq!(sys.ls("/home"), Ok(vec![]));
+        assert_eq!(sys.pread(fd, 10, 0), Ok(b"kept".to_vec()));
+        assert_eq!(sys.write(fd, b"x"), Err(Errno::EROFS));
+        sys.close(fd).expect("close");
+    });
+    assert_eq!(with(&disk, |sys| sys.get_file("/home/f")), Ok(b"kept".to_vec()));
+}
+
+#[test]
+fn a_large_directory() {
+    const N: usize = 3000;
+    let disk = disk();
+    with(&disk, |sys| {
+        for i in 0..N {
+            sys.put_file(format!("/home/file-number-{i:07}"), b"", 0o644).expect("make");
+        }
+        for i in (0..N).step_by(3) {
+            sys.unlink(format!("/home/file-number-{i:07}")).expect("unlink");
+        }
+    });
+    with(&disk, |sys| {
+        let names = sys.ls("/home").expect("ls");
+        assert_eq!(names.len(), N - N / 3);
+        assert!(names.iter().all(|n| !n.is_empty()) && names.contains(&b"file-number-0002999".to_vec()));
+    });
+}
+
+/// What stays cached is read in place: the disk is asked once, and not for what was just written.
+#[test]
+fn cached_content_is_not_read_again() {
+    let disk = disk();
+    with(&disk, |sys| sys.put_file("/home/f", &[5; 200_000], 0o644)).expect("write");
+    let vk = boot(&disk);
+    let reads = |f: fn(&crate::machdep::fake::Sys)| {
+        let before = disk.state().reads;
+        vk.init(f);
+        disk.state().reads - before
+    };
+    // 200,000 bytes are four chunks.
+    assert_eq!(reads(|sys| assert_eq!(sys.get_file("/home/f").map(|f| f.len()), Ok(200_000))), 4);
+    assert_eq!(reads(|sys| assert_eq!(sys.get_file("/home/f").map(|f| f.len()), Ok(200_000))), 0);
+    assert_eq!(reads(|sys| sys.put_file("/home/g", &[6; 100_000], 0o644).expect("write")), 0);
+    assert_eq!(reads(|sys| assert_eq!(sys.get_file("/home/g").map(|f| f.len()), Ok(100_000))), 0);
+    vk.shutdown(0);
 }

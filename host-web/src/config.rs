@@ -6,6 +6,8 @@ use crate::page::Options;
 
 /// Where the disks are mounted, by unit.
 pub const DISKS: [&str; 2] = ["/home", "/var"];
+/// Who comes back finds there what was left: it is on a disk.
+const HOME: &str = "HOME=/home/user";
 /// Processes in all; the engine has room for about a hundred.
 const PROCS_MAX: u32 = 200;
 
@@ -27,6 +29,9 @@ pub fn encode(options: &Options, disks: &[Option<bool>]) -> Vec<u8> {
     }
     for var in &options.env {
         record(&mut out, kind::ENV, &[var.as_bytes()]);
+    }
+    if !options.env.iter().any(|var| var.starts_with("HOME=")) {
+        record(&mut out, kind::ENV, &[HOME.as_bytes()]);
     }
     for ((unit, path), disk) in (0u32..).zip(DISKS).zip(disks) {
         if let Some(writable) = disk {

@@ -93,7 +93,7 @@ esac
 ";
 const MOTD: &str = "\
 vkernel: every command here is a process of its own, in a WebAssembly memory of its own.
-`ls /bin` shows what there is; `exit` shuts down.
+`ls /bin` shows what there is; `exit` ends this shell.
 
 ";
 const OS_RELEASE: &str = concat!(

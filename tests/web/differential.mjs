@@ -71,7 +71,7 @@ for (const seed of all ? [1, 2, 3, 4, 5, 6] : [1, 2]) {
 
 test("CPython walks, writes, renames, stats", { timeout: 120_000 }, async (t) => {
   const vk = await machine(t);
-  const output = await vk.ok('exec python3 -c "$(cat)"', { input: read(programs, "python.py"), timeout: 100_000 });
+  const output = await vk.ok('cd / && exec python3 -c "$(cat)"', { input: read(programs, "python.py"), timeout: 100_000 });
   assert.equal(output, read(programs, "python.out"));
 });
 

@@ -18,6 +18,7 @@ mod sizes;
 mod test;
 mod wasm;
 mod web;
+mod webtest;
 
 use process::{Outcome, root};
 use std::process::ExitCode;
@@ -33,6 +34,8 @@ usage: cargo xtask VERB
   bench --web [--browser chromium|firefox] [--isolated|--plain] [--quick] [--rounds N] [--json FILE] [MEASURE...]
                     measure in browsers
   usertests [NAME]  the tests that run inside of the system
+  webtest [WORD...] the tests in browsers; words choose some: chromium, firefox, isolated, plain,
+                    differential, ui, faults
   build             the kernel, the userland, the image and vk
   image             the kernel, the userland and the image: target/artifacts
   packages [NAME...]
@@ -53,6 +56,7 @@ fn verb(name: &str, args: &[String]) -> Outcome {
         "image" => build::artifacts(),
         "test" => test::run(args),
         "usertests" => test::usertests(args),
+        "webtest" => webtest::run(args),
         "bench" => bench::run(args),
         "web" => web::run(args),
         "packages" => packages::run(args),

@@ -5,6 +5,7 @@ use crate::check;
 use crate::process::{self, Outcome, capture, cargo, read, root, target};
 use crate::programs;
 use crate::report::Report;
+use crate::webtest;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -49,6 +50,7 @@ pub fn run(args: &[String]) -> Outcome {
     }
     report.step("under vk: usertests", || usertests_under(&vk, &[]).and_then(capture).map(|_| ()));
     programs::run_in(&mut report, &vk, all);
+    webtest::run_in(&mut report, all);
     report.finish()
 }
 

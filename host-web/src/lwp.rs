@@ -170,11 +170,14 @@ pub fn why_left(ended: bool, stub: &Stub, e: JsValue) -> Left {
 
 /// What the engines say of a trap. V8, SpiderMonkey and JavaScriptCore have words of their own.
 fn fault(message: &str) -> Reason {
-    const WORDS: [(&str, Reason); 14] = [
+    const WORDS: [(&str, Reason); 16] = [
         ("unreachable", Reason::Unreachable),
         ("float unrepresentable", Reason::BadConversion),
         ("table index", Reason::TableBounds),
         ("table access", Reason::TableBounds),
+        // JavaScriptCore: "Out of bounds call_indirect", "Out of bounds Trunc operation".
+        ("bounds call_indirect", Reason::TableBounds),
+        ("bounds trunc", Reason::BadConversion),
         ("index out of bounds", Reason::MemoryBounds),
         ("out of bounds", Reason::MemoryBounds),
         ("by zero", Reason::DivideByZero),
@@ -187,5 +190,6 @@ fn fault(message: &str) -> Reason {
         ("unaligned", Reason::Unaligned),
         ("invalid conversion", Reason::BadConversion),
     ];
+    let message = message.to_ascii_lowercase();
     WORDS.iter().find(|(word, _)| message.contains(word)).map_or(Reason::Other, |(_, reason)| *reason)
 }

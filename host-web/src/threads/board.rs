@@ -5,7 +5,7 @@
 //! because all engines share those between workers.
 //!
 //! A thread's state goes from none to coming (its worker is being made), idle, busy with an lwp, idle again. Whoever
-//! exchanges idle, coming or none for busy has the thread for its lwp; the thread itself makes it idle.
+//! exchanges idle for busy has the thread for its lwp; the thread itself makes it idle.
 
 use js_sys::{Atomics, Int32Array};
 use wasm_bindgen::prelude::*;
@@ -13,7 +13,7 @@ use wasm_bindgen::prelude::*;
 use crate::js;
 use crate::kmem::shared_memory;
 
-/// Lwps at once. Chromium has room for 124 memories, in which the dead of all workers count until they are collected.
+/// Lwps at once.
 pub const THREADS_MAX: u32 = 64;
 const WORDS: u32 = 16;
 /// Between two threads' bells, in words: a cache line.
@@ -125,12 +125,9 @@ impl Board {
 
     // ---- lwps
 
-    /// A thread for a new lwp, and whether its worker must be made. The first that is free: so that those which ran before run
-    /// again.
-    pub fn take(&self) -> Option<(u32, bool)> {
-        let find = |from| self.threads().find(|&nr| self.turn(nr, from, state::BUSY));
-        let there = find(state::IDLE).or_else(|| find(state::COMING)).map(|nr| (nr, false));
-        there.or_else(|| find(state::NONE).map(|nr| (nr, true)))
+    /// A thread for a new lwp. The first that is idle, so that few have the garbage of programs.
+    pub fn take(&self) -> Option<u32> {
+        self.threads().find(|&nr| self.turn(nr, state::IDLE, state::BUSY))
     }
 
     /// Has a thread that was taken run an lwp.

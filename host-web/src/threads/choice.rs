@@ -29,6 +29,13 @@ fn has_jspi() -> bool {
     js::function(&wasm, "Suspending").is_ok() && js::function(&wasm, "promising").is_ok()
 }
 
+/// How many threads to make. The engines that get them on their own account have room for thousands of memories. In Chromium,
+/// where somebody has asked for them, there is room for 124 in all, and each thread has the host's, its program's, and that of
+/// a program before, which is not collected for another thread's sake.
+pub fn threads_max() -> u32 {
+    if has_jspi() { 36 } else { super::board::THREADS_MAX }
+}
+
 fn has_multi_memory() -> bool {
     WebAssembly::validate(&Uint8Array::from(&TWO_MEMORIES[..])) == Ok(true)
 }

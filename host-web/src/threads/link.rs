@@ -34,10 +34,12 @@ pub mod op {
     pub const DISK_CTL: u32 = 8;
     /// `unit, status`: a session is over.
     pub const EXITED: u32 = 9;
-    pub const ASKS: u32 = 9;
+    /// One more idle thread. EAGAIN when there can be none.
+    pub const THREAD: u32 = 10;
+    pub const ASKS: u32 = 10;
 
     /// `image`. The service posts `[image, module]` to the thread, without a module when there is none.
-    pub const WANT: u32 = 10;
+    pub const WANT: u32 = 20;
     /// `image`: the kernel has forgotten it.
     pub const CLOSE: u32 = 11;
     /// `unit`: it has output.
@@ -46,8 +48,8 @@ pub mod op {
     pub const ROOM: u32 = 13;
     /// Extra: text.
     pub const CONSOLE: u32 = 14;
-    /// `thread`: somebody waits for its worker to be made.
-    pub const START: u32 = 15;
+    /// This thread is idle for the first time.
+    pub const UP: u32 = 15;
     /// A thread was taken.
     pub const TAKEN: u32 = 16;
     /// The kernel is up.
@@ -115,18 +117,6 @@ impl Link {
     /// CPU time of an lwp of another thread, when it last slept.
     pub fn cpu_ns(&self, lwp: u32) -> u64 {
         self.board.find(lwp).map_or(0, |nr| u64::from(self.board.load(nr, at::CPU_US) as u32) * 1000)
-    }
-
-    /// `lwp_create`.
-    pub fn create(&self, lwp: u32, vmspace: u32, limit_pages: u32) -> Result<(), Errno> {
-        let (nr, make) = self.board.take().ok_or(Errno::EAGAIN)?;
-        self.board.give(nr, lwp, vmspace, limit_pages);
-        if make {
-            self.tell(op::START, &[nr.into()], &JsValue::UNDEFINED);
-        } else {
-            self.tell(op::TAKEN, &[], &JsValue::UNDEFINED);
-        }
-        Ok(())
     }
 
     // ---- devices

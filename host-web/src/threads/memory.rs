@@ -65,8 +65,10 @@ impl Hands {
         js::number(&js::get(&self.user.borrow(), "buffer"), "byteLength") as u64
     }
 
-    /// The program is gone; its memory may be collected.
-    pub fn drop_user(&self) {
+    /// The program is gone: nothing here keeps its memory.
+    pub fn unbind(&self, table: &WebAssembly::Table, first_slot: u32) -> Result<(), JsValue> {
         self.user.replace(JsValue::UNDEFINED);
+        let table: &js::Table = table.unchecked_ref();
+        (first_slot..).take(UACCESS.len()).try_for_each(|slot| table.clear(slot, &JsValue::NULL))
     }
 }

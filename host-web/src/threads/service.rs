@@ -15,6 +15,7 @@ use web_sys::{MessageEvent, MessagePort, Worker, WorkerOptions, WorkerType};
 
 use super::board::{Board, THREADS_MAX, state};
 use super::calls;
+use super::choice::threads_max;
 use super::link::{Link, op, words};
 use crate::blobs::Store;
 use crate::control::word;
@@ -30,8 +31,10 @@ use crate::storage::Storage;
 use crate::worker::{Told, compile_kernel, disk};
 use crate::{config, js};
 
+/// The thread that boots.
+const FIRST: u32 = 0;
 /// So many idle threads are kept ready.
-const AHEAD: usize = 2;
+const AHEAD: usize = 3;
 /// After the end sleepers are woken so often.
 const ROUSE_MS: f64 = 10.0;
 
@@ -48,8 +51,13 @@ struct Service {
     link: Rc<Link>,
     modules: ThreadModules,
     base: String,
+    threads_max: u32,
     workers: RefCell<HashMap<u32, Worker>>,
+    /// The threads' own kernel stacks.
+    stacks: RefCell<HashMap<u32, u32>>,
     booted: Cell<bool>,
+    /// Threads that ask for one more.
+    waiting: RefCell<Vec<u32>>,
     /// Why each thread's last image was refused.
     errors: RefCell<HashMap<u32, String>>,
     rouse: OnceCell<Function>,
@@ -125,17 +133,20 @@ pub async fn serve(message: &JsValue, page: MessagePort) -> Result<(), JsValue> 
         link,
         modules,
         base,
+        threads_max: threads_max(),
         workers: RefCell::default(),
+        stacks: RefCell::default(),
         booted,
+        waiting: RefCell::default(),
         errors: RefCell::default(),
         rouse: OnceCell::new(),
     });
     SERVICE.with(|own| _ = own.set(service.clone()));
     service.listen_to_page();
     // The first thread boots, and then runs the first lwp.
-    let first = board.take().map_or(0, |(nr, _)| nr);
-    service.start(first, 0)?;
-    board.give(first, BOOT_LWP, 0, u32::MAX);
+    board.turn(FIRST, state::NONE, state::BUSY);
+    service.start(FIRST, 0)?;
+    board.give(FIRST, BOOT_LWP, 0, u32::MAX);
     Ok(())
 }
 
@@ -165,7 +176,9 @@ impl Service {
         worker.set_onmessage(Some(came.into_js_value().unchecked_ref()));
         let of = self.clone();
         let failed = Closure::<dyn FnMut(JsValue)>::new(move |event: JsValue| {
-            of.end(ToPage::Ended { status: None, panic: Some(format!("a worker failed: {}", js::message(&event))) });
+            // What is not prevented goes on to the page.
+            event.unchecked_ref::<web_sys::Event>().prevent_default();
+            of.failed(nr, &event);
         });
         worker.set_onerror(Some(failed.into_js_value().unchecked_ref()));
         let ThreadModules { kernel, clock, user_hand, kernel_hand } = &self.modules;
@@ -187,26 +200,64 @@ impl Service {
         Ok(())
     }
 
-    fn start_further(self: &Rc<Self>, nr: u32) {
-        let stack = self.cpu.interrupts.get().map_or(Ok(0), |i| i.number("cpu_stack", &[]));
-        let started = match stack {
-            Ok(0) => Err(JsError::new("no memory for one more thread").into()),
-            Ok(stack) => self.start(nr, stack as u32),
-            Err(e) => Err(e),
-        };
-        if let Err(e) = started {
-            self.end(ToPage::panicked(&e));
+    /// Makes a thread that is `COMING`. False when there is no room for it.
+    fn start_further(self: &Rc<Self>, nr: u32) -> bool {
+        // One whose worker has failed keeps its stack.
+        let known = self.stacks.borrow().get(&nr).copied();
+        let stack = known.map_or_else(
+            || self.cpu.interrupts.get().map_or(Ok(0), |i| i.number("cpu_stack", &[])).map(|stack| stack as u32),
+            Ok,
+        );
+        let started = stack.and_then(|stack| {
+            self.stacks.borrow_mut().insert(nr, stack);
+            if stack == 0 { Ok(false) } else { self.start(nr, stack).map(|()| true) }
+        });
+        match started {
+            Ok(true) => return true,
+            Ok(false) => _ = self.stacks.borrow_mut().remove(&nr),
+            Err(e) => self.end(ToPage::panicked(&e)),
         }
+        self.link.board.turn(nr, state::COMING, state::NONE);
+        false
+    }
+
+    fn count(&self, state: i32) -> usize {
+        self.link.board.threads().filter(|&nr| self.link.board.is(nr, state)).count()
     }
 
     /// Makes threads while few are idle.
     fn keep_ahead(self: &Rc<Self>) {
         let board = &self.link.board;
-        let ready = |nr: &u32| board.is(*nr, state::IDLE) || board.is(*nr, state::COMING);
-        while board.threads().filter(ready).count() < AHEAD {
-            let Some(nr) = board.threads().find(|&nr| board.turn(nr, state::NONE, state::COMING)) else { return };
-            self.start_further(nr);
+        while self.count(state::IDLE) + self.count(state::COMING) < AHEAD {
+            let free = (0..self.threads_max).find(|&nr| board.turn(nr, state::NONE, state::COMING));
+            if !free.is_some_and(|nr| self.start_further(nr)) {
+                return;
+            }
         }
+    }
+
+    /// Tells those who want a thread: that there is one, or that there will be none.
+    fn tell_waiting(&self) {
+        if self.count(state::IDLE) == 0 && self.count(state::COMING) > 0 {
+            return;
+        }
+        let answer = if self.count(state::IDLE) > 0 { Ok(0) } else { Err(Errno::EAGAIN) };
+        for nr in self.waiting.take() {
+            let (low, high) = words(answer);
+            self.link.board.answer(nr, low, high);
+        }
+    }
+
+    /// A thread's worker has failed. One that never came up had no room; there are fewer then.
+    fn failed(&self, nr: u32, event: &JsValue) {
+        if !self.link.board.turn(nr, state::COMING, state::NONE) {
+            let panic = Some(format!("a worker failed: {}", js::message(event)));
+            return self.end(ToPage::Ended { status: None, panic });
+        }
+        if let Some(worker) = self.workers.borrow_mut().remove(&nr) {
+            worker.terminate();
+        }
+        self.tell_waiting();
     }
 
     // ---- what threads tell and ask
@@ -238,7 +289,7 @@ impl Service {
                 spawn_local(async move { messages::refill(&of.cpu, unit) });
             }
             op::CONSOLE => messages::post(&self.cpu.page, &ToPage::Console(extra.as_string().unwrap_or_default())),
-            op::START => self.start_further(small(0)),
+            op::UP => self.tell_waiting(),
             op::TAKEN => self.keep_ahead(),
             op::BOOTED => self.booted(),
             op::HALTED => self.end(ToPage::Ended { status: Some(small(0)), panic: None }),
@@ -257,6 +308,11 @@ impl Service {
 
     fn asked(self: &Rc<Self>, nr: u32, ask: u32, message: &Array) {
         let of = self.clone();
+        if ask == op::THREAD {
+            self.waiting.borrow_mut().push(nr);
+            self.keep_ahead();
+            return self.tell_waiting();
+        }
         if ask == op::BLOB_READ
             && let Some(answer) = self.blob_now(message)
         {

@@ -161,7 +161,9 @@ impl Thread {
 
     async fn live(&self) -> Result<(), JsValue> {
         let mut jobs = 0;
-        self.board().turn(self.nr, state::COMING, state::IDLE);
+        if self.board().turn(self.nr, state::COMING, state::IDLE) {
+            self.link.tell(op::UP, &[], &JsValue::UNDEFINED);
+        }
         while self.job(&mut jobs).await {
             let job = |word| self.board().load(self.nr, word) as u32;
             let (mut lwp, mut vmspace) = (job(at::LWP), job(at::VMSPACE));
@@ -249,10 +251,10 @@ impl Thread {
     fn gone(&self, lwp: u32) -> Result<(), JsValue> {
         self.board().store(self.nr, at::LWP, NOBODY as i32);
         self.lwp.set(NOBODY);
-        self.hands.drop_user();
-        let calls = &self.instance().calls;
-        calls.set_stack(self.own_stack.get());
-        calls.lwp_gone(lwp)?;
+        let instance = self.instance();
+        self.hands.unbind(&instance.table, instance.calls.first_slot)?;
+        instance.calls.set_stack(self.own_stack.get());
+        instance.calls.lwp_gone(lwp)?;
         self.board().store(self.nr, at::STATE, state::IDLE);
         Ok(())
     }

@@ -70,7 +70,19 @@ impl Thread {
     /// `lwp_create`.
     pub fn create(&self, lwp: u32, vmspace: u32) -> Result<(), Errno> {
         let limit = self.limits.borrow().get(&vmspace).copied().map_or(u32::MAX, pages);
-        self.link.create(lwp, vmspace, limit)?;
+        let board = &self.link.board;
+        let nr = loop {
+            match board.take() {
+                Some(nr) => break nr,
+                None => match self.ask(op::THREAD, &[], &JsValue::UNDEFINED).0 {
+                    // Another may have been quicker.
+                    0 => {}
+                    _ => return Err(Errno::EAGAIN),
+                },
+            }
+        };
+        board.give(nr, lwp, vmspace, limit);
+        self.link.tell(op::TAKEN, &[], &JsValue::UNDEFINED);
         self.limits.borrow_mut().remove(&vmspace);
         Ok(())
     }

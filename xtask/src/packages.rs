@@ -10,7 +10,7 @@ mod recipe;
 use crate::process::{self, Outcome, root, target, write_if_changed};
 use crate::{build, image, npm, programs};
 use recipe::Recipe;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A package, read.
 pub struct Package {
@@ -60,15 +60,21 @@ fn known(dir: &Path) -> Outcome<Vec<String>> {
 
 /// `packages`: an archive that `vk` boots from, with the base image and these packages.
 pub fn run(args: &[String]) -> Outcome {
-    let packages = load((!args.is_empty()).then_some(args))?;
     build::ensure_targets()?;
-    let base = image::base(&build::userland()?)?;
-    let tar = image::with_packages(&base, &packages).map_err(|e| format!("packages.tar: {e}"))?;
-    let file = target().join("packages.tar");
-    write_if_changed(&file, &tar)?;
-    let shown = file.strip_prefix(root()).unwrap_or(&file).display().to_string();
-    println!("target/release/vk --image {shown}");
+    let all = known(&root().join("packages"))?;
+    let file = image(if args.is_empty() { &all } else { args }, "packages")?;
+    println!("target/release/vk --image {}", file.strip_prefix(root()).unwrap_or(&file).display());
     Ok(())
+}
+
+/// Makes the archive; answers its path, `NAME.tar` among what is built.
+pub fn image(packages: &[String], name: &str) -> Outcome<PathBuf> {
+    let packages = load(Some(packages))?;
+    let base = image::base(&build::userland()?)?;
+    let tar = image::with_packages(&base, &packages).map_err(|e| format!("{name}.tar: {e}"))?;
+    let file = target().join(name).with_extension("tar");
+    write_if_changed(&file, &tar)?;
+    Ok(file)
 }
 
 /// `./FILE` is the recipe's own, any other name is below npm's directory.

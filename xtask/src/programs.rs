@@ -22,6 +22,9 @@ pub fn run_in(report: &mut Report, vk: &Path, all: bool) {
     }
     report.step("CPython walks, writes, renames, stats", || python(vk));
     report.step("SQLite fills and queries 100,000 rows", || sqlite(vk));
+    report.step("the packages python3 and sqlite3, by their names", || {
+        packaged(vk, &["python3", "sqlite3"], PACKAGES, PACKAGES_SAY)
+    });
     if !all {
         println!("left out, for their time: PHP, Ruby, clang (cargo xtask test --all)");
         return;
@@ -29,6 +32,9 @@ pub fn run_in(report: &mut Report, vk: &Path, all: bool) {
     report.step("PHP runs a script from a pipe", || php(vk));
     report.step("Ruby runs a script from a pipe", || ruby(vk));
     report.step("clang compiles, wasm-ld links, the result runs", || clang(vk));
+    report.step("the packages php, ruby and clang, by their names", || {
+        packaged(vk, &["clang", "php", "ruby"], PACKAGES_ALL, PACKAGES_ALL_SAY)
+    });
 }
 
 /// Where npm puts them.
@@ -138,3 +144,91 @@ fn clang(vk: &Path) -> Outcome {
 }
 
 const BUILD: &str = include_str!("../../tests/programs/build.sh");
+
+/// A script in a system that boots from an image with packages.
+fn packaged(vk: &Path, names: &[&str], script: &str, says: &str) -> Outcome {
+    let names: Vec<String> = names.iter().map(|n| n.to_string()).collect();
+    let image = crate::packages::image(&names, &format!("packages-{}", names.join("-")))?;
+    let mut c = Command::new(vk);
+    c.args(["run", "--timeout", "900", "--workdir", "/tmp", "--image"]).arg(image).args(["sh", "-s"]);
+    differ(says, &with_input(c, script)?)
+}
+
+const PACKAGES: &str = r#"
+echo 'import sys, json; print(json.dumps(sys.argv[1:])); sys.exit(3)' >p.py
+python3 p.py a 'b c'; echo $?
+sqlite3 t.db 'create table t(x); insert into t values (42)'
+echo 'select x from t;' | sqlite3 -separator , t.db
+sqlite3 "$PWD/t.db" 'select count(*) from t' </dev/null
+ls t.db
+"#;
+const PACKAGES_SAY: &str = "[\"a\", \"b c\"]\n3\n42\n1\nt.db\n";
+
+const PACKAGES_ALL: &str = r#"
+exec 2>&1
+php -r 'echo 6 * 7, "\n";' </dev/null
+echo '<?php echo implode(",", $argv), "\n"; exit(4);' >a.php
+php a.php x </dev/null; echo $?
+ruby -rjson -e 'puts JSON.generate(ARGV)' a b </dev/null
+
+printf '#include <stdio.h>\nint main(int n, char **v) { printf("%%d %%s\\n", n, S); return 5; }\n' >h.c
+cc -Wall '-DS="a`b$c\"d"' h.c && ./a.out x y; echo $?
+echo 'int f(void); int main(void) { return f(); }' >m.c
+echo 'int f(void) { return V; }' >f.c
+cc -c -O2 m.c f.c -DV=7 && cc m.o f.o -o mf && ./mf; echo $?
+ar rcs libf.a f.o && cc m.c -L. -lf -o mf && ./mf; echo $?
+mkdir 'a b' && echo '#define W 9' >'a b/w.h'
+printf '#include <w.h>\nint main(void) { return W; }\n' >'a b/w w.c'
+cc -g -I 'a b' 'a b/w w.c' -o 'a b/o' && './a b/o'; echo $?
+cc -E f.c -DV=8 | tail -n 1
+echo 'int main(void) { return 6; }' | cc -x c - -o six && ./six; echo $?
+printf '#include <iostream>\nint main() { std::cout << 42 << "\\n"; }\n' >h.cc
+c++ h.cc -o hpp && ./hpp
+
+cc m.c 2>undefined; echo $?
+case $(cat undefined) in *'undefined symbol: f'*) echo said ;; esac
+echo 'int main(void) { return y; }' >bad.c
+cc bad.c 2>undeclared; echo $?
+case $(cat undeclared) in *'undeclared identifier'*) echo said ;; esac
+cc none.c; echo $?
+cc; echo $?
+ls /tmp
+"#;
+const PACKAGES_ALL_SAY: &str = "\
+42
+a.php,x
+4
+[\"a\",\"b\"]
+3 a`b$c\"d
+5
+7
+7
+9
+int f(void) { return 8; }
+6
+42
+1
+said
+1
+said
+clang: error: no such file or directory: 'none.c'
+1
+cc: error: no input files
+1
+a b
+a.out
+a.php
+bad.c
+f.c
+f.o
+h.c
+h.cc
+hpp
+libf.a
+m.c
+m.o
+mf
+six
+undeclared
+undefined
+";

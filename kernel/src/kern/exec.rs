@@ -119,19 +119,23 @@ fn image_of(lp: &Lwp, vp: &VnodeRef, path: &[u8]) -> SysResult<Content> {
 
 fn read_program(lp: &Lwp, vp: &VnodeRef) -> SysResult<Content> {
     let machine = &lp.kernel.machine;
+    let image = |id| Ok(Content::Image(Arc::new(Image { id, machine: machine.clone() })));
+    // The machine may know a program of the boot image by its number alone, and its contents be far away.
+    let known = vp.blob().map(|blob| machine.image_blob(blob));
+    match known {
+        Some(Err(Errno::ENOEXEC)) | None => {}
+        Some(id) => return image(id?),
+    }
     let mut first = [0; SCRIPT_LINE];
     let n = read_at(lp, vp, 0, &mut first)?;
     if first[..n].starts_with(b"#!") {
         return Ok(Content::Script(first[2..n].to_vec()));
     }
-    let id = match vp.blob() {
-        Some(blob) => machine.image_blob(blob)?,
-        None => {
-            let size = vp.getattr(lp)?.size;
-            send(lp, vp, size)?
-        }
-    };
-    Ok(Content::Image(Arc::new(Image { id, machine: machine.clone() })))
+    if known.is_some() {
+        return Err(Errno::ENOEXEC);
+    }
+    let size = vp.getattr(lp)?.size;
+    image(send(lp, vp, size)?)
 }
 
 /// Hands a file's content over, piece by piece.

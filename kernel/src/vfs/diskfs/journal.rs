@@ -26,7 +26,12 @@ impl Diskfs {
         // From here on changes are due again; there are none but of access times.
         self.due_ns.store(u64::MAX, SeqCst);
         self.due_real_ns.store(i64::MAX, Relaxed);
-        let queue = core::mem::replace(&mut *self.queue.lock(), empty);
+        let queue = {
+            let mut queue = self.queue.lock();
+            self.queued.store(0, Relaxed);
+            self.queue_room.store(empty.capacity(), Relaxed);
+            core::mem::replace(&mut *queue, empty)
+        };
         // What was dropped meanwhile has nothing to say.
         let nodes: Vec<Arc<Node>> = queue.iter().filter_map(|w| w.upgrade()).collect();
         if nodes.is_empty() && core.pending.len() == BATCH_HEADER && !core.out.unflushed && core.generation != 0 {
@@ -46,8 +51,10 @@ impl Diskfs {
 
     fn requeue(&self, node: &Node) {
         let mut queue = self.queue.lock();
-        if queue.try_reserve(1).is_ok() {
+        if queue.try_reserve(2 * QUEUE_SPARE).is_ok() {
             queue.push(node.weak().clone());
+            self.queued.store(queue.len(), Relaxed);
+            self.queue_room.store(queue.capacity(), Relaxed);
         } else {
             node.queued.store(false, SeqCst);
         }

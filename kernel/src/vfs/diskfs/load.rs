@@ -7,7 +7,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
+use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use abi::types::limits::NAME_MAX;
 use abi::types::{mnt, mode};
@@ -125,7 +125,10 @@ fn make(lp: &Lwp, dev: Dev, mount: &Arc<Mount>, limit: u32, found: Option<Super>
         nodes: AtomicU64::new(0),
         core: SleepLock::new(&locks::DISKFS, Core::new(Space::new(limit)?)?),
         queue: SpinLock::new(&locks::TREE_NODE, Vec::new()),
+        queued: AtomicUsize::new(0),
+        queue_room: AtomicUsize::new(0),
         dropped: SpinLock::new(&locks::TREE_NODE, Vec::new()),
+        any_dropped: AtomicBool::new(false),
         loading: AtomicBool::new(true),
         due_ns: AtomicU64::new(u64::MAX),
         due_real_ns: AtomicI64::new(i64::MAX),

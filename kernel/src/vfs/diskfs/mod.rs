@@ -27,7 +27,7 @@ mod tests;
 
 use ::alloc::sync::{Arc, Weak};
 use ::alloc::vec::Vec;
-use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
+use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
 
 use abi::types::clock;
 use abi::{Errno, SysResult};
@@ -75,8 +75,12 @@ pub struct Diskfs {
     core: SleepLock<Core>,
     /// Nodes that the next commit has to look at.
     queue: SpinLock<Vec<Weak<Node>>>,
-    /// Blocks of files that are no more.
+    /// How many, and how many have room: to be looked at without the lock.
+    queued: AtomicUsize,
+    queue_room: AtomicUsize,
+    /// Blocks of files that are no more, and whether there are any.
     dropped: SpinLock<Vec<Vec<Extent>>>,
+    any_dropped: AtomicBool,
     /// Being read from the disk: nothing is a change.
     loading: AtomicBool,
     /// When a commit is due, CLOCK_MONOTONIC and CLOCK_REALTIME; never, when nothing was changed.
@@ -215,7 +219,9 @@ impl Diskfs {
         }
         self.reap(&mut core);
         core.pending.try_reserve(RECORD_MAX + bytes).map_err(|_| Errno::ENOMEM)?;
-        self.queue.lock().try_reserve(2 * QUEUE_SPARE).map_err(|_| Errno::ENOMEM)?;
+        if self.queued.load(Relaxed) + QUEUE_SPARE > self.queue_room.load(Relaxed) {
+            self.queue_more()?;
+        }
         if bytes > 0 {
             let room = |core: &mut Core| {
                 let dirty = self.pool.dirty();
@@ -252,7 +258,8 @@ impl Diskfs {
     fn end(&self, lp: &Lwp, core: &mut Core, now: i64) {
         self.expect();
         let much = core.pending.len() > PENDING_MAX || self.pool.too_dirty();
-        if (much || now >= self.due_real_ns.load(Relaxed) || self.queue.lock().len() > QUEUE_MAX) && !core.filling {
+        let many = self.queued.load(Relaxed) > QUEUE_MAX;
+        if (much || many || now >= self.due_real_ns.load(Relaxed)) && !core.filling {
             // The change is made; who wants to know that it is durable asks.
             let _ = self.commit(lp, core);
         }
@@ -302,6 +309,7 @@ impl Diskfs {
         // `begin` has made room; without it a crash may lose times of access.
         if queue.len() < queue.capacity() {
             queue.push(node.weak().clone());
+            self.queued.store(queue.len(), Relaxed);
         } else {
             node.queued.store(false, SeqCst);
         }
@@ -312,11 +320,18 @@ impl Diskfs {
         if node.queued.load(Relaxed) {
             return;
         }
-        let room = self.queue.lock().try_reserve(2 * QUEUE_SPARE).is_ok();
-        if room {
+        if self.queue_more().is_ok() {
             self.note(node);
             self.expect();
         }
+    }
+
+    /// Room for some more nodes. ENOMEM.
+    fn queue_more(&self) -> SysResult<()> {
+        let mut queue = self.queue.lock();
+        queue.try_reserve(2 * QUEUE_SPARE).map_err(|_| Errno::ENOMEM)?;
+        self.queue_room.store(queue.capacity(), Relaxed);
+        Ok(())
     }
 
     /// A file is no more, and was without names: its blocks.
@@ -328,11 +343,16 @@ impl Diskfs {
         // Without memory for the list they are lost until the next mount.
         if dropped.try_reserve(1).is_ok() {
             dropped.push(extents);
+            self.any_dropped.store(true, SeqCst);
         }
     }
 
     /// Gives back the blocks of files that are no more.
     fn reap(&self, core: &mut Core) {
+        if !self.any_dropped.load(Relaxed) {
+            return;
+        }
+        self.any_dropped.store(false, SeqCst);
         loop {
             let Some(extents) = self.dropped.lock().pop() else { return };
             extents.iter().for_each(|e| core.space.release(e.disk, e.len));

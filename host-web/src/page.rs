@@ -315,8 +315,9 @@ impl Inner {
         let text = panic.map_or(JsValue::UNDEFINED, |p| JsValue::from(p.as_str()));
         let status = status.map_or(JsValue::UNDEFINED, |s| exit_status(s).into());
         if let Some((_, reject)) = self.booted.take() {
+            // Who boots hears of it there, and only there: it may be tried again.
             let why = text.as_string().unwrap_or_else(|| "the kernel has ended while it booted".into());
-            reject.value(&JsError::new(&why).into());
+            return reject.value(&JsError::new(&why).into());
         }
         self.call("onended", &js::object(&[("status", &status), ("panic", &text)]));
     }

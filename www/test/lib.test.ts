@@ -302,7 +302,7 @@ describe("trying again", () => {
     expect(backoffMs(0, () => 1)).toBe(1250);
   });
   it("knows a lost network", () => {
-    for (const m of ["Failed to fetch", "NetworkError when attempting to fetch resource.", "Load failed", "Failed to fetch dynamically imported module: x", "pack 12: status 503", "net: timed out"]) expect(isNetworkError(new TypeError(m)), m).toBe(true);
+    for (const m of ["Failed to fetch", "NetworkError when attempting to fetch resource.", "Load failed", "Failed to fetch dynamically imported module: x", "pack 12: status 503", "net: timed out", "cannot fetch Base system (http://x/y): no network"]) expect(isNetworkError(new TypeError(m)), m).toBe(true);
     for (const m of ["pack 12ab: its contents do not match the hash", "pack x: status 404", "no JSPI"]) expect(isNetworkError(new Error(m)), m).toBe(false);
     expect(errorText({ message: "x" })).toBe("x");
     expect(errorText("y")).toBe("y");

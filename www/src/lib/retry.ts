@@ -9,8 +9,8 @@ export function backoffMs(attempt: number, random: () => number = Math.random): 
 /** Whether an error looks like a lost network: only then another try can help without the user. */
 export function isNetworkError(error: unknown): boolean {
   const text = errorText(error);
-  // fetch() in Chromium, Firefox, Safari; dynamic import() in the first two; time-outs and servers in trouble.
-  return /failed to fetch|networkerror|load failed|network ?(changed|error|connection)|error loading dynamically imported|dynamically imported module|timed? ?out|\b(408|429|500|502|503|504)\b|offline/i.test(text);
+  // fetch() in Chromium, Firefox, Safari; dynamic import() in the first two; time-outs and servers in trouble; the machine's own words.
+  return /\bno network\b|failed to fetch|networkerror|load failed|network ?(changed|error|connection)|error loading dynamically imported|dynamically imported module|timed? ?out|\b(408|429|500|502|503|504)\b|offline/i.test(text);
 }
 
 export function errorText(error: unknown): string {

@@ -26,7 +26,7 @@ pub fn run_in(report: &mut Report) {
     report.step("formatting", || format(true));
     report.step("clippy: the kernel", || clippy(&["-p", "abi", "-p", "ksync", "-p", "kernel"], "."));
     report.step("clippy: the host", || {
-        clippy(&["--release", "-p", "loader", "-p", "host-wasi", "-p", "xtask", "--all-targets"], ".")
+        clippy(&["--release", "-p", "image", "-p", "loader", "-p", "host-wasi", "-p", "xtask", "--all-targets"], ".")
     });
     report.step("clippy: the userland", || {
         clippy(&["--profile", "wasm", "--target", build::USER_TARGET, "--workspace"], "user")

@@ -28,8 +28,8 @@ pub fn run(args: &[String]) -> Outcome {
     report.step("build: kernel", || build::kernel().map(|_| ()));
     report.step("build: userland", || build::userland().map(|_| ()));
     report.step("build: image, vk", || build::everything().map(|_| ()));
-    report.step("unit tests: loader, xtask", || {
-        quiet(cargo(&["test", "--quiet", "--release", "-p", "loader", "-p", "xtask"]))
+    report.step("unit tests: image, loader, xtask", || {
+        quiet(cargo(&["test", "--quiet", "--release", "-p", "image", "-p", "loader", "-p", "xtask"]))
     });
     report.step("build: test programs", || build::usertests().map(|_| ()));
     report.step("tests of the host and of vk", || {

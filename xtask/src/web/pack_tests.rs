@@ -59,8 +59,11 @@ fn unpacked(packed: &Packed, name: &str) -> Vec<u8> {
     out
 }
 
-/// The rows by path, and all rows.
-fn table(packed: &Packed) -> (Vec<(String, u64, Option<Row>)>, Vec<Row>) {
+/// Path, size, and the row of the contents.
+type File = (String, u64, Option<Row>);
+
+/// All files, and all rows.
+fn table(packed: &Packed) -> (Vec<File>, Vec<Row>) {
     let raw = unpacked(packed, &packed.manifest.index);
     let (index, rows) = split(&raw).unwrap();
     let mut index = Index(Reader::new(index));

@@ -46,6 +46,8 @@ pub mod cpu {
     pub const REQUESTS: u32 = 5;
     /// A request was dropped for lack of room: every sleeper shall look for itself.
     pub const OVERFLOW: u32 = 6;
+    /// It waits for its word to change, or has the engine do so: who changes the word must notify.
+    pub const ASLEEP: u32 = 7;
     /// How many lwps are parked on words of each hash.
     pub const PARKED: u32 = 64;
     pub const PARKED_SLOTS: u32 = 256;
@@ -203,7 +205,11 @@ impl Control {
     pub fn wake(&self, nr: u32) {
         let wake = self.cpu(nr, cpu::WAKE);
         self.add(wake, 1);
-        self.notify(wake);
+        // It says that it sleeps before it compares the word, so one of us sees the other. Notifying
+        // costs a system call.
+        if self.load(self.cpu(nr, cpu::ASLEEP)) != 0 {
+            self.notify(wake);
+        }
     }
 
     /// The word that counts sleepers on kernel words of one hash.

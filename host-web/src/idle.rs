@@ -32,7 +32,15 @@ pub struct Idler {
     timer: Cell<Option<(f64, u64)>>,
     /// The engine calls when this CPU's word changes.
     listening: Cell<bool>,
+    /// The last sleep was so short that looking again and again would have been quicker.
+    brief: Cell<bool>,
 }
+
+/// A sleep that is worth looking for its end instead, and how long to look.
+const BRIEF_NS: u64 = 40_000;
+const LOOK_NS: u64 = 20_000;
+/// Looks between two looks at the clock.
+const LOOKS: u32 = 16;
 
 impl Idler {
     pub fn new() -> Result<Idler, JsValue> {
@@ -62,6 +70,7 @@ impl Idler {
             alarm,
             timer: Cell::new(None),
             listening: Cell::new(false),
+            brief: Cell::new(false),
         })
     }
 
@@ -108,8 +117,9 @@ impl Idler {
 
     /// Has the engine call when somebody wakes this CPU.
     fn listen(&self, cpu: &Cpu) {
+        cpu.control.store(cpu.control.cpu(cpu.nr, at::ASLEEP), 1);
         if self.listening.replace(true) {
-            return;
+            return self.look_once_more(cpu);
         }
         let wake = cpu.control.cpu(cpu.nr, at::WAKE);
         let waiting = wait_async(cpu.control.words(), wake, cpu.control.load(wake));
@@ -130,7 +140,11 @@ impl Idler {
                 self.after_a_task();
             }
         }
-        // What was asked before the word was read.
+        self.look_once_more(cpu);
+    }
+
+    /// For what was asked before others could know that this CPU sleeps.
+    fn look_once_more(&self, cpu: &Cpu) {
         cpu.do_requests();
         if cpu.sched.borrow().has_ready() {
             self.after_a_task();
@@ -163,6 +177,25 @@ fn block(cpu: &Rc<Cpu>) {
             return cpu.idler().to_event_loop(cpu);
         }
         let timeout = if deadline == u64::MAX { f64::INFINITY } else { (deadline - now) as f64 / 1e6 };
-        cpu.control.wait(wake, seen, timeout);
+        sleep(cpu, wake, seen, timeout);
     }
+}
+
+/// Until the word is not `seen` any more. The partner of a lively conversation answers sooner than a
+/// futex wakes, so after a brief sleep the next begins with a look.
+fn sleep(cpu: &Cpu, wake: u32, seen: i32, timeout_ms: f64) {
+    let idler = cpu.idler();
+    let began = now_ns();
+    if idler.brief.get() {
+        while now_ns() < began + LOOK_NS {
+            if (0..LOOKS).any(|_| cpu.control.load(wake) != seen) {
+                return;
+            }
+        }
+    }
+    let asleep = cpu.control.cpu(cpu.nr, at::ASLEEP);
+    cpu.control.store(asleep, 1);
+    cpu.control.wait(wake, seen, timeout_ms);
+    cpu.control.store(asleep, 0);
+    idler.brief.set(now_ns() - began < BRIEF_NS);
 }

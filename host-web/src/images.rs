@@ -52,7 +52,9 @@ struct State {
     /// Memories of the lwps of this CPU.
     memories: HashMap<u32, JsValue>,
     limits: HashMap<u32, u64>,
-    /// Those who wait for an image that another CPU posts.
+    /// Images of blobs that are being compiled here.
+    making: Vec<u32>,
+    /// Those who wait for an image that is being compiled, or that another CPU posts.
     waiting: Vec<(u32, js::Resolve)>,
 }
 
@@ -85,16 +87,22 @@ impl Images {
 
     /// An image that was posted by another CPU, or is made here.
     pub fn add(&self, number: u32, image: Image) {
-        let waiting = self.with(|s| {
-            s.images.insert(number, Rc::new(image));
-            let (here, others) = std::mem::take(&mut s.waiting).into_iter().partition(|w| w.0 == number);
-            s.waiting = others;
-            here
-        });
-        let waiting: Vec<(u32, js::Resolve)> = waiting;
+        self.with(|s| s.images.insert(number, Rc::new(image)));
+        self.tell(number);
+    }
+
+    /// Whoever waits for this image looks for it.
+    fn tell(&self, number: u32) {
+        let waiting: Vec<_> = self.with(|s| s.waiting.extract_if(.., |w| w.0 == number).collect());
         for (_, resolve) in waiting {
             resolve.number(0);
         }
+    }
+
+    fn told(&self, number: u32) -> js_sys::Promise {
+        let resolvers = js::with_resolvers();
+        self.with(|s| s.waiting.push((number, resolvers.resolve())));
+        resolvers.promise()
     }
 
     /// Forgets all that are not of the boot image's files.
@@ -110,9 +118,7 @@ impl Images {
         if !cpu.shared {
             return None;
         }
-        let resolvers = js::with_resolvers();
-        self.with(|s| s.waiting.push((number, resolvers.resolve())));
-        cpu.sleep_in_host(resolvers.promise()).await;
+        cpu.sleep_in_host(self.told(number)).await;
         self.get(number)
     }
 
@@ -169,13 +175,33 @@ impl Images {
         }
         let Some(cpu) = current_cpu() else { return JsValue::UNDEFINED };
         let of = cpu.clone();
-        cpu.await_host(async move {
-            let made = match of.storage.module(blob).await {
-                Ok(module) => Image::of(module),
-                Err(e) => Err(e),
-            };
-            of.images.made(&of, number, made)
-        })
+        cpu.await_host(async move { of.images.make_blob(&of, blob).await })
+    }
+
+    /// Compiles a program that will be run soon.
+    pub fn expect(&self, cpu: &Rc<Cpu>, blob: u32) {
+        let of = cpu.clone();
+        wasm_bindgen_futures::spawn_local(async move { _ = of.images.make_blob(&of, blob).await });
+    }
+
+    async fn make_blob(&self, cpu: &Cpu, blob: u32) -> i32 {
+        let number = BLOB | blob;
+        if self.with(|s| s.making.contains(&number)) {
+            let _ = JsFuture::from(self.told(number)).await;
+        }
+        if self.get(number).is_some() {
+            return answer(Ok(number));
+        }
+        self.with(|s| s.making.push(number));
+        let made = match cpu.storage.module(blob).await {
+            Ok(module) => Image::of(module),
+            Err(e) => Err(e),
+        };
+        self.with(|s| s.making.retain(|&n| n != number));
+        let answer = self.made(cpu, number, made);
+        // One who waited for what could not be made tries again.
+        self.tell(number);
+        answer
     }
 
     fn made(&self, cpu: &Cpu, number: u32, made: Result<Image, String>) -> i32 {

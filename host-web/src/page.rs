@@ -56,13 +56,26 @@ struct Inner {
     port: MessagePort,
     /// Shared with the CPUs of an isolated page.
     control: Option<Control>,
-    workers: Vec<Worker>,
+    base: String,
+    workers: RefCell<Vec<Worker>>,
+    /// What further CPUs are to be told when they are started: after the first prompt, which would
+    /// come later if they all began at once.
+    later: RefCell<Vec<Posted>>,
     callbacks: JsValue,
     sessions: RefCell<BTreeMap<u32, Rc<SessionInner>>>,
     booted: RefCell<Option<(Resolve, Resolve)>>,
     report: RefCell<Vec<Resolve>>,
     ended: Cell<bool>,
 }
+
+/// A worker's first message, and what is handed over with it.
+struct Posted {
+    message: Object,
+    transfer: Array,
+}
+
+/// The further CPUs start so long after boot when no program has written anything by then.
+const LATER_MS: f64 = 1000.0;
 
 struct SessionInner {
     unit: u32,
@@ -128,18 +141,16 @@ fn start(
     // The programs of more than one CPU need what only an isolated page has; one CPU is as good without.
     let shared = threads || shared && cpus > 1;
     let control = shared.then(|| Control::over(SharedArrayBuffer::new(BYTES).into()));
-    let ports = peer_ports(cpus)?;
-    let mut workers = Vec::new();
-    let mut first = None;
+    let peers = peer_ports(cpus)?;
+    let mut workers = vec![first_worker(&options.base, &callbacks)?];
     let disk_ports = match options.persist.unwrap_or(true) {
         true => storage_worker(&options.base, cpus, &mut workers)?,
         false => Array::new(),
     };
-    for (nr, peers) in (0u32..).zip(&ports) {
+    let (mut later, mut ports) = (Vec::new(), Vec::new());
+    for (nr, peers) in (0u32..).zip(&peers) {
         let channel = MessageChannel::new()?;
-        let worker = worker(&options.base, "cpu.js")?;
         let message = js::object(&[
-            ("host", &wasm_bindgen::module()),
             ("nr", &nr.into()),
             ("shared", &shared.into()),
             ("threads", &threads.into()),
@@ -155,18 +166,20 @@ fn start(
         for port in peers.iter().chain([disk_ports.get(nr)]).filter(|port| !port.is_undefined()) {
             transfer.push(&port);
         }
-        worker.post_message_with_transfer(&message, &transfer)?;
-        workers.push(worker);
-        first.get_or_insert_with(Vec::new).push(channel.port1());
+        later.push(Posted { message, transfer });
+        ports.push(channel.port1());
     }
-    let ports = first.unwrap_or_default();
+    let now = later.remove(0);
+    workers[0].post_message_with_transfer(&now.message, &now.transfer)?;
     let booted = js::with_resolvers();
     let inner = Rc::new(Inner {
         cpus: cores,
         machine,
         port: ports[0].clone(),
         control,
-        workers,
+        base: options.base.clone(),
+        workers: RefCell::default(),
+        later: RefCell::new(later),
         callbacks,
         sessions: RefCell::default(),
         booted: RefCell::new(Some((booted.resolve(), booted.reject()))),
@@ -178,14 +191,18 @@ fn start(
         let came = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| of.came(&event.data()));
         port.set_onmessage(Some(came.into_js_value().unchecked_ref()));
     }
-    for worker in &inner.workers {
-        let of = inner.clone();
-        let failed = Closure::<dyn FnMut(JsValue)>::new(move |event: JsValue| {
-            of.over(None, Some(format!("a worker failed: {}", js::message(&event))));
-        });
-        worker.set_onerror(Some(failed.into_js_value().unchecked_ref()));
+    for worker in workers {
+        inner.own(worker);
     }
     Ok((inner, booted.promise()))
+}
+
+/// The first CPU's worker: one that the page has started already, or a new one.
+fn first_worker(base: &str, options: &JsValue) -> Result<Worker, JsValue> {
+    match js::get(options, "first").dyn_into() {
+        Ok(worker) => Ok(worker),
+        Err(_) => worker(base, "cpu.js"),
+    }
 }
 
 fn worker(base: &str, script: &str) -> Result<Worker, JsValue> {
@@ -225,6 +242,27 @@ fn peer_ports(cpus: u32) -> Result<Vec<Array>, JsValue> {
 }
 
 impl Inner {
+    /// Hears of a worker's failure, and ends it with the vkernel.
+    fn own(self: &Rc<Self>, worker: Worker) {
+        let of = self.clone();
+        let failed = Closure::<dyn FnMut(JsValue)>::new(move |event: JsValue| {
+            of.over(None, Some(format!("a worker failed: {}", js::message(&event))));
+        });
+        worker.set_onerror(Some(failed.into_js_value().unchecked_ref()));
+        self.workers.borrow_mut().push(worker);
+    }
+
+    /// Starts the further CPUs, once.
+    fn start_others(self: &Rc<Self>) {
+        for Posted { message, transfer } in self.later.take() {
+            let started = worker(&self.base, "cpu.js");
+            match started.and_then(|w| w.post_message_with_transfer(&message, &transfer).map(|()| w)) {
+                Ok(worker) => self.own(worker),
+                Err(e) => self.over(None, Some(js::message(&e))),
+            }
+        }
+    }
+
     fn call(&self, name: &str, arg: &JsValue) {
         if let Ok(f) = js::function(&self.callbacks, name) {
             // What the page's own code throws is told by the browser.
@@ -244,13 +282,15 @@ impl Inner {
         }
     }
 
-    fn came(&self, message: &JsValue) {
+    fn came(self: &Rc<Self>, message: &JsValue) {
         let Some((record, bytes)) = messages::parse::<ToPage>(message) else { return };
         match record {
             ToPage::Booted => {
                 if let Some((resolve, _)) = self.booted.take() {
                     resolve.value(&JsValue::UNDEFINED);
                 }
+                let of = self.clone();
+                js::set_timeout(&Closure::once_into_js(move || of.start_others()).unchecked_into(), LATER_MS);
             }
             ToPage::Console(text) => self.call("onconsole", &text.into()),
             ToPage::Notice(text) => self.call("onnotice", &text.into()),
@@ -263,7 +303,10 @@ impl Inner {
                 ]);
                 self.call("onprogress", &progress);
             }
-            ToPage::Output(unit) => self.output(unit, bytes),
+            ToPage::Output(unit) => {
+                self.output(unit, bytes);
+                self.start_others();
+            }
             ToPage::Exited { unit, status } => {
                 self.output(unit, None);
                 if let Some(session) = self.sessions.borrow_mut().remove(&unit) {
@@ -293,7 +336,7 @@ impl Inner {
     }
 
     fn end_workers(&self) {
-        let workers = self.workers.clone();
+        let workers = self.workers.take();
         let terminate = move || workers.iter().for_each(Worker::terminate);
         if self.machine == Kind::Stacks {
             return terminate();

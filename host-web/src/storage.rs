@@ -68,8 +68,23 @@ impl Storage {
         self.compile(bytes).await
     }
 
+    /// The blob of a file of the image, and so of its program.
+    pub fn find(&self, path: &str) -> Option<u32> {
+        let mut index = abi::image::Index(abi::wire::Reader::new(self.store.index()));
+        while let Ok(Some(entry)) = index.next_entry() {
+            if entry.path == path.as_bytes() {
+                return Some(entry.blob).filter(|&blob| self.store.prepared(blob).is_some());
+            }
+        }
+        None
+    }
+
     /// Prepares and compiles a program.
     pub async fn compile(&self, bytes: Uint8Array) -> Result<JsValue, String> {
+        // Text is told apart here: what prepares is large and may have to be fetched.
+        if bytes.subarray(0, 4).to_vec() != b"\0asm" {
+            return Err("not a WebAssembly module".into());
+        }
         let key = self.store.program_key(&bytes).await;
         if let Some(key) = &key
             && let Some(prepared) = self.store.program(key).await

@@ -28,6 +28,9 @@ use crate::{config, js, threads};
 /// Bells are a page each.
 const BELL_PAGES: u32 = 1;
 
+/// Programs that every prompt needs: compiled while the kernel boots.
+const SOON: [&str; 3] = ["sbin/init", "bin/sh", "bin/tools"];
+
 /// What is told to the page of a fetch.
 pub struct Told(pub MessagePort);
 
@@ -89,6 +92,9 @@ async fn first(message: &JsValue, page: MessagePort) -> Result<(), JsValue> {
     let cpu = Cpu::new(Parts { nr: 0, shared, control: Control::over(buffer), kmem, modules, storage, page, bells });
     begin(&cpu)?;
     cpu.interrupts.get().map_or(Ok(()), Interrupts::prepare)?;
+    for blob in SOON.iter().filter_map(|path| cpu.storage.find(path)) {
+        cpu.images.expect(&cpu, blob);
+    }
     boot(&cpu).await?;
     listen(&cpu, &cpu.page, |cpu, message| messages::from_page(cpu, message));
     messages::post(&cpu.page, &ToPage::Booted);

@@ -38,6 +38,10 @@ impl Added {
     fn moves(&self) -> u32 {
         self.tick + 2
     }
+    /// A global to put a value aside.
+    fn slot(&self, kind: usize, at: u32) -> u32 {
+        self.fuel + 1 + kind as u32 * SLOTS_EACH + at
+    }
 }
 
 /// Where in a body the branches are that nearly always go one way, and whether they are taken then.
@@ -59,12 +63,11 @@ impl Emit<'_> {
         let body = &self.module.bodies[index];
         let range = body.range();
         let mut copy = Copy::new(self.module.bytes, range.start as usize);
-        let locals = Locals::of(flow);
-        let first = self.declare(index, &locals, &mut copy)?;
-        if first + locals.count() > MAX_LOCALS {
+        let mut locals = Locals::of(flow);
+        self.declare(index, &mut locals, &mut copy)?;
+        if locals.first + locals.count() > MAX_LOCALS {
             return Ok(Err(TooLarge("locals")));
         }
-        let locals = Locals { first, ..locals };
         hints.clear();
         let mut at = 0;
         while let Some(edit) = flow.edits.get(at) {
@@ -72,7 +75,9 @@ impl Emit<'_> {
             at += 1;
             match edit.what {
                 What::Head(number) if Kind::of(&flow.loops[number as usize]) == Kind::Split => {
-                    at += self.unroll(&flow.loops[number as usize], &flow.edits[at..], &locals, &mut copy, hints)?;
+                    let l = &flow.loops[number as usize];
+                    let used = &flow.used[l.used.0..l.used.1];
+                    at += self.unroll(l, &flow.edits[at..], used, &locals, &mut copy, hints)?;
                 }
                 _ if self.edit(edit, flow, &locals, &mut copy.out, hints) => copy.skip_to(edit.end),
                 _ => {}
@@ -82,14 +87,17 @@ impl Emit<'_> {
         Ok(if copy.out.len() > MAX_BODY { Err(TooLarge("instructions")) } else { Ok(copy.out) })
     }
 
-    /// Copies the declarations and adds ours; answers the number of our first local.
-    fn declare(&self, index: usize, locals: &Locals, copy: &mut Copy) -> Result<u32> {
+    /// Copies the declarations and adds ours. Finds out the number of our first local and the types of the others.
+    fn declare(&self, index: usize, locals: &mut Locals, copy: &mut Copy) -> Result<()> {
         let mut reader = self.module.bodies[index].get_locals_reader()?;
         let groups = reader.get_count();
         let begin = reader.original_position() as usize;
-        let mut first = self.module.params(index);
+        for ty in self.module.params(index) {
+            locals.more(1, *ty);
+        }
         for _ in 0..groups {
-            first += reader.read()?.0;
+            let (count, ty) = reader.read()?;
+            locals.more(count, ty);
         }
         let ours = locals.count();
         (groups + u32::from(ours > 0)).encode(&mut copy.out);
@@ -99,7 +107,7 @@ impl Emit<'_> {
             ours.encode(&mut copy.out);
             ValType::I32.encode(&mut copy.out);
         }
-        Ok(first)
+        Ok(())
     }
 
     /// Writes an edit, but in a loop that was split; false when what is there stays.
@@ -146,6 +154,7 @@ impl Emit<'_> {
         &mut self,
         l: &Loop,
         edits: &[Edit],
+        used: &[u32],
         locals: &Locals,
         copy: &mut Copy,
         hints: &mut Hints,
@@ -167,7 +176,7 @@ impl Emit<'_> {
         locals.count_turns(l.turn * times, &mut copy.out);
         hints.push((copy.out.len() as u32, true));
         InstructionSink::new(&mut copy.out).br_if(0).end();
-        self.settle(locals.turns(), &mut copy.out);
+        self.settle_aside(used, locals, &mut copy.out);
         InstructionSink::new(&mut copy.out).br(0).end().unreachable().end();
         copy.skip_to(edits[inside].end);
         Ok(inside + 1)
@@ -199,6 +208,26 @@ impl Emit<'_> {
         code.local_get(scratch).i32_const(0).i32_lt_s();
         hints.push((out.len() as u32, false));
         InstructionSink::new(out).if_(BlockType::Empty).call(self.added.refill()).end();
+    }
+
+    /// Takes the count of a loop that was split off the fuel. What the locals hold is in globals meanwhile, and no local is
+    /// kept across the call: an engine without registers that survive calls would keep them in memory
+    /// in the loop, too.
+    fn settle_aside(&self, used: &[u32], locals: &Locals, out: &mut Vec<u8>) {
+        let mut slots = [0; SLOTS.len()];
+        let slot = |local: &u32| {
+            let kind = locals.kind(*local)?;
+            slots[kind] += 1;
+            Some((*local, self.added.slot(kind, slots[kind] - 1)))
+        };
+        let kept: Vec<(u32, u32)> = used.iter().filter_map(slot).collect();
+        for &(local, global) in &kept {
+            InstructionSink::new(out).local_get(local).global_set(global);
+        }
+        self.settle(locals.turns(), out);
+        for &(local, global) in &kept {
+            InstructionSink::new(out).global_get(global).local_set(local);
+        }
     }
 
     /// Takes a loop's count off the fuel.
@@ -368,7 +397,13 @@ struct Locals {
     pays: bool,
     /// What loops count to.
     limit: u32,
+    /// The function's own locals: where each group ends, and the kind of their slots.
+    kinds: Vec<(u32, Option<usize>)>,
 }
+
+/// Types of values that can be put aside, in as many globals each.
+pub const SLOTS: [ValType; 5] = [ValType::I32, ValType::I64, ValType::F32, ValType::F64, ValType::V128];
+pub const SLOTS_EACH: u32 = super::flow::MOST_USED as u32;
 
 impl Locals {
     fn of(flow: &Flow) -> Locals {
@@ -376,10 +411,29 @@ impl Locals {
         let entry = flow.edits.iter().any(|edit| matches!(edit.what, What::Pay(_)));
         Locals {
             first: 0,
+            kinds: Vec::new(),
             limit: if flow.pays { TURNS } else { LEAF_TURNS },
             counts: any(|kind| matches!(kind, Kind::Whole | Kind::Split)),
             pays: entry || any(|kind| kind == Kind::Dear),
         }
+    }
+    /// Notes `count` more locals of a type.
+    fn more(&mut self, count: u32, ty: wasmparser::ValType) {
+        self.first += count;
+        let kind = match ty {
+            wasmparser::ValType::I32 => Some(0),
+            wasmparser::ValType::I64 => Some(1),
+            wasmparser::ValType::F32 => Some(2),
+            wasmparser::ValType::F64 => Some(3),
+            wasmparser::ValType::V128 => Some(4),
+            wasmparser::ValType::Ref(_) => None,
+        };
+        self.kinds.push((self.first, kind));
+    }
+    /// The kind of slot that fits a local.
+    fn kind(&self, local: u32) -> Option<usize> {
+        let group = self.kinds.partition_point(|(end, _)| *end <= local);
+        self.kinds.get(group)?.1
     }
     /// Counts a turn of a loop and pushes whether it may go on.
     fn count_turns(&self, units: u32, out: &mut Vec<u8>) {

@@ -59,6 +59,8 @@ pub struct Loop {
     /// It has no loop and no call in it, and no branch out of it that is hard to rewrite, so that what there is to do
     /// now and then can be done outside of it.
     pub split: bool,
+    /// The locals that it uses, in `Flow::used`, where it is split; of more than [`MOST_USED`] only the first.
+    pub used: (usize, usize),
     /// Its block type and its body, as bytes of the module.
     pub ty: (usize, usize),
     pub body: (usize, usize),
@@ -70,6 +72,9 @@ pub enum Move {
     Copy { to: u32, from: u32 },
     Fill { memory: u32 },
 }
+
+/// So many locals of a loop can be put aside while it is left.
+pub const MOST_USED: usize = 16;
 
 /// A label that can be branched to.
 struct Frame {
@@ -98,6 +103,7 @@ struct Frame {
 pub struct Flow {
     pub edits: Vec<Edit>,
     pub loops: Vec<Loop>,
+    pub used: Vec<u32>,
     /// The function pays for its calls.
     pub pays: bool,
     /// Loops around the instruction that is looked at: number, and index in `frames`.
@@ -187,6 +193,7 @@ impl Flow {
     fn reset(&mut self, begin: usize) {
         self.edits.clear();
         self.loops.clear();
+        self.used.clear();
         self.around.clear();
         self.edits.push(Edit { begin, end: begin, what: What::Start });
         self.frames.clear();
@@ -218,6 +225,7 @@ impl Flow {
         self.most = self.most.max(self.now);
         self.branches(op);
         self.leave_loops(op, begin, end);
+        self.uses(op);
         self.structure(op, begin, end);
         self.change(op, begin, end, renumber);
         self.constant = match op {
@@ -256,6 +264,7 @@ impl Flow {
                     split,
                     ty: (begin + 1, end),
                     body: (end, end),
+                    used: (self.used.len(), self.used.len()),
                 });
                 self.open(Some(number));
                 self.paid = false;
@@ -377,6 +386,23 @@ impl Flow {
     fn whole(&mut self) {
         if let Some((number, _)) = self.around.last() {
             self.loops[*number as usize].split = false;
+        }
+    }
+
+    /// Notes the locals of the innermost loop.
+    fn uses(&mut self, op: &Operator) {
+        let (Operator::LocalGet { local_index }
+        | Operator::LocalSet { local_index }
+        | Operator::LocalTee { local_index }) = op
+        else {
+            return;
+        };
+        let Some(&(number, _)) = self.around.last() else { return };
+        let l = &mut self.loops[number as usize];
+        let known = &self.used[l.used.0.min(self.used.len())..];
+        if l.split && known.len() < MOST_USED && !known.contains(local_index) {
+            self.used.push(*local_index);
+            l.used.1 = self.used.len();
         }
     }
 

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use wasmparser::{CompositeInnerType, FunctionBody, Parser, Payload, Result, TypeRef};
+use wasmparser::{CompositeInnerType, FunctionBody, Parser, Payload, Result, TypeRef, ValType};
 
 /// Section ids from 1 (types) to 13 (tags).
 const SECTIONS: usize = 14;
@@ -19,7 +19,7 @@ pub struct Module<'a> {
     pub types: u32,
     pub memories: u32,
     /// Parameters of each type, and the type of each body.
-    params: Vec<u32>,
+    params: Vec<Vec<ValType>>,
     body_types: Vec<u32>,
 }
 
@@ -55,8 +55,8 @@ impl<'a> Module<'a> {
             Payload::TypeSection(groups) => {
                 for group in groups {
                     self.params.extend(group?.types().map(|ty| match &ty.composite_type.inner {
-                        CompositeInnerType::Func(func) => func.params().len() as u32,
-                        _ => 0,
+                        CompositeInnerType::Func(func) => func.params().to_vec(),
+                        _ => Vec::new(),
                     }));
                 }
             }
@@ -85,9 +85,9 @@ impl<'a> Module<'a> {
     }
 
     /// Parameters of the function with this body.
-    pub fn params(&self, body: usize) -> u32 {
+    pub fn params(&self, body: usize) -> &[ValType] {
         let ty = self.body_types.get(body).copied().unwrap_or(0);
-        self.params.get(ty as usize).copied().unwrap_or(0)
+        self.params.get(ty as usize).map_or(&[], |params| params)
     }
 
     pub fn section(&self, id: wasm_encoder::SectionId) -> Option<Range<usize>> {

@@ -8,6 +8,7 @@ use wasmparser::{
 };
 
 use super::copy::{Copy, Renumber};
+use super::emit::{SLOTS, SLOTS_EACH};
 use super::module::Module;
 
 fn reader<'a>(module: &Module<'a>, id: SectionId) -> Option<BinaryReader<'a>> {
@@ -62,19 +63,36 @@ pub fn appended(module: &Module, id: SectionId, count: u32, add: impl FnOnce(&mu
     Ok(out)
 }
 
-/// Globals, and one more that can be changed and begins with `value`.
+/// Globals, and those that are added: the fuel, which begins with `value`, and places to put values aside.
 pub fn globals(module: &Module, renumber: &Renumber, value: i32) -> Result<Vec<u8>> {
-    let ty = GlobalType { val_type: ValType::I32, mutable: true, shared: false };
+    const MORE: u32 = 1 + SLOTS.len() as u32 * SLOTS_EACH;
     let add = |out: &mut Vec<u8>| {
-        ty.encode(out);
-        Constant::i32_const(value).encode(out);
+        let mut add = |val_type, value: Constant| {
+            GlobalType { val_type, mutable: true, shared: false }.encode(out);
+            value.encode(out);
+        };
+        add(ValType::I32, Constant::i32_const(value));
+        for ty in SLOTS {
+            for _ in 0..SLOTS_EACH {
+                add(
+                    ty,
+                    match ty {
+                        ValType::I64 => Constant::i64_const(0),
+                        ValType::F32 => Constant::f32_const(0.0.into()),
+                        ValType::F64 => Constant::f64_const(0.0.into()),
+                        ValType::V128 => Constant::v128_const(0),
+                        _ => Constant::i32_const(0),
+                    },
+                );
+            }
+        }
     };
     let Some(reader) = reader(module, SectionId::Global) else {
-        return appended(module, SectionId::Global, 1, add);
+        return appended(module, SectionId::Global, MORE, add);
     };
     let section = GlobalSectionReader::new(reader)?;
     let mut copy = items(module, &section);
-    (section.count() + 1).encode(&mut copy.out);
+    (section.count() + MORE).encode(&mut copy.out);
     for global in section {
         copy.expression(&global?.init_expr, renumber)?;
     }

@@ -5,7 +5,8 @@
 //! because all engines share those between workers.
 //!
 //! A thread's state goes from none to coming (its worker is being made), idle, busy with an lwp, idle again. Whoever
-//! exchanges idle for busy has the thread for its lwp; the thread itself makes it idle.
+//! exchanges idle for busy has the thread for its lwp; the thread itself makes it idle. When memories are short the service
+//! has idle threads leave, with the garbage of their programs.
 
 use js_sys::{Atomics, Int32Array};
 use wasm_bindgen::prelude::*;
@@ -26,6 +27,8 @@ pub mod state {
     pub const COMING: i32 = 1;
     pub const IDLE: i32 = 2;
     pub const BUSY: i32 = 3;
+    /// Its worker is to end, and then there is none.
+    pub const LEAVING: i32 = 4;
 }
 
 /// Words of a thread.
@@ -142,6 +145,15 @@ impl Board {
 
     pub fn find(&self, lwp: u32) -> Option<u32> {
         self.threads().find(|&nr| self.load(nr, at::LWP) as u32 == lwp)
+    }
+
+    /// Has an idle thread's worker end. False when it is not idle.
+    pub fn dismiss(&self, nr: u32) -> bool {
+        let idle = self.turn(nr, state::IDLE, state::LEAVING);
+        if idle {
+            let _ = Atomics::notify(&self.words, Self::index(nr, at::JOBS));
+        }
+        idle
     }
 
     // ---- answers

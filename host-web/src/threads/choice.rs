@@ -30,10 +30,9 @@ fn has_jspi() -> bool {
 }
 
 /// How many threads to make. The engines that get them on their own account have room for thousands of memories. In Chromium,
-/// where somebody has asked for them, there is room for 124 in all, and each thread has the host's, its program's, and that of
-/// a program before, which is not collected for another thread's sake.
+/// where somebody has asked for them, there is room for 124 in all, and each thread has the host's and its program's.
 pub fn threads_max() -> u32 {
-    if has_jspi() { 36 } else { super::board::THREADS_MAX }
+    if has_jspi() { 48 } else { super::board::THREADS_MAX }
 }
 
 fn has_multi_memory() -> bool {

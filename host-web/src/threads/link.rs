@@ -36,12 +36,14 @@ pub mod op {
     pub const EXITED: u32 = 9;
     /// One more idle thread. EAGAIN when there can be none.
     pub const THREAD: u32 = 10;
-    pub const ASKS: u32 = 10;
+    /// Room for one more memory. EAGAIN when there can be none.
+    pub const MEMORY: u32 = 11;
+    pub const ASKS: u32 = 11;
 
     /// `image`. The service posts `[image, module]` to the thread, without a module when there is none.
     pub const WANT: u32 = 20;
     /// `image`: the kernel has forgotten it.
-    pub const CLOSE: u32 = 11;
+    pub const CLOSE: u32 = 21;
     /// `unit`: it has output.
     pub const OUTPUT: u32 = 12;
     /// `unit`: it has room for input.
@@ -50,6 +52,8 @@ pub mod op {
     pub const CONSOLE: u32 = 14;
     /// This thread is idle for the first time.
     pub const UP: u32 = 15;
+    /// This thread, which was to leave, does nothing any more.
+    pub const LEFT: u32 = 22;
     /// A thread was taken.
     pub const TAKEN: u32 = 16;
     /// The kernel is up.

@@ -37,6 +37,8 @@ const FIRST: u32 = 0;
 const AHEAD: usize = 3;
 /// After the end sleepers are woken so often.
 const ROUSE_MS: f64 = 10.0;
+/// A worker that was terminated is gone after this.
+const ROOM_MS: f64 = 50.0;
 
 /// Compiled once, posted to each thread.
 struct ThreadModules {
@@ -202,20 +204,11 @@ impl Service {
 
     /// Makes a thread that is `COMING`. False when there is no room for it.
     fn start_further(self: &Rc<Self>, nr: u32) -> bool {
-        // One whose worker has failed keeps its stack.
-        let known = self.stacks.borrow().get(&nr).copied();
-        let stack = known.map_or_else(
-            || self.cpu.interrupts.get().map_or(Ok(0), |i| i.number("cpu_stack", &[])).map(|stack| stack as u32),
-            Ok,
-        );
-        let started = stack.and_then(|stack| {
-            self.stacks.borrow_mut().insert(nr, stack);
-            if stack == 0 { Ok(false) } else { self.start(nr, stack).map(|()| true) }
-        });
-        match started {
-            Ok(true) => return true,
-            Ok(false) => _ = self.stacks.borrow_mut().remove(&nr),
-            Err(e) => self.end(ToPage::panicked(&e)),
+        let stack = self.stacks.borrow().get(&nr).copied();
+        match stack.map(|stack| self.start(nr, stack)) {
+            Some(Ok(())) => return true,
+            Some(Err(e)) => self.end(ToPage::panicked(&e)),
+            None => {}
         }
         self.link.board.turn(nr, state::COMING, state::NONE);
         false
@@ -254,10 +247,26 @@ impl Service {
             let panic = Some(format!("a worker failed: {}", js::message(event)));
             return self.end(ToPage::Ended { status: None, panic });
         }
+        self.end_worker(nr);
+        self.tell_waiting();
+    }
+
+    fn end_worker(&self, nr: u32) {
         if let Some(worker) = self.workers.borrow_mut().remove(&nr) {
             worker.terminate();
         }
-        self.tell_waiting();
+    }
+
+    /// Sends idle threads away and waits until the engine has let go of what they had. False when none is idle.
+    async fn make_room(&self) -> bool {
+        let board = &self.link.board;
+        let dismissed = board.threads().filter(|&nr| board.dismiss(nr)).count();
+        if dismissed > 0 {
+            let waited = js::with_resolvers();
+            js::set_timeout(waited.resolve().unchecked_ref(), ROOM_MS);
+            let _ = JsFuture::from(waited.promise()).await;
+        }
+        dismissed > 0
     }
 
     // ---- what threads tell and ask
@@ -290,6 +299,12 @@ impl Service {
             }
             op::CONSOLE => messages::post(&self.cpu.page, &ToPage::Console(extra.as_string().unwrap_or_default())),
             op::UP => self.tell_waiting(),
+            op::LEFT => {
+                if let Some(nr) = from {
+                    self.end_worker(nr);
+                    self.link.board.turn(nr, state::LEAVING, state::NONE);
+                }
+            }
             op::TAKEN => self.keep_ahead(),
             op::BOOTED => self.booted(),
             op::HALTED => self.end(ToPage::Ended { status: Some(small(0)), panic: None }),
@@ -300,6 +315,14 @@ impl Service {
 
     fn booted(self: &Rc<Self>) {
         if !self.booted.replace(true) {
+            if let Some(interrupts) = self.cpu.interrupts.get() {
+                // At once, as they are never given back: a later one would look like a leak.
+                let stacks = (FIRST + 1..self.threads_max).map_while(|nr| {
+                    let stack = interrupts.number("cpu_stack", &[]).ok().filter(|&stack| stack != 0)?;
+                    Some((nr, stack as u32))
+                });
+                self.stacks.borrow_mut().extend(stacks);
+            }
             messages::post(&self.cpu.page, &ToPage::Booted);
             self.cpu.storage.sweep();
         }
@@ -370,6 +393,7 @@ impl Service {
                 let r = r.map_or_else(|e| -(e as i64), |v| v as i64);
                 (r as i32, (r >> 32) as i32)
             }
+            op::MEMORY => words(if self.make_room().await { Ok(0) } else { Err(Errno::EAGAIN) }),
             op::EXITED => {
                 messages::session_over(&self.cpu, small(0), small(1));
                 (0, 0)

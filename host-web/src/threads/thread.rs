@@ -160,7 +160,8 @@ impl Thread {
     // ---- from lwp to lwp
 
     async fn live(&self) -> Result<(), JsValue> {
-        let mut jobs = 0;
+        // The first thread has its job before it is here. Others may follow one that has left.
+        let mut jobs = if self.board().is(self.nr, state::COMING) { self.board().load(self.nr, at::JOBS) } else { 0 };
         if self.board().turn(self.nr, state::COMING, state::IDLE) {
             self.link.tell(op::UP, &[], &JsValue::UNDEFINED);
         }
@@ -181,7 +182,7 @@ impl Thread {
         Ok(())
     }
 
-    /// Waits for an lwp. False when the vkernel has ended.
+    /// Waits for an lwp. False when the vkernel has ended, or this thread is to.
     async fn job(&self, jobs: &mut i32) -> bool {
         let (words, word) = (self.board().words(), Board::index(self.nr, at::JOBS));
         while !self.link.ended() {
@@ -189,6 +190,10 @@ impl Thread {
             if given != *jobs {
                 *jobs = given;
                 return true;
+            }
+            if self.board().is(self.nr, state::LEAVING) {
+                self.link.tell(op::LEFT, &[], &JsValue::UNDEFINED);
+                return false;
             }
             if wait(words, word, given, IDLE_MS) == Waited::TimedOut {
                 js::changed(words, word, given).await;
@@ -264,11 +269,15 @@ impl Thread {
     /// Sets a program up in its address space and runs it.
     async fn user(&self, number: u32) -> Result<(), Left> {
         let image = self.image(number).await.ok_or(Left::NotSetUp(abi::Errno::ENOENT))?;
-        let failed = |e| out_of(self.link.ended(), e);
         self.stub().reset();
-        let (exports, memory) = program(self.stub(), &image).map_err(failed)?;
-        let instance = self.instance();
-        self.hands.bind(&instance.table, instance.calls.first_slot, &memory).map_err(failed)?;
+        let exports = loop {
+            match self.instantiate(&image).map_err(|e| out_of(self.link.ended(), e)) {
+                Ok(exports) => break exports,
+                // The dead of idle threads may be what there is no room for.
+                Err(Left::NotSetUp(abi::Errno::ENOMEM)) if self.ask(op::MEMORY, &[], &JsValue::UNDEFINED).0 == 0 => {}
+                Err(left) => return Err(left),
+            }
+        };
         self.looked_ns.set(self.link.now_ns());
         self.board().set_budget(self.nr, self.budget.get());
         for entry in image.program.start.iter().map(String::as_str).chain(["_start"]) {
@@ -278,6 +287,14 @@ impl Thread {
             }
         }
         Ok(())
+    }
+
+    /// An instance of a program, whose memory the kernel reaches. Answers the exports.
+    fn instantiate(&self, image: &Image) -> Result<JsValue, JsValue> {
+        let (exports, memory) = program(self.stub(), image)?;
+        let instance = self.instance();
+        self.hands.bind(&instance.table, instance.calls.first_slot, &memory)?;
+        Ok(exports)
     }
 
     /// A compiled program, from the service if this thread has not run it before.

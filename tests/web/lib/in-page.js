@@ -19,7 +19,7 @@ async function boot(options = {}) {
     onended: (e) => (state.ended = e),
     onprogress: (p) => state.progress.push(p),
   });
-  return { cpus: state.vk.cpus, isolated: state.vk.isolated, ms: performance.now() - started };
+  return { cpus: state.vk.cpus, isolated: state.vk.isolated, machine: state.vk.machine, ms: performance.now() - started };
 }
 
 /** All of a stream of bytes as text. */

@@ -17,9 +17,14 @@ import { serve } from "../lib/server.mjs";
 import { parse, tools } from "./lib/guest.mjs";
 import { judge, median, summary, table } from "./lib/table.mjs";
 import { calls } from "./measures/calls.mjs";
+import { idle } from "./measures/idle.mjs";
+import { preempt } from "./measures/preempt.mjs";
+import { processes } from "./measures/processes.mjs";
+import { prompt } from "./measures/prompt.mjs";
+import { signals } from "./measures/signals.mjs";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
-const MEASURES = { calls };
+const MEASURES = { calls, processes, signals, prompt, preempt, idle };
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,

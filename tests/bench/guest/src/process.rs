@@ -23,7 +23,7 @@ pub fn child(role: &str) -> ExitCode {
             ExitCode::SUCCESS
         }
         "sleep" => {
-            _ = os::read_whole(0, &mut [0]);
+            _ = os::write_whole(1, &[0]).and_then(|()| os::read_whole(0, &mut [0]));
             ExitCode::SUCCESS
         }
         "burn" => {
@@ -38,14 +38,14 @@ pub fn child(role: &str) -> ExitCode {
     }
 }
 
-/// Turns of [`burn`] that take some 100 ms.
-const WORK: u64 = 100_000_000;
+/// Turns of [`burn`] that take a few 100 ms.
+const WORK: u64 = 200_000_000;
 
 /// Computes, and asks nobody for anything.
 fn burn(turns: u64) -> ExitCode {
     let mut x = black_box(1u64);
     for i in 0..turns {
-        x = x.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(i);
+        x = black_box(x.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(i));
     }
     ExitCode::from((black_box(x) == 0) as u8)
 }
@@ -169,21 +169,35 @@ fn ping_pong_where(b: &Bench, name: &str, far: bool) -> io::Result<()> {
     echoes.into_iter().try_for_each(Echo::end)
 }
 
-/// A hundred processes that are there at the same time, from the first spawn to the last.
+/// As many processes at the same time as there may be, up to a hundred, for a hundred: from the first spawn until all of
+/// them have run. Some were there before.
 fn hundred(b: &Bench) -> io::Result<f64> {
+    const MOST: usize = 100;
+    const LEAST: usize = 90;
     let (r, w) = sys::pipe()?;
+    let said = sys::pipe()?;
     let mut children = Vec::new();
+    let mut refused = None;
     let ns = timed(|| {
-        (0..100).try_for_each(|_| {
-            children.push(sys::spawn(&b.me, &["--sleep"], &[(r, 0)])?);
-            Ok(())
-        })
-    });
+        while children.len() < MOST && refused.is_none() {
+            match sys::spawn(&b.me, &["--sleep"], &[(r, 0), (said.1, 1)]) {
+                Ok(pid) => children.push(pid),
+                Err(e) => refused = Some(e),
+            }
+        }
+        children.iter().try_for_each(|_| os::read_whole(said.0, &mut [0]))
+    })?;
+    os::close(said.0);
+    os::close(said.1);
     os::close(r);
     // They read the end of it, and end.
     os::close(w);
+    let made = children.len();
     children.into_iter().try_for_each(|pid| sys::wait(pid).map(drop))?;
-    ns
+    match refused {
+        Some(e) if made < LEAST => Err(io::Error::other(format!("{made} processes, and then: {e}"))),
+        _ => Ok(ns / made as f64 * MOST as f64),
+    }
 }
 
 /// Two that compute: both at once, or the second after the first.

@@ -5,7 +5,7 @@ import { median } from "./table.mjs";
 
 /** Where `xtask bench` puts what it builds. */
 export const tools = process.env.VK_BENCH_TOOLS ?? join(target, "bench");
-const ME = "/tmp/microbench";
+export const ME = "/tmp/microbench";
 
 /** Puts the program and the one that does nothing into the machine. */
 export async function install(vk, server) {

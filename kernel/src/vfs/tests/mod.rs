@@ -1,4 +1,6 @@
 //! The file calls on the fake machine.
+// What `disk` has is loaded twice: in memory, and on a disk.
+#![allow(clippy::duplicate_mod)]
 
 mod content;
 #[path = "on_disk.rs"]

@@ -131,6 +131,7 @@ const NAMES: [&str; 12] = [
 impl Op {
     pub fn random(rng: &mut Rng, large: usize) -> Op {
         let path = *rng.pick(&NAMES);
+        let other = *rng.pick(&NAMES);
         let len = match rng.below(4) {
             0 => rng.below(200) as usize,
             1 => rng.below(10_000) as usize,
@@ -151,10 +152,10 @@ impl Op {
             9 => Op::Mkdir(path),
             10 => Op::Rmdir(path),
             11 | 12 => Op::Unlink(path),
-            13 => Op::Link(path, *rng.pick(&NAMES)),
+            13 => Op::Link(path, other),
             14 => Op::Symlink(path),
             15 => Op::Fifo(path),
-            16 | 17 => Op::Rename(path, *rng.pick(&NAMES), *rng.pick(&[0, 0, 0, rename::EXCHANGE, rename::NOREPLACE])),
+            16 | 17 => Op::Rename(path, other, *rng.pick(&[0, 0, 0, rename::EXCHANGE, rename::NOREPLACE])),
             18 => Op::Chmod(path, rng.below(0o10000) as u32 | 0o600),
             19 => Op::Chown(path, rng.below(3) as u32, rng.below(3) as u32),
             20 => Op::Read(path),

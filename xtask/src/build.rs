@@ -38,7 +38,7 @@ pub fn ensure_targets() -> Outcome {
 
 /// `kernel.wasm`: the port with the kernel, its memory imported and shared. See ARCHITECTURE.md.
 pub fn kernel() -> Outcome<PathBuf> {
-    let mut c = cargo(&["build", "--quiet", "--profile", "wasm", "--target", KERNEL_TARGET, "-p", "arch-wasm"]);
+    let mut c = cargo(&["build", "--quiet", "--profile", "kernel", "--target", KERNEL_TARGET, "-p", "arch-wasm"]);
     let flags = [
         "--export=__stack_pointer",
         // Each host chooses a size in between, once: an instance would not see what another one grew. Untouched
@@ -52,7 +52,7 @@ pub fn kernel() -> Outcome<PathBuf> {
     let flags: Vec<String> = flags.iter().map(|f| format!("-Clink-arg={f}")).collect();
     c.env("RUSTFLAGS", flags.join(" "));
     process::run(c)?;
-    let built = target().join(KERNEL_TARGET).join("wasm/kernel_wasm.wasm");
+    let built = target().join(KERNEL_TARGET).join("kernel/kernel_wasm.wasm");
     let kernel = process::artifacts().join("kernel.wasm");
     write_if_changed(&kernel, &read(&built)?)?;
     Ok(kernel)

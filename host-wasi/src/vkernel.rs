@@ -19,8 +19,8 @@ use crate::clock::monotonic_ns;
 use crate::external::{Event, LwpWaker};
 use crate::lwp::{Kernel, Stop, life};
 use crate::machine::{Ending, Machine};
-use sched::SlotId;
 use crate::ticker::TICK_NS;
+use sched::SlotId;
 
 /// What is left to a vkernel to end its processes when its time is over.
 const GRACE_NS: u64 = 100_000_000;

@@ -20,6 +20,8 @@ export interface Ended {
 }
 
 export interface BootOptions {
+  /** A worker of `cpu.js` that was started already. */
+  first?: Worker;
   base: string;
   cpus?: number;
   init?: string[];
@@ -70,6 +72,23 @@ export interface HostModule {
 /** The directory `vk/` beside the page. */
 export function machineBase(): string {
   return new URL("./vk/", document.baseURI).href;
+}
+
+let first: Worker | undefined;
+
+/** Starts the first CPU's worker, which loads what it needs beside the page. */
+export function startFirst(): void {
+  const worker = new Worker(machineBase() + "cpu.js", { type: "module" });
+  first = worker;
+  // One that could not be loaded is of no use; the machine starts another.
+  worker.addEventListener("error", () => (first = first === worker ? undefined : first));
+}
+
+/** The worker that was started, once. */
+export function takeFirst(): { first?: Worker } {
+  const worker = first;
+  first = undefined;
+  return worker ? { first: worker } : {};
 }
 
 /**

@@ -1,7 +1,7 @@
 /** Boots the machine, as often as it takes. */
 import type { Params } from "../lib/params.js";
 import { backoffMs, errorText, isNetworkError } from "../lib/retry.js";
-import { loadHost, machineBase, type BootOptions, type HostModule, type Machine } from "../vk.js";
+import { loadHost, machineBase, takeFirst, type BootOptions, type HostModule, type Machine } from "../vk.js";
 import type { Status } from "./status.js";
 
 /**
@@ -20,6 +20,7 @@ export async function bootMachine(
       const host = await loading;
       return await host.boot({
         base: machineBase(),
+        ...takeFirst(),
         persist: params.persist,
         ...(params.cpus ? { cpus: params.cpus } : {}),
         ...events,

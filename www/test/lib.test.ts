@@ -336,6 +336,7 @@ describe("support", () => {
     expect(ids({})).toEqual(["workers", "wasm"]);
     expect(ids({ WebAssembly: { ...wasm, Suspending: undefined }, Worker })).toEqual(["jspi"]);
     expect(ids({ WebAssembly: { ...wasm, validate: () => false }, Worker })).toEqual(["multi-memory"]);
+    expect(ids({ WebAssembly: { ...wasm, Suspending: undefined, validate: () => false }, Worker, crossOriginIsolated: true })).toEqual([]);
     expect(ids({ WebAssembly: { ...wasm, Memory: class { constructor() { throw new Error(); } } }, Worker, isSecureContext: false })).toEqual(["secure", "shared-memory"]);
     expect(sentence(missing({ WebAssembly: { ...wasm, promising: undefined }, Worker }), true)).toMatch(/JSPI.*tab of its own/);
   });

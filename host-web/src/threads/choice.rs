@@ -42,11 +42,12 @@ fn has_multi_memory() -> bool {
 /// The machine for this page, or the sentence that says why there is none. `asked` is the boot option `machine`, for tests.
 pub fn choose(asked: Option<&str>, isolated: bool) -> Result<Kind, String> {
     let (jspi, memories) = (has_jspi(), has_multi_memory());
+    let shared = isolated && js::function(&js_sys::global(), "SharedArrayBuffer").is_ok();
     match asked {
         Some("stacks") if jspi && memories => return Ok(Kind::Stacks),
-        Some("threads") if isolated => return Ok(Kind::Threads),
+        Some("threads") if shared => return Ok(Kind::Threads),
         None if jspi && memories => return Ok(Kind::Stacks),
-        None if isolated => return Ok(Kind::Threads),
+        None if shared => return Ok(Kind::Threads),
         None | Some("stacks" | "threads") => {}
         Some(other) => return Err(format!("there is no machine \"{other}\": say \"stacks\" or \"threads\"")),
     }
@@ -56,9 +57,10 @@ pub fn choose(asked: Option<&str>, isolated: bool) -> Result<Kind, String> {
         (false, true) => " without JavaScript Promise Integration (JSPI)",
         (false, false) => " without JavaScript Promise Integration (JSPI) and WebAssembly multi-memory",
     };
-    Err(match isolated {
-        true => format!("This machine cannot run in a browser{lacks}."),
-        false => format!(
+    Err(match (isolated, shared) {
+        (true, true) => format!("Stacks cannot be had in a browser{lacks}."),
+        (true, false) => format!("A browser{lacks} can run this only with SharedArrayBuffer, which this one has not."),
+        (false, _) => format!(
             "A browser{lacks} can run this only in a page that is cross-origin isolated: \
              in a tab of its own, from a server that sends COOP and COEP headers."
         ),

@@ -7,6 +7,7 @@ export interface Engine {
   WebAssembly?: unknown;
   Worker?: unknown;
   isSecureContext?: boolean;
+  crossOriginIsolated?: boolean;
 }
 
 interface Wasm {
@@ -40,11 +41,13 @@ export function missing(engine: Engine): Missing[] {
     found.push({ id: "wasm", text: "WebAssembly is missing or switched off." });
     return found;
   }
-  if (typeof wasm.Suspending !== "function" || typeof wasm.promising !== "function") {
-    found.push({ id: "jspi", text: "JavaScript Promise Integration (JSPI) is missing: programs could not wait for input." });
+  // An isolated page does without both: it gives a worker to each process. The machine decides the same way (host-web, threads).
+  const alone = engine.crossOriginIsolated !== true;
+  if (alone && (typeof wasm.Suspending !== "function" || typeof wasm.promising !== "function")) {
+    found.push({ id: "jspi", text: "JavaScript Promise Integration (JSPI) is missing: programs could not wait for input in a page that is not cross-origin isolated." });
   }
-  if (!can(() => wasm.validate!(TWO_MEMORIES))) {
-    found.push({ id: "multi-memory", text: "WebAssembly multi-memory is missing: the kernel could not reach a program's memory." });
+  if (alone && !can(() => wasm.validate!(TWO_MEMORIES))) {
+    found.push({ id: "multi-memory", text: "WebAssembly multi-memory is missing: the kernel could not reach a program's memory in a page that is not cross-origin isolated." });
   }
   if (!can(() => new wasm.Memory!({ initial: 1, maximum: 1, shared: true }))) {
     found.push({ id: "shared-memory", text: "Shared WebAssembly memory is missing." });

@@ -8,7 +8,7 @@ export function showUnsupported(lacks: readonly Missing[]): void {
     { class: "plain", role: "main" },
     el("h1", {}, "vkernel"),
     el("p", { id: "missing", "data-missing": lacks.map((m) => m.id).join(" ") }, sentence(lacks, framed)),
-    el("p", {}, "It runs in Chromium-based browsers from version 137 and in Firefox from version 152."),
+    el("p", {}, "It runs in Chromium-based browsers from version 137 and in Firefox from version 152; in Safari where the server isolates the page (COOP and COEP headers)."),
   );
   if (framed) {
     // A link, not window.open: it works in a sandboxed frame that allows popups, and says where it goes.

@@ -34,8 +34,10 @@ use crate::{idle, lwp};
 pub const BOOT_LWP: u32 = u32::MAX;
 /// An lwp that others wait for has the CPU for so long at a time.
 const SLICE_NS: u64 = 10_000_000;
-/// The page's messages wait no longer than that.
-const TASK_NS: u64 = 8_000_000;
+/// And for so long when one of them has slept: it may be what somebody at a terminal waits for.
+const WOKEN_NS: u64 = 1_000_000;
+/// The page's messages wait no longer than that. A turn of the event loop costs a hundredth of it.
+const TASK_NS: u64 = 4_000_000;
 /// Programs are to be looked at about so often.
 const LOOK_NS: u64 = 1_000_000;
 const BUDGET_MAX: i32 = 1 << 22;
@@ -438,6 +440,8 @@ impl Cpu {
         self.sched.borrow_mut().slot(slot).preempted = true;
         self.do_requests();
         self.do_interrupts();
+        // A program that computes for long may have said so before.
+        self.flush_output();
         let lwp = self.with_hosted(slot, |h| h.lwp);
         if now.saturating_sub(self.ticked_ns.get()) >= SLICE_NS {
             self.ticked_ns.set(now);
@@ -446,13 +450,13 @@ impl Cpu {
         if self.ended() {
             return 1.into();
         }
-        let (ready, since) = {
+        let turn_over = {
             let mut sched = self.sched.borrow_mut();
             sched.expire(now);
-            (sched.has_ready(), sched.running_since())
+            let had = now.saturating_sub(sched.running_since());
+            sched.has_ready() && had >= SLICE_NS || had >= WOKEN_NS && sched.has_woken()
         };
         let task = self.task_is_due(now);
-        let turn_over = ready && now.saturating_sub(since) >= SLICE_NS;
         if self.is_kicked(slot) || task || turn_over {
             self.sched.borrow_mut().yield_now(slot);
             if task && let Some(bell) = self.bell_words.get(self.nr as usize) {

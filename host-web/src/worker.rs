@@ -160,6 +160,8 @@ fn listen(cpu: &Rc<Cpu>, port: &MessagePort, handle: fn(&Rc<Cpu>, &JsValue)) {
     let came = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
         cpu.mail_seen.set(cpu.mail_seen.get().wrapping_add(1));
         handle(&cpu, &event.data());
+        // What the kernel answers at once, as an echo, does not wait for programs.
+        cpu.flush_output();
         in_a_task(&cpu);
     });
     port.set_onmessage(Some(came.into_js_value().unchecked_ref()));

@@ -199,13 +199,14 @@ impl Kernel {
 #[inline]
 #[allow(clippy::too_many_arguments)]
 pub fn trap(lp: &Lwp, nr: u32, a0: u64, a1: u64, a2: u64, a3: u64, a4: u64, a5: u64) -> i64 {
-    lp.nr.store(nr, Ordering::Relaxed);
+    // Exchanges instead of stores: see the drop of `ksync::SpinGuard`.
+    lp.nr.swap(nr, Ordering::Relaxed);
     let answer = if lp.kernel.trace.on() {
         kern::ktrace::traced(lp, nr, [a0, a1, a2, a3, a4, a5])
     } else {
         sysent::dispatch(lp, nr, a0, a1, a2, a3, a4, a5)
     };
-    lp.nr.store(0, Ordering::Relaxed);
+    lp.nr.swap(0, Ordering::Relaxed);
     if lp.flags.load(Ordering::Relaxed) == 0 { answer } else { ast(lp, answer) }
 }
 

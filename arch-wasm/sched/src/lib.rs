@@ -161,6 +161,11 @@ impl Sched {
         !self.ready.is_empty()
     }
 
+    /// Whether one is ready that was not preempted: it was asleep, and has something to do at last.
+    pub fn has_woken(&self) -> bool {
+        self.ready.iter().any(|&id| !self.slots[id as usize].preempted)
+    }
+
     /// The next to be polled; its time runs from `now`.
     #[inline]
     pub fn begin(&mut self, now: u64) -> Option<SlotId> {
@@ -446,6 +451,24 @@ mod tests {
             s.unpark(64, 1);
         }
         assert!(s.deadlines.len() < 100);
+    }
+
+    #[test]
+    fn who_was_asleep_is_told_from_who_was_preempted() {
+        let mut s = Sched::new();
+        for lwp in 1..=2 {
+            s.create(lwp, 0);
+        }
+        assert_eq!(s.begin(0), Some(0));
+        s.park(0, 64, u64::MAX);
+        s.end(1);
+        assert_eq!(s.begin(1), Some(1));
+        s.slot(1).preempted = true;
+        s.yield_now(1);
+        s.end(2);
+        assert!(s.has_ready() && !s.has_woken());
+        s.unpark(64, 1);
+        assert!(s.has_woken());
     }
 
     #[test]

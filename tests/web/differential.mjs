@@ -27,7 +27,6 @@ test("has as many CPUs as the page allows", async (t) => {
   assert.equal(vk.isolated, isolated);
   const cores = await vk.page.evaluate(() => navigator.hardwareConcurrency);
   assert.equal(vk.cpus, isolated ? Math.min(cores, 4) : 1);
-  assert.equal((await vk.ok("nproc")).trim(), String(vk.cpus));
 });
 
 /** TAP without times; the lines of failed tests with what they said. */

@@ -215,7 +215,7 @@ test("programs that trap, recurse, take all memory or spin end alone", limit, as
   assert.equal(await vk.ok("timeout 1 a-spin; echo $?"), "124\n");
   assert.equal(await vk.ok("a-spin & a-spin & a-spin & sleep 1; kill -9 %1 %2 %3; wait; echo ended"), "ended\n");
   assert.equal(await vk.ok("echo still here"), "still here\n");
-  assert.equal(await vk.ended(), null, await vk.said());
+  assert.equal(await vk.ended(), undefined, await vk.said());
 });
 
 test("one program that spins takes no other's time away", limit, async (t) => {

@@ -71,6 +71,6 @@ export class Machine {
   /** What the kernel wrote to its console, and whether it has ended: for messages. */
   async said() {
     const { console, ended } = await this.page.evaluate(() => ({ console: vkt.state.console, ended: vkt.state.ended }));
-    return `${console ? `console:\n${console.slice(-4000)}` : ""}${ended ? `ended: ${JSON.stringify(ended).slice(0, 1000)}\n` : ""}`;
+    return `${console ? `console:\n${console.slice(-1000)}` : ""}${ended ? `ended: ${JSON.stringify(ended).slice(0, 1000)}\n` : ""}`;
   }
 }

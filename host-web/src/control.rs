@@ -31,7 +31,7 @@ pub mod word {
 }
 
 const CPU_BASE: u32 = 64;
-const CPU_WORDS: u32 = 4096;
+const CPU_WORDS: u32 = 5120;
 /// Words of a CPU's block.
 pub mod cpu {
     /// Counts reasons to wake up; an idle CPU waits on it.
@@ -51,10 +51,12 @@ pub mod cpu {
     /// How many lwps are parked on words of each hash.
     pub const PARKED: u32 = 64;
     pub const PARKED_SLOTS: u32 = 256;
-    /// The requests: kind and two arguments each.
+    /// The requests: kind and three arguments each.
     pub const RING: u32 = 512;
     pub const RING_MAX: u32 = 1024;
+    pub const REQUEST_WORDS: u32 = 4;
 }
+const _: () = assert!(cpu::RING + cpu::RING_MAX * cpu::REQUEST_WORDS <= CPU_WORDS);
 
 const LWP_BASE: u32 = CPU_BASE + CPUS_MAX * CPU_WORDS;
 const LWPS_MAX: u32 = 512;
@@ -72,6 +74,8 @@ pub enum Request {
     Create {
         lwp: u32,
         vmspace: u32,
+        /// In pages.
+        limit: u32,
     },
     Unpark {
         word: u32,
@@ -88,18 +92,18 @@ pub enum Request {
 }
 
 impl Request {
-    fn encode(self) -> [i32; 3] {
+    fn encode(self) -> [i32; cpu::REQUEST_WORDS as usize] {
         match self {
-            Request::Create { lwp, vmspace } => [1, lwp as i32, vmspace as i32],
-            Request::Unpark { word, n } => [2, word as i32, n as i32],
-            Request::Kick { lwp, how } => [3, lwp as i32, how as i32],
-            Request::Refill { unit } => [4, unit as i32, 0],
+            Request::Create { lwp, vmspace, limit } => [1, lwp as i32, vmspace as i32, limit as i32],
+            Request::Unpark { word, n } => [2, word as i32, n as i32, 0],
+            Request::Kick { lwp, how } => [3, lwp as i32, how as i32, 0],
+            Request::Refill { unit } => [4, unit as i32, 0, 0],
         }
     }
-    fn decode([kind, a, b]: [i32; 3]) -> Request {
-        let (a, b) = (a as u32, b as u32);
+    fn decode([kind, a, b, c]: [i32; cpu::REQUEST_WORDS as usize]) -> Request {
+        let (a, b, c) = (a as u32, b as u32, c as u32);
         match kind {
-            1 => Request::Create { lwp: a, vmspace: b },
+            1 => Request::Create { lwp: a, vmspace: b, limit: c },
             2 => Request::Unpark { word: a, n: b },
             3 => Request::Kick { lwp: a, how: b },
             _ => Request::Refill { unit: a },
@@ -174,7 +178,7 @@ impl Control {
                     return false;
                 }
                 for (i, value) in (0..).zip(request.encode()) {
-                    self.words.set_index(at(cpu::RING) + n * 3 + i, value);
+                    self.words.set_index(at(cpu::RING) + n * cpu::REQUEST_WORDS + i, value);
                 }
                 self.store(at(cpu::REQUESTS), n as i32 + 1);
                 true
@@ -194,8 +198,8 @@ impl Control {
         self.locked(at(cpu::REQUESTS_LOCK), || {
             let n = self.exchange(at(cpu::REQUESTS), 0) as u32;
             let entry = |i| {
-                let word = |k| self.words.get_index(at(cpu::RING) + i * 3 + k);
-                Request::decode([word(0), word(1), word(2)])
+                let word = |k| self.words.get_index(at(cpu::RING) + i * cpu::REQUEST_WORDS + k);
+                Request::decode([word(0), word(1), word(2), word(3)])
             };
             ((0..n).map(entry).collect(), self.exchange(at(cpu::OVERFLOW), 0) != 0)
         })

@@ -20,7 +20,7 @@ use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::MessagePort;
 
 use crate::control::{Control, Request, cpu as at, word};
-use crate::images::Images;
+use crate::images::{Images, MOST_PAGES};
 use crate::js::{self, Resolve};
 use crate::kernel::{Interrupts, Modules};
 use crate::kmem::KernelMemory;
@@ -60,6 +60,8 @@ pub enum Resume {
 pub struct Hosted {
     pub lwp: u32,
     pub vmspace: u32,
+    /// The most pages that its address space may have.
+    pub limit: u32,
     pub resume: Resume,
     pub answer: i32,
     pub seat: Option<Rc<Seat>>,
@@ -200,14 +202,29 @@ impl Cpu {
     // ---- lwps that come and go
 
     /// A new lwp on this CPU, ready to run.
-    pub fn create(&self, lwp: u32, vmspace: u32) {
+    pub fn create(&self, lwp: u32, vmspace: u32, limit: u32) {
         let slot = self.sched.borrow_mut().create(lwp, vmspace) as usize;
-        let new = Hosted { lwp, vmspace, resume: Resume::New, answer: 0, seat: None, next: None, counted: None };
+        let new = Hosted { lwp, vmspace, limit, resume: Resume::New, answer: 0, seat: None, next: None, counted: None };
         let mut hosted = self.hosted.borrow_mut();
         if slot < hosted.len() {
             hosted[slot] = new;
         } else {
             hosted.push(new);
+        }
+    }
+
+    /// The limit of an address space. The kernel asks and says so for the running lwp's own.
+    pub fn limit(&self, vmspace: u32) -> u32 {
+        let hosted = self.hosted.borrow();
+        hosted.get(self.slot() as usize).filter(|h| h.vmspace == vmspace).map_or(MOST_PAGES, |h| h.limit)
+    }
+
+    pub fn set_limit(&self, vmspace: u32, pages: u32) {
+        let mut hosted = self.hosted.borrow_mut();
+        let Some(h) = hosted.get_mut(self.slot() as usize).filter(|h| h.vmspace == vmspace) else { return };
+        h.limit = pages;
+        if let Some(seat) = &h.seat {
+            seat.stub.set_limit(pages);
         }
     }
 
@@ -359,7 +376,7 @@ impl Cpu {
         let (requests, dropped) = self.control.requests(self.nr);
         for request in requests {
             match request {
-                Request::Create { lwp, vmspace } => self.create(lwp, vmspace),
+                Request::Create { lwp, vmspace, limit } => self.create(lwp, vmspace, limit),
                 Request::Unpark { word, n } => _ = self.sched.borrow_mut().unpark(word, n),
                 Request::Kick { lwp, how } => self.sched.borrow_mut().kick(lwp, how),
                 Request::Refill { unit } => messages::refill(self, unit),

@@ -108,7 +108,8 @@ fn make(cpu: &Cpu, sleeps: bool) -> Result<Object, JsValue> {
         done(cpu.images.vmspace_destroy(&cpu, id))
     });
     call!("vmspace_ctl", (id: u32, cmd: u32, arg: u64) -> i64, {
-        self::cpu().images.vmspace_ctl(id, cmd, arg).map_or_else(|e| -(e as i64), |v| v as i64)
+        let cpu = self::cpu();
+        cpu.images.vmspace_ctl(&cpu, id, cmd, arg).map_or_else(|e| -(e as i64), |v| v as i64)
     });
 
     call!("image_begin", (size: u64) -> i32, answer(self::cpu().images.begin(size)));
@@ -257,10 +258,11 @@ fn lwp_create(lwp: u32, vmspace: u32) -> Result<(), Errno> {
         return Err(Errno::EAGAIN);
     }
     cpu.control.add(cpu.control.cpu(nr, at::LOAD), 1);
+    let limit = cpu.images.take_limit(vmspace);
     if nr == cpu.nr {
-        cpu.create(lwp, vmspace);
+        cpu.create(lwp, vmspace, limit);
     } else {
-        cpu.request(nr, Request::Create { lwp, vmspace });
+        cpu.request(nr, Request::Create { lwp, vmspace, limit });
     }
     Ok(())
 }

@@ -3,7 +3,8 @@
 //! An image of a file of the boot image has a number made of the blob's: every CPU knows it without
 //! being told, and it is compiled once a visit. Others get the next number of the control block,
 //! and are posted to the other CPUs. A memory is made where its lwp runs, when the program is
-//! instantiated; what `vmspace_create` does is to count, because engines have room for so many.
+//! instantiated; what `vmspace_create` does is to count, because engines have room for so many, and to keep the limit
+//! until `lwp_create` takes it to the lwp's CPU. A program asks for it before its memory grows (`loader::prepare`).
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
@@ -30,6 +31,8 @@ const MAX_BYTES: u64 = 512 << 20;
 /// are not collected yet.
 const VMSPACES_MAX: i32 = 100;
 const PAGE: u64 = 65536;
+/// The most memory that a program gets, whatever its limit: 1 GiB, so that one cannot take all that a tab has.
+pub const MOST_PAGES: u32 = 16384;
 const SECTION: &str = "vkernel.program";
 
 pub struct Image {
@@ -51,7 +54,8 @@ struct State {
     error: String,
     /// Memories of the lwps of this CPU.
     memories: HashMap<u32, JsValue>,
-    limits: HashMap<u32, u64>,
+    /// The limits in pages of address spaces that no lwp runs in yet.
+    limits: HashMap<u32, u32>,
     /// Images of blobs that are being compiled here.
     making: Vec<u32>,
     /// Those who wait for an image that is being compiled, or that another CPU posts.
@@ -67,9 +71,15 @@ impl Image {
         Ok(Image { program: loader::described(&text)?, module })
     }
 
-    fn bytes(&self) -> u64 {
-        self.program.pages * PAGE
+    /// With which its memories begin.
+    pub fn pages(&self) -> u32 {
+        u32::try_from(self.program.all_pages).unwrap_or(u32::MAX)
     }
+}
+
+/// The pages that a limit in bytes allows.
+pub fn limit_pages(bytes: u64) -> u32 {
+    u32::try_from(bytes / PAGE).unwrap_or(MOST_PAGES).min(MOST_PAGES)
 }
 
 impl Images {
@@ -230,15 +240,16 @@ impl Images {
         Ok(())
     }
 
-    fn fits(&self, image: u32, limit: u64) -> Result<(), Errno> {
+    fn fits(&self, image: u32, limit: u32) -> Result<(), Errno> {
         match self.get(image) {
-            Some(image) if image.bytes() > limit => Err(Errno::ENOMEM),
+            Some(image) if image.pages() > limit => Err(Errno::ENOMEM),
             // One that another CPU has made is looked at there.
             _ => Ok(()),
         }
     }
 
     pub fn vmspace_create(&self, cpu: &Cpu, id: u32, image: u32, limit: u64) -> Result<(), Errno> {
+        let limit = limit_pages(limit);
         self.fits(image, limit)?;
         if !crate::hypercalls::admit_vmspace(cpu, VMSPACES_MAX) {
             return Err(Errno::EAGAIN);
@@ -254,7 +265,12 @@ impl Images {
         Ok(())
     }
 
-    pub fn vmspace_ctl(&self, id: u32, cmd: u32, arg: u64) -> Result<u64, Errno> {
+    /// The limit of an address space in which an lwp is about to run.
+    pub fn take_limit(&self, vmspace: u32) -> u32 {
+        self.with(|s| s.limits.remove(&vmspace)).unwrap_or(MOST_PAGES)
+    }
+
+    pub fn vmspace_ctl(&self, cpu: &Cpu, id: u32, cmd: u32, arg: u64) -> Result<u64, Errno> {
         match cmd {
             // A memory never shrinks, so its size is its peak. 0 for one of another CPU.
             vmctl::SIZE | vmctl::PEAK => Ok(self.with(|s| {
@@ -262,13 +278,10 @@ impl Images {
                 buffer.map_or(0, |buffer| js::number(&buffer, "byteLength") as u64)
             })),
             vmctl::SET_LIMIT => {
-                self.with(|s| s.limits.insert(id, arg));
+                cpu.set_limit(id, limit_pages(arg));
                 Ok(0)
             }
-            vmctl::EXEC => {
-                let limit = self.with(|s| s.limits.get(&id).copied()).unwrap_or(u64::MAX);
-                self.fits(arg as u32, limit).map(|()| 0)
-            }
+            vmctl::EXEC => self.fits(arg as u32, cpu.limit(id)).map(|()| 0),
             _ => Err(Errno::ENOTSUP),
         }
     }

@@ -89,6 +89,11 @@ pub enum Left {
 /// Sets a program up in its address space and runs it.
 async fn user(cpu: &Rc<Cpu>, slot: SlotId, seat: &Seat, image: u32) -> Result<(), Left> {
     let image = cpu.images.wait_for(cpu, image).await.ok_or(Left::NotSetUp(Errno::ENOENT))?;
+    let limit = cpu.with_hosted(slot, |h| h.limit);
+    if image.pages() > limit {
+        return Err(Left::NotSetUp(Errno::ENOMEM));
+    }
+    seat.stub.set_limit(limit);
     let (exports, memory) = program(&seat.stub, &image).map_err(|e| out_of(cpu.ended(), e))?;
     seat.kernel.bind(cpu, &memory).map_err(|e| out_of(cpu.ended(), e))?;
     let vmspace = cpu.with_hosted(slot, |h| h.vmspace);

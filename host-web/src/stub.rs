@@ -14,6 +14,7 @@ const VALUE: &str = "value";
 pub struct Stub {
     lwp: JsValue,
     state: JsValue,
+    pages: JsValue,
     /// What a program may import, by module.
     imports: Object,
 }
@@ -27,13 +28,18 @@ impl Stub {
         let vk = js::object(&[("bell", bell), ("preempt", preempt)]);
         let stub = instantiate(module, &js::object(&[("k", &k), ("vk", &vk)]))?;
         let imports = imports(&stub)?;
-        Ok(Stub { lwp, state: js::get(&stub, "state"), imports })
+        Ok(Stub { lwp, state: js::get(&stub, "state"), pages: js::get(&stub, "pages"), imports })
     }
 
     /// Whose calls these are from now on.
     pub fn set_lwp(&self, lwp: u32) {
         // A mutable global takes any i32.
         let _ = Reflect::set(&self.lwp, &VALUE.into(), &(lwp as i32).into());
+    }
+
+    /// So many pages the program's memories may have, all together.
+    pub fn set_limit(&self, pages: u32) {
+        let _ = Reflect::set(&self.pages, &VALUE.into(), &(pages as i32).into());
     }
 
     /// Why user code was left.
@@ -63,7 +69,8 @@ impl Stub {
 
 /// The stub's exports, sorted into the modules that programs know.
 fn imports(stub: &JsValue) -> Result<Object, JsValue> {
-    let imports = js::object(&[("vk", &js::object(&[("check", &js::get(stub, "check"))]))]);
+    let vk = js::object(&[("check", &js::get(stub, "check")), ("limit", &js::get(stub, "limit"))]);
+    let imports = js::object(&[("vk", &vk)]);
     for export in Object::keys(stub.unchecked_ref::<Object>()) {
         let export = export.as_string().unwrap_or_default();
         let Some((module, name)) = export.split_once(':') else { continue };

@@ -17,7 +17,7 @@ use crate::control::{BYTES, Control, cpu as at};
 use crate::cpu::{BOOT_LWP, Cpu, Parts, set_current_cpu};
 use crate::disk::Disk;
 use crate::idle::{Idler, in_a_task};
-use crate::images::Image;
+use crate::images::{Image, MOST_PAGES};
 use crate::kernel::{self, Interrupts, Modules};
 use crate::kmem::{KernelMemory, shared_memory};
 use crate::messages::{self, ToPage};
@@ -138,7 +138,7 @@ fn begin(cpu: &Rc<Cpu>) -> Result<(), JsValue> {
 
 /// Boots as an lwp of its own: reading the image may sleep.
 async fn boot(cpu: &Rc<Cpu>) -> Result<(), JsValue> {
-    cpu.create(BOOT_LWP, 0);
+    cpu.create(BOOT_LWP, 0, 0);
     let slot = cpu.sched.borrow_mut().begin(crate::cpu::now_ns());
     cpu.current.set(slot);
     kernel::boot(cpu).await?;
@@ -147,7 +147,7 @@ async fn boot(cpu: &Rc<Cpu>) -> Result<(), JsValue> {
     cpu.control.lwp_add(lwp, 0);
     cpu.control.add(cpu.control.cpu(0, at::LOAD), 1);
     cpu.control.store(cpu.control.cpu(0, at::ONLINE), 1);
-    cpu.create(lwp, FIRST_VMSPACE);
+    cpu.create(lwp, FIRST_VMSPACE, MOST_PAGES);
     if let Some(slot) = slot {
         cpu.gone(slot);
     }

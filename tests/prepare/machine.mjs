@@ -3,7 +3,7 @@
 //   node machine.mjs PREPARE      PREPARE: target/.../examples/prepare
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -14,6 +14,11 @@ const made = (option) => {
   const out = join(directory, "out.wasm");
   execFileSync(prepare, [option, out]);
   return new WebAssembly.Module(readFileSync(out));
+};
+const prepared = (text) => {
+  const file = join(directory, "in.wat");
+  writeFileSync(file, text);
+  return made(file);
 };
 
 function stub(trap, preempt) {
@@ -73,6 +78,47 @@ function stub(trap, preempt) {
   }
 }
 
+// A memory grows as far as the host says, and not before it has said so.
+{
+  const { limit, check, pages } = stub(() => 0n, () => 0).exports;
+  const { exports } = new WebAssembly.Instance(prepared(`(module
+    (memory (export "memory") 3 40) (table funcref (elem $grow)) (global $calls (export "calls") (mut i32) (i32.const 0))
+    (func $grow (export "grow") (param i32) (result i32)
+      (global.set $calls (i32.add (global.get $calls) (i32.const 1))) (memory.grow (local.get 0)))
+    (func (export "page_by_page") (result i32) (local i32)
+      (loop $l (local.set 0 (memory.size)) (br_if $l (i32.ne (memory.grow (i32.const 1)) (i32.const -1)))) (local.get 0))
+    (func (export "_start") (drop (call_indirect (param i32) (result i32) (i32.const 1) (i32.const 0)))))`), { vk: { limit, check } });
+  const { memory, grow, page_by_page, calls } = exports;
+  assert.deepEqual([0, 1].map(grow), [3, -1]);
+  pages.value = 10;
+  assert.deepEqual([2, 6, -1, 0x7fffffff, 0x80000000, 65535, 5].map(grow), [3, -1, -1, -1, -1, -1, 5]);
+  assert.equal(memory.buffer.byteLength, 10 << 16);
+  // A limit may come to lie below what there is.
+  pages.value = 4;
+  assert.deepEqual([0, 1].map(grow), [10, -1]);
+  pages.value = 30;
+  exports._start();
+  assert.deepEqual([grow(0), page_by_page()], [11, 30]);
+  // The engine's own limits are still there, and no limit is negative.
+  pages.value = -1;
+  assert.deepEqual([11, 10, 1].map(grow), [-1, 30, -1]);
+  assert.equal(calls.value, 16);
+}
+
+// All memories of a program together, where the engine has several.
+if (WebAssembly.validate(new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0, 5, 5, 2, 0, 1, 0, 1]))) {
+  const { limit, check, pages } = stub(() => 0n, () => 0).exports;
+  const { exports } = new WebAssembly.Instance(prepared(`(module
+    (memory (export "memory") 3) (memory (export "aside") 1)
+    (func (export "grow") (param i32) (result i32) (memory.grow (local.get 0)))
+    (func (export "grow_aside") (param i32) (result i32) (memory.grow 1 (local.get 0)))
+    (func (export "_start")))`), { vk: { limit, check } });
+  const { memory, aside, grow, grow_aside } = exports;
+  pages.value = 10;
+  assert.deepEqual([grow_aside(7), grow_aside(3), grow(4), grow(3), grow_aside(1), grow_aside(0)], [-1, 1, -1, 3, -1, 4]);
+  assert.deepEqual([memory, aside].map((m) => m.buffer.byteLength >> 16), [6, 4]);
+}
+
 // Nanoseconds, all that a double has; never back.
 {
   let now = 1234.5678;
@@ -112,7 +158,8 @@ if (process.threadCpuUsage) {
       return Number(now > begin + 500);
     });
     s.words[1] = 0;
-    const { exports } = new WebAssembly.Instance(module, { vk: { check: s.exports.check } });
+    s.exports.pages.value = 65536;
+    const { exports } = new WebAssembly.Instance(module, { vk: s.exports });
     exports._start();
     assert.throws(() => exports[name](), /unreachable/, name);
     assert.equal(s.exports.state.value, 3, name);

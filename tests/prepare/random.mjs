@@ -140,7 +140,8 @@ class Body {
     } else if (choice < 7) {
       this.value();
       this.emit(0x21, this.local());
-    } else if (choice < 9) this.branch();
+    } else if (choice < 8) this.grow();
+    else if (choice < 9) this.branch();
     else if (choice < 11) this.block(0x02, 0, 0);
     else if (choice < 14) {
       this.block(0x03, 0, 0);
@@ -214,6 +215,11 @@ class Body {
         return true;
     }
   }
+  grow() {
+    this.value();
+    if (this.r.below(4)) this.emit(0x41, 1, 0x71);
+    this.emit(0x40, 0, 0x21, this.local());
+  }
   move() {
     const large = this.r.below(3) === 0;
     this.values(2);
@@ -275,7 +281,7 @@ export function program(seed, features) {
       section(1, list(types)),
       section(3, list([[1], [1], [1], [2], [2], [2], [0]])),
       section(4, list([[0x70, 0, ...uleb(FUNCTIONS)]])),
-      section(5, list([[0, ...uleb(64)]])),
+      section(5, list([[1, ...uleb(64), ...uleb(80)]])),
       features.exceptions ? section(13, list([[0, 5]])) : [],
       section(6, list([[I32, 1, 0x41, ...sleb(60_000), 0x0b], [I32, 1, 0x41, 7, 0x0b]])),
       section(7, list([[...text("_start"), 0, FUNCTIONS], [...text("hash"), 3, HASH], [...text("fuel"), 3, FUEL], [...text("memory"), 2, 0]])),

@@ -17,7 +17,7 @@ const features = { exceptions, tailCalls: true };
 
 function run(bytes) {
   let checks = 0;
-  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), { vk: { check: () => checks++ } });
+  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), { vk: { check: () => checks++, limit: () => 65536 } });
   let end = "returned";
   try {
     exports._start();

@@ -7,6 +7,9 @@
 //! that was made to be slow. One instruction may take longer than that where it moves much: those on
 //! memories are done in pieces, those on tables and arrays are followed by a check at once.
 //!
+//! It also asks how much memory it may have, as a browser lets no one else have a say: before a memory grows, the
+//! import `vk.limit: () -> i32` tells the pages that all its memories together may come to.
+//!
 //! Everything else stays as it is, but custom sections, which are left out: names and debugging information are
 //! about positions that have changed. What the program needs is in the custom section [`SECTION`], for [`described`].
 //! It is one of ours, whatever the program had under that name.
@@ -26,15 +29,15 @@ use wasm_encoder::{CodeSection, CustomSection, Encode, EntityType, RawSection, S
 
 use crate::program::{Program, check};
 use crate::refusal::Refusal;
-use copy::Renumber;
+use copy::{IMPORTS, Renumber};
 use emit::{Added, Emit, TooLarge};
-use flow::Flow;
+use flow::{Flow, Instead};
 use module::Module;
 
 /// The name of the custom section that describes a prepared program.
 pub const SECTION: &str = "vkernel.program";
 
-/// Checks a program and makes it ask whether it shall go on.
+/// Checks a program and makes it ask whether it shall go on, and how much memory it may have.
 ///
 /// Linear in the size of the program.
 ///
@@ -76,8 +79,9 @@ fn rewrite(bytes: &[u8], program: &Program) -> wasmparser::Result<Result<Vec<u8>
         return Ok(Err(TooLarge("functions, types or globals")));
     }
     let renumber = Renumber { imported: module.imported };
-    let added = Added { check: module.imported, fuel: module.globals, tick: module.functions() + 1 };
-    let mut emit = Emit { module: &module, added, moves: Vec::new() };
+    let (check, limit) = (module.imported, module.imported + 1);
+    let added = Added { check, limit, fuel: module.globals, tick: module.functions() + IMPORTS };
+    let mut emit = Emit { module: &module, added, instead: Vec::new() };
     let (code, hints) = match bodies(&module, &mut emit)? {
         Ok(done) => done,
         Err(large) => return Ok(Err(large)),
@@ -88,14 +92,15 @@ fn rewrite(bytes: &[u8], program: &Program) -> wasmparser::Result<Result<Vec<u8>
     for id in ORDER {
         let new = match id {
             SectionId::Type => Some(types(&module)?),
-            SectionId::Import => Some(sections::appended(&module, id, 1, |out| {
-                "vk".encode(out);
-                "check".encode(out);
-                EntityType::Function(module.types).encode(out);
+            SectionId::Import => Some(sections::appended(&module, id, IMPORTS, |out| {
+                for (name, ty) in [("check", NONE), ("limit", PAGES)] {
+                    "vk".encode(out);
+                    name.encode(out);
+                    EntityType::Function(module.types + ty).encode(out);
+                }
             })?),
-            SectionId::Function => Some(sections::appended(&module, id, 2 + emit.moves.len() as u32, |out| {
-                // `tick` takes one number, `refill` none, moves three.
-                for ty in [1, 0].into_iter().chain(emit.moves.iter().map(|_| 2)) {
+            SectionId::Function => Some(sections::appended(&module, id, 2 + emit.instead.len() as u32, |out| {
+                for ty in [TICK, NONE].into_iter().chain(emit.instead.iter().map(type_of)) {
                     (module.types + ty).encode(out);
                 }
             })?),
@@ -117,14 +122,28 @@ fn rewrite(bytes: &[u8], program: &Program) -> wasmparser::Result<Result<Vec<u8>
     Ok(Ok(out))
 }
 
-/// The types of what is added: those of `check` and `refill`, of `tick`, and of moves.
+/// The types of what is added, behind the program's: how many numbers they take and answer.
+const TYPES: [(usize, usize); 5] = [(0, 0), (1, 0), (3, 0), (0, 1), (1, 1)];
+/// Those of `check` and `refill`, `tick`, moves, `limit`, and of what grows a memory.
+const NONE: u32 = 0;
+const TICK: u32 = 1;
+const MOVE: u32 = 2;
+const PAGES: u32 = 3;
+const GROW: u32 = 4;
+
+fn type_of(instead: &Instead) -> u32 {
+    match instead {
+        Instead::Move(_) => MOVE,
+        Instead::Grow(_) => GROW,
+    }
+}
+
 fn types(module: &Module) -> wasmparser::Result<Vec<u8>> {
-    sections::appended(module, SectionId::Type, 3, |out| {
-        for params in [0, 1, 3] {
+    sections::appended(module, SectionId::Type, TYPES.len() as u32, |out| {
+        for (params, results) in TYPES {
             out.push(0x60);
             vec![ValType::I32; params].as_slice().encode(out);
-            let none: &[ValType] = &[];
-            none.encode(out);
+            vec![ValType::I32; results].as_slice().encode(out);
         }
     })
 }
@@ -142,7 +161,7 @@ fn bodies(module: &Module, emit: &mut Emit) -> wasmparser::Result<Bodies> {
             Err(large) => return Ok(Err(large)),
         };
         if !here.is_empty() {
-            let function = module.imported + 1 + index as u32;
+            let function = module.imported + IMPORTS + index as u32;
             let unlikely = here.iter().map(|&(branch_func_offset, taken)| wasm_encoder::BranchHint {
                 branch_func_offset,
                 branch_hint_value: taken.into(),

@@ -24,6 +24,8 @@ pub struct Program {
     /// Its size at the start and what it may grow to, in pages of 64 KiB. 0 without a memory.
     pub pages: u64,
     pub max_pages: Option<u64>,
+    /// What all its memories begin with together.
+    pub all_pages: u64,
     /// It calls at least one WASI function: the process is set up for that personality.
     pub uses_wasi: bool,
     /// An export to call before `_start`, if any. It is the module's start function, which would
@@ -294,6 +296,8 @@ impl<'a> Scan<'a> {
                 (place, ty.initial, ty.maximum)
             }
         };
+        let memories = self.types.as_ref();
+        let all_pages = (0..memories.memory_count()).map(|index| memories.memory_at(index).initial).sum();
         let start = self.start.map(|f| self.exported(ExternalKind::Func, f, "vkernel:start", &mut extra));
         let rewritten = (!extra.is_empty() || start.is_some()).then(|| {
             let extra: Vec<Export> =
@@ -302,7 +306,7 @@ impl<'a> Scan<'a> {
         });
         let uses_wasi =
             imports.iter().any(|i| matches!(i, Import::Call { module, .. } if *module != syscalls::VKERNEL));
-        Program { imports, memory: place, pages, max_pages, uses_wasi, start, rewritten }
+        Program { imports, memory: place, pages, max_pages, all_pages, uses_wasi, start, rewritten }
     }
 
     /// The name of an item's export; one is added where there is none.

@@ -3,7 +3,8 @@
 //!
 //! As the `stub`, one module for all programs. An instance imports, besides `k.trap` and `k.lwp` (which
 //! changes: an instance serves one lwp after another), the CPU's bell page `vk.bell` and the host's `vk.preempt: () -> i32`, which may suspend.
-//! It exports the calls, `check` (what a prepared program imports as `vk.check`) and `state`: the host cannot tell
+//! It exports the calls, `check` and `limit` (what a prepared program imports as `vk.check` and `vk.limit`), `pages` (what
+//! `limit` answers; nothing until the host has written it) and `state`: the host cannot tell
 //! one trap from another, so it looks there why user code was left ([`state`]).
 //!
 //! Kernel code runs on the stack of the program that called it. A program that recurses to the end of its
@@ -32,11 +33,13 @@ mod state {
 }
 
 const STATE: u32 = 1;
+const PAGES: u32 = 2;
 /// Imported functions, behind `trap`; then ours.
 const PREEMPT: u32 = 1;
 const CHECK: u32 = 2;
 const FRAME: u32 = 3;
-const FIRST: u32 = 4;
+const LIMIT: u32 = 4;
+const FIRST: u32 = 5;
 
 /// Words of the bell page: is there something, and how many checks until the host is asked anyway.
 const BELL: u64 = 0;
@@ -62,13 +65,14 @@ pub fn web_stub_module_at(bell: u32) -> Vec<u8> {
 
     let mut globals = GlobalSection::new();
     let ty = GlobalType { val_type: ValType::I32, mutable: true, shared: false };
-    globals.global(ty, &ConstExpr::i32_const(state::USER));
+    globals.global(ty, &ConstExpr::i32_const(state::USER)).global(ty, &ConstExpr::i32_const(0));
 
     let check_type = parts.type_of(vec![], None);
     let frame_type = parts.type_of(vec![ValType::I32], None);
-    parts.functions.function(check_type).function(frame_type);
-    parts.code.function(&check(u64::from(bell))).function(&frame());
+    parts.functions.function(check_type).function(frame_type).function(preempt);
+    parts.code.function(&check(u64::from(bell))).function(&frame()).function(&limit());
     parts.exports.export("check", ExportKind::Func, CHECK).export("state", ExportKind::Global, STATE);
+    parts.exports.export("limit", ExportKind::Func, LIMIT).export("pages", ExportKind::Global, PAGES);
     parts.calls(FIRST, around, |code| _ = code.i32_const(state::ACTION).global_set(STATE).unreachable());
 
     let mut module = Module::new();
@@ -100,6 +104,12 @@ fn check(bell: u64) -> Function {
     code.local_get(0).i32_const(0).i32_ge_s().br_if(1).end();
     code.call(PREEMPT).if_(BlockType::Empty);
     code.i32_const(state::PREEMPTED).global_set(STATE).unreachable().end().end().end();
+    function
+}
+
+fn limit() -> Function {
+    let mut function = Function::new([]);
+    function.instructions().global_get(PAGES).end();
     function
 }
 
@@ -144,9 +154,12 @@ mod tests {
     }
 
     #[test]
-    fn it_offers_what_the_stub_does_and_two_more() {
+    fn it_offers_what_the_stub_does_and_what_is_between_program_and_host() {
         let (web, plain) = (exports(&web_stub_module()), exports(&stub_module()));
-        assert_eq!(web.iter().take(2).map(|(name, _)| &name[..]).collect::<Vec<_>>(), ["check", "state"]);
-        assert_eq!(web[2..], plain);
+        assert_eq!(
+            web.iter().take(4).map(|(name, _)| &name[..]).collect::<Vec<_>>(),
+            ["check", "state", "limit", "pages"]
+        );
+        assert_eq!(web[4..], plain);
     }
 }

@@ -148,7 +148,7 @@ pub async fn serve(message: &JsValue, page: MessagePort) -> Result<(), JsValue> 
     // The first thread boots, and then runs the first lwp.
     board.turn(FIRST, state::NONE, state::BUSY);
     service.start(FIRST, 0)?;
-    board.give(FIRST, BOOT_LWP, 0, u32::MAX);
+    board.give(FIRST, BOOT_LWP, 0, images::MOST_PAGES);
     Ok(())
 }
 
@@ -364,14 +364,14 @@ impl Service {
                 Err(e) => words(Err(e)),
             },
             op::IMAGE_BLOB => match self.cpu.images.get(images::BLOB | small(0)) {
-                Some(image) => (images::BLOB as i32 | small(0) as i32, image.program.pages as i32),
+                Some(image) => (images::BLOB as i32 | small(0) as i32, image.pages() as i32),
                 None => self.made(nr, images::BLOB | small(0), storage.module(small(0)).await),
             },
             op::IMAGE_COMMIT => {
                 let module = storage.compile(message.get(1).unchecked_into()).await;
                 self.made(nr, self.link.control.add(word::NEXT_IMAGE, 1) as u32 + 1, module)
             }
-            op::IMAGE_PAGES => (self.cpu.images.get(small(0)).map_or(0, |image| image.program.pages as i32), 0),
+            op::IMAGE_PAGES => (self.cpu.images.get(small(0)).map_or(0, |image| image.pages() as i32), 0),
             op::IMAGE_ERROR => {
                 let text = self.errors.borrow().get(&nr).cloned().unwrap_or_default();
                 let n = text.floor_char_boundary(small(1) as usize);
@@ -406,7 +406,7 @@ impl Service {
     fn made(&self, nr: u32, number: u32, module: Result<JsValue, String>) -> (i32, i32) {
         match module.and_then(Image::of) {
             Ok(image) => {
-                let pages = image.program.pages as i32;
+                let pages = image.pages() as i32;
                 self.cpu.images.add(number, image);
                 (answer(Ok(number)), pages)
             }

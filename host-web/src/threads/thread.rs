@@ -58,9 +58,9 @@ pub struct Thread {
     vmspace: Cell<u32>,
     /// What `lwp_next` said when the lwp was made to leave user code.
     next: Cell<Option<i64>>,
-    /// Pages that images begin with, and the limits in bytes of address spaces that have no thread yet.
+    /// Pages that images begin with, and the limits in pages of address spaces that have no thread yet.
     pub(super) pages: RefCell<HashMap<u32, u32>>,
-    pub(super) limits: RefCell<HashMap<u32, u64>>,
+    pub(super) limits: RefCell<HashMap<u32, u32>>,
     /// The image that is on its way here.
     wanted: RefCell<Option<Resolve>>,
     began_ns: Cell<u64>,
@@ -289,8 +289,14 @@ impl Thread {
         Ok(())
     }
 
+    /// The program gets no more memory than its limit.
+    pub(super) fn bound(&self) {
+        self.stub().set_limit(self.board().load(self.nr, at::LIMIT) as u32);
+    }
+
     /// An instance of a program, whose memory the kernel reaches. Answers the exports.
     fn instantiate(&self, image: &Image) -> Result<JsValue, JsValue> {
+        self.bound();
         let (exports, memory) = program(self.stub(), image)?;
         let instance = self.instance();
         self.hands.bind(&instance.table, instance.calls.first_slot, &memory)?;

@@ -9,16 +9,12 @@ use super::board::{THREADS_MAX, at};
 use super::link::op;
 use super::thread::Thread;
 use crate::control::word;
-
-const PAGE: u64 = 65536;
-
-fn pages(bytes: u64) -> u32 {
-    u32::try_from(bytes / PAGE).unwrap_or(u32::MAX)
-}
+use crate::images::{MOST_PAGES, limit_pages};
 
 impl Thread {
     pub fn vmspace_create(&self, id: u32, image: u32, limit: u64) -> Result<(), Errno> {
-        self.fits(image, pages(limit))?;
+        let limit = limit_pages(limit);
+        self.fits(image, limit)?;
         if self.link.control.add(word::VMSPACES, 1) >= THREADS_MAX as i32 {
             self.link.control.add(word::VMSPACES, -1);
             return Err(Errno::EAGAIN);
@@ -55,12 +51,13 @@ impl Thread {
             vmctl::SIZE | vmctl::PEAK => Ok(if own { self.memory_size() } else { 0 }),
             vmctl::SET_LIMIT => {
                 if own {
-                    self.link.board.store(self.nr, at::LIMIT, pages(arg) as i32);
+                    self.link.board.store(self.nr, at::LIMIT, limit_pages(arg) as i32);
+                    self.bound();
                 }
                 Ok(0)
             }
             vmctl::EXEC => {
-                let limit = if own { self.link.board.load(self.nr, at::LIMIT) as u32 } else { u32::MAX };
+                let limit = if own { self.link.board.load(self.nr, at::LIMIT) as u32 } else { MOST_PAGES };
                 self.fits(arg as u32, limit).map(|()| 0)
             }
             _ => Err(Errno::ENOTSUP),
@@ -69,7 +66,7 @@ impl Thread {
 
     /// `lwp_create`.
     pub fn create(&self, lwp: u32, vmspace: u32) -> Result<(), Errno> {
-        let limit = self.limits.borrow().get(&vmspace).copied().map_or(u32::MAX, pages);
+        let limit = self.limits.borrow().get(&vmspace).copied().unwrap_or(MOST_PAGES);
         let board = &self.link.board;
         let nr = loop {
             match board.take() {

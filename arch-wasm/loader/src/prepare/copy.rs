@@ -47,14 +47,17 @@ impl<'a> Copy<'a> {
     }
 }
 
-/// The functions' new numbers: one was imported, behind those that were.
+/// So many functions are imported behind those that were.
+pub const IMPORTS: u32 = 2;
+
+/// The functions' new numbers.
 pub struct Renumber {
     pub imported: u32,
 }
 
 impl Renumber {
     pub fn function(&self, index: u32) -> u32 {
-        if index < self.imported { index } else { index + 1 }
+        if index < self.imported { index } else { index + IMPORTS }
     }
 
     /// Renumbers the function in an instruction from `begin` to `end`, if it has one. The
@@ -63,7 +66,7 @@ impl Renumber {
         if let Some(index) = function_in(op)
             && index >= self.imported
         {
-            copy.replace(begin + 1, end, index + 1);
+            copy.replace(begin + 1, end, self.function(index));
         }
     }
 }

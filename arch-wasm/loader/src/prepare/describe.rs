@@ -3,14 +3,14 @@
 //!
 //! Numbers are u32 in little-endian, strings a number and so many bytes of UTF-8. A version; a number
 //! of imports, each a kind (0 a call: module and number; 1 a memory: module and name); the memory (0
-//! none, 1 imported, 2 exported: name); pages; 0 or 1 and the maximum; 0 or 1 for WASI; 0 or 1 and the
-//! start function. It may be read from a file, so nothing in it is taken for granted.
+//! none, 1 imported, 2 exported: name); pages; 0 or 1 and the maximum; pages of all memories; 0 or 1
+//! for WASI; 0 or 1 and the start function. It may be read from a file, so nothing in it is taken for granted.
 
 use abi::syscalls::{self, SYSCALLS};
 
 use crate::program::{Import, Memory, Program};
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const MODULES: [&str; 3] = [syscalls::VKERNEL, syscalls::WASI_PREVIEW1, syscalls::WASI_UNSTABLE];
 
 pub fn describe(program: &Program) -> Vec<u8> {
@@ -46,6 +46,8 @@ pub fn describe(program: &Program) -> Vec<u8> {
     if let Some(pages) = program.max_pages {
         out.number(pages as u32);
     }
+    // Of a hundred memories at most: <https://webassembly.github.io/spec/js-api/#limits>.
+    out.number(program.all_pages as u32);
     out.number(program.uses_wasi.into());
     out.number(program.start.is_some().into());
     if let Some(start) = &program.start {
@@ -56,7 +58,8 @@ pub fn describe(program: &Program) -> Vec<u8> {
 
 /// Reads the payload of the custom section [`SECTION`](super::SECTION) of a prepared program.
 ///
-/// `imports` are those the program had; in the prepared module one follows them, the function `vk.check`.
+/// `imports` are those the program had; in the prepared module two follow them, the functions `vk.check`
+/// and `vk.limit`.
 ///
 /// # Errors
 /// A payload that this version of `prepare` has not made.
@@ -78,9 +81,10 @@ fn read(from: &mut Reader) -> Option<Program> {
     };
     let pages = from.number()?.into();
     let max_pages = if from.flag()? { Some(from.number()?.into()) } else { None };
+    let all_pages = from.number()?.into();
     let uses_wasi = from.flag()?;
     let start = if from.flag()? { Some(from.text()?) } else { None };
-    let program = Program { imports, memory, pages, max_pages, uses_wasi, start, rewritten: None };
+    let program = Program { imports, memory, pages, max_pages, all_pages, uses_wasi, start, rewritten: None };
     from.0.is_empty().then_some(program)
 }
 

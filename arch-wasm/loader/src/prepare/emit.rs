@@ -9,7 +9,7 @@ use wasm_encoder::{BlockType, CodeSection, Encode, Function, InstructionSink, Va
 use wasmparser::{BinaryReader, Result};
 
 use super::copy::Copy;
-use super::flow::{Edit, Flow, Loop, Move, What};
+use super::flow::{Edit, Flow, Instead, Loop, Move, What};
 use super::graph::{LEAF_TURNS, TURNS};
 use super::module::Module;
 
@@ -26,8 +26,9 @@ const MAX_BODY: usize = 7_654_321;
 /// The numbers of what is added.
 pub struct Added {
     pub check: u32,
+    pub limit: u32,
     pub fuel: u32,
-    /// `tick(units)`, `refill()` and then the moves.
+    /// `tick(units)`, `refill()` and then those that stand for an instruction.
     pub tick: u32,
 }
 
@@ -35,7 +36,7 @@ impl Added {
     fn refill(&self) -> u32 {
         self.tick + 1
     }
-    fn moves(&self) -> u32 {
+    fn instead(&self) -> u32 {
         self.tick + 2
     }
     /// A global to put a value aside.
@@ -51,7 +52,7 @@ pub struct Emit<'a> {
     pub module: &'a Module<'a>,
     pub added: Added,
     /// Those that occur; one function each.
-    pub moves: Vec<Move>,
+    pub instead: Vec<Instead>,
 }
 
 /// What is too large to have checks put in.
@@ -136,12 +137,12 @@ impl Emit<'_> {
             },
             What::Function(number) => number.encode(out),
             What::Long => _ = InstructionSink::new(out).call(self.added.refill()),
-            What::Move(moved) => {
-                let at = self.moves.iter().position(|known| *known == moved).unwrap_or_else(|| {
-                    self.moves.push(moved);
-                    self.moves.len() - 1
+            What::Instead(instead) => {
+                let at = self.instead.iter().position(|known| *known == instead).unwrap_or_else(|| {
+                    self.instead.push(instead);
+                    self.instead.len() - 1
                 });
-                InstructionSink::new(out).call(self.added.moves() + at as u32);
+                InstructionSink::new(out).call(self.added.instead() + at as u32);
             }
             What::Before(_) | What::End(_) | What::Branch { .. } | What::Table { .. } => return false,
         }
@@ -238,8 +239,11 @@ impl Emit<'_> {
     /// The functions that are added, in the order of their numbers.
     pub fn functions(&self, code: &mut CodeSection) {
         code.function(&self.tick()).function(&self.refill());
-        for moved in &self.moves {
-            code.function(&self.moved(*moved));
+        for instead in &self.instead {
+            code.function(&match *instead {
+                Instead::Move(moved) => self.moved(moved),
+                Instead::Grow(memory) => self.grown(memory),
+            });
         }
     }
 
@@ -305,6 +309,22 @@ impl Emit<'_> {
         code.local_get(TO).local_get(FROM).local_get(LENGTH);
         instruction(&mut code, moved);
         code.end();
+        function
+    }
+
+    /// `(pages) -> pages before`: -1 where the program's memories would be larger than `vk.limit` says, all together. A
+    /// limit may have become less than there is, and `memory.grow` of 0 is how some ask for the size.
+    fn grown(&self, memory: u32) -> Function {
+        let mut function = Function::new([]);
+        let mut code = function.instructions();
+        code.local_get(0).if_(BlockType::Empty);
+        code.local_get(0).i64_extend_i32_u();
+        for memory in 0..self.module.memories {
+            code.memory_size(memory).i64_extend_i32_u().i64_add();
+        }
+        code.call(self.added.limit).i64_extend_i32_u().i64_gt_u();
+        code.if_(BlockType::Empty).i32_const(-1).return_().end().end();
+        code.local_get(0).memory_grow(memory).end();
         function
     }
 }

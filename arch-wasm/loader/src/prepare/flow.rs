@@ -43,8 +43,8 @@ pub enum What {
     Function(u32),
     /// Before an instruction that takes long.
     Long,
-    /// An instruction that moves bytes.
-    Move(Move),
+    /// An instruction in whose place a function is called.
+    Instead(Instead),
 }
 
 /// A loop of a body.
@@ -64,6 +64,13 @@ pub struct Loop {
     /// Its block type and its body, as bytes of the module.
     pub ty: (usize, usize),
     pub body: (usize, usize),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Instead {
+    Move(Move),
+    /// `memory.grow` of this memory.
+    Grow(u32),
 }
 
 /// A `memory.copy` or `memory.fill` of unknown length.
@@ -430,9 +437,12 @@ impl Flow {
         let small = self.constant.is_some_and(|length| (0..=SMALL_MOVE).contains(&length));
         let (begin, end, what) = match *op {
             Operator::MemoryCopy { dst_mem, src_mem } if !small => {
-                (begin, end, What::Move(Move::Copy { to: dst_mem, from: src_mem }))
+                (begin, end, What::Instead(Instead::Move(Move::Copy { to: dst_mem, from: src_mem })))
             }
-            Operator::MemoryFill { mem } if !small => (begin, end, What::Move(Move::Fill { memory: mem })),
+            Operator::MemoryFill { mem } if !small => {
+                (begin, end, What::Instead(Instead::Move(Move::Fill { memory: mem })))
+            }
+            Operator::MemoryGrow { mem } => (begin, end, What::Instead(Instead::Grow(mem))),
             _ if is_long(op) => (begin, begin, What::Long),
             _ => match super::copy::function_in(op) {
                 // The opcode is one byte.
@@ -442,7 +452,7 @@ impl Flow {
                 _ => return,
             },
         };
-        if matches!(what, What::Move(_) | What::Long) {
+        if matches!(what, What::Instead(_) | What::Long) {
             self.whole();
         }
         self.edits.push(Edit { begin, end, what });

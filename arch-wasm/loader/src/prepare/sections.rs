@@ -1,5 +1,5 @@
-//! The sections beside the code: the check's import, its types and its global are added, and the
-//! functions behind the new import have other numbers.
+//! The sections beside the code: imports, types and globals of the checks are added, and the
+//! functions behind the new imports have other numbers.
 
 use wasm_encoder::{ConstExpr as Constant, Encode, GlobalType, SectionId, ValType};
 use wasmparser::{

@@ -30,6 +30,7 @@ fn a_description_says_what_check_said() {
     for fields in [
         "",
         "(memory 1) (func $s) (start $s)",
+        "(memory 1) (memory 2) (memory 4 9)",
         "(import \"env\" \"mem\" (memory 3 7)) (import \"wasi_unstable\" \"fd_seek\" (func (param i32 i64 i32 i32) (result i32)))",
         "(import \"vkernel\" \"getpid\" (func (result i32))) (import \"wasi_snapshot_preview1\" \"proc_exit\" (func (param i32))) \
          (memory (export \"ram\") 2)",

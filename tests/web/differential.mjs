@@ -83,7 +83,7 @@ test("SQLite fills and queries 100,000 rows", { timeout: 120_000 }, async (t) =>
 if (all) {
   test("PHP runs a script from a pipe", { timeout: 180_000 }, async (t) => {
     const vk = await machine(t);
-    assert.equal(await vk.ok("exec php -q", { input: read(programs, "php.php"), timeout: 170_000 }), read(programs, "php.out"));
+    assert.equal(await vk.ok("cd / && exec php -q", { input: read(programs, "php.php"), timeout: 170_000 }), read(programs, "php.out"));
   });
 
   test("Ruby runs a script from a pipe", { timeout: 180_000 }, async (t) => {

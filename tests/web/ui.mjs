@@ -7,8 +7,9 @@
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
-import { serve } from "./lib/server.mjs";
+import { serve, target } from "./lib/server.mjs";
 import { spin } from "./lib/modules.mjs";
 import { playground } from "./lib/playground.mjs";
 import { browser, engine, isolated, server, suite, until } from "./lib/suite.mjs";
@@ -196,7 +197,7 @@ test("lives in a frame of another site that sends no headers", limit, async (t) 
   await until(async () => `a prompt in ${await text()}`, async () => /# ?$/.test(await text()));
   await frame.evaluate(() => playground.send("echo $((40 + 2)) in a frame\r"));
   await until(async () => `an answer in ${await text()}`, async () => (await text()).includes("42 in a frame"));
-  await page.screenshot(`${process.env.CARGO_TARGET_DIR ?? new URL("../../target", import.meta.url).pathname}/screenshots/${mode}-frame.png`);
+  await page.screenshot(join(target, "screenshots", `${mode}-frame.png`));
 });
 
 inChromium("fits a phone", limit, async (t) => {

@@ -235,15 +235,15 @@ fn park(word: u32, expected: u32, deadline: u64) -> JsValue {
 
 fn unpark(word: u32, n: u32) -> u32 {
     let cpu = cpu();
-    let mut woken = cpu.sched.borrow_mut().unpark(word, n);
-    if !cpu.shared {
+    let woken = cpu.sched.borrow_mut().unpark(word, n);
+    if !cpu.shared || woken == n {
         return woken;
     }
+    // Each that may have one is asked: the count is of all words of the hash, so one CPU's says nothing of
+    // another's, and a sleeper too many looks and sleeps again.
     for nr in (0..cpu.bells.len() as u32).filter(|&nr| nr != cpu.nr) {
-        if woken < n && cpu.control.load(cpu.control.parked(nr, word)) != 0 {
+        if cpu.control.load(cpu.control.parked(nr, word)) != 0 {
             cpu.control.request(nr, Request::Unpark { word, n: n - woken });
-            // How many there are is known over there; the kernel only wants to know whether to go on.
-            woken += 1;
         }
     }
     woken

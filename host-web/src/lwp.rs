@@ -88,7 +88,7 @@ pub enum Left {
 
 /// Sets a program up in its address space and runs it.
 async fn user(cpu: &Rc<Cpu>, slot: SlotId, seat: &Seat, image: u32) -> Result<(), Left> {
-    let image = cpu.images.wait_for(cpu, image).await.ok_or(Left::NotSetUp(Errno::ENOENT))?;
+    let image = image_for(cpu, slot, image).await?;
     let limit = cpu.with_hosted(slot, |h| h.limit);
     if image.pages() > limit {
         return Err(Left::NotSetUp(Errno::ENOMEM));
@@ -106,6 +106,26 @@ async fn user(cpu: &Rc<Cpu>, slot: SlotId, seat: &Seat, image: u32) -> Result<()
         }
     }
     Ok(())
+}
+
+/// The program. The kernel thinks that the lwp is in user code already: it may be killed while it waits.
+async fn image_for(cpu: &Rc<Cpu>, slot: SlotId, image: u32) -> Result<Rc<Image>, Left> {
+    if let Some(image) = cpu.images.get(image) {
+        return Ok(image);
+    }
+    cpu.sched.borrow_mut().slot(slot).preempted = true;
+    let image = cpu.images.wait_for(cpu, image).await;
+    let killed = {
+        let mut sched = cpu.sched.borrow_mut();
+        let s = sched.slot(slot);
+        // A stop is sat out at its first call.
+        (s.preempted, s.held) = (false, false);
+        std::mem::take(&mut s.kicked)
+    };
+    if killed {
+        return Err(Left::Fault(Reason::Kicked));
+    }
+    image.ok_or(Left::NotSetUp(Errno::ENOENT))
 }
 
 async fn run_entry(entry: &Function) -> Result<(), JsValue> {
@@ -148,7 +168,11 @@ pub fn out_of(ended: bool, e: JsValue) -> Left {
     }
     match e.dyn_ref::<js_sys::Error>().map(|e| e.name().as_string().unwrap_or_default()).as_deref() {
         Some("RuntimeError") => Left::Fault(fault(&js::message(&e))),
-        Some("RangeError") => Left::NotSetUp(Errno::ENOMEM),
+        // SpiderMonkey has an InternalError, or throws the text "out of memory".
+        Some("RangeError" | "InternalError") => Left::NotSetUp(Errno::ENOMEM),
+        None if e.is_string() => Left::NotSetUp(Errno::ENOMEM),
+        // Imports that no check has found to contradict each other: the program's affair.
+        Some("LinkError" | "TypeError") => Left::NotSetUp(Errno::ENOEXEC),
         _ => Left::Broken(e),
     }
 }

@@ -209,11 +209,14 @@ pub fn session_over(cpu: &Cpu, unit: u32, status: u32) {
         let _ = cpu.page.post_message(&message(&ToPage::Output(unit), Some(&bytes)));
     }
     cpu.units.free(unit);
+    forget_input(cpu, unit);
+    post(&cpu.page, &ToPage::Exited { unit, status });
+}
+
+fn forget_input(cpu: &Cpu, unit: u32) {
     let mut backlog = cpu.backlog.borrow_mut();
     backlog.input.remove(&unit);
     backlog.ended.retain(|&u| u != unit);
-    drop(backlog);
-    post(&cpu.page, &ToPage::Exited { unit, status });
 }
 
 /// A message of the page's has come to the first CPU; no lwp runs.
@@ -221,6 +224,8 @@ pub fn from_page(cpu: &Rc<Cpu>, message: &JsValue) {
     let Some((record, bytes)) = parse::<ToCpu>(message) else { return };
     match record {
         ToCpu::Attach { unit, kind, rows, cols, command } => {
+            // Of the session before, if another CPU has told of its end.
+            forget_input(cpu, unit);
             let attached = cpu.units.attach(unit, &Attach { kind, rows, cols, command });
             if attached {
                 cpu.raise(irq::ATTACH, unit);

@@ -238,7 +238,10 @@ impl Units {
     pub fn shown(&self, unit: u32, n: u32) -> bool {
         let Ok(base) = self.unit(unit) else { return false };
         self.locked(base, || {
-            self.set(base, at::OUT_SHOWN, self.word(base, at::OUT_SHOWN).wrapping_add(n));
+            let shown = self.word(base, at::OUT_SHOWN);
+            // No more than there was, or the window would close for good.
+            let n = n.min(self.word(base, at::OUT_PUT).wrapping_sub(shown));
+            self.set(base, at::OUT_SHOWN, shown.wrapping_add(n));
             let enough = self.out_room(base) >= OUT_BYTES / 4;
             enough && self.control.exchange(base / 4 + at::WANTS_OUT, 0) != 0
         })

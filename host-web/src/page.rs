@@ -354,6 +354,11 @@ impl Inner {
         for (_, session) in std::mem::take(&mut *self.sessions.borrow_mut()) {
             session.end(9);
         }
+        // Those that have not started never will.
+        self.later.take();
+        for resolve in self.report.take() {
+            resolve.value(&"".into());
+        }
         self.end_workers();
         let text = panic.map_or(JsValue::UNDEFINED, |p| JsValue::from(p.as_str()));
         let status = status.map_or(JsValue::UNDEFINED, |s| exit_status(s).into());
@@ -402,6 +407,9 @@ impl VKernel {
     /// Runs something on a device of its own; without `argv` a login shell.
     pub fn spawn(&self, options: JsValue) -> Result<Session, JsValue> {
         let of: SpawnOptions = serde_wasm_bindgen::from_value(defined(&options))?;
+        if self.0.ended.get() {
+            return Err(JsError::new("the vkernel has ended").into());
+        }
         let units = devctl::ATTACHED_FIRST..devctl::ATTACHED_FIRST + devctl::ATTACHED_MAX;
         let unit = { units }.find(|unit| !self.0.sessions.borrow().contains_key(unit));
         let unit = unit.ok_or_else(|| JsError::new("too many sessions at once"))?;
@@ -420,8 +428,11 @@ impl VKernel {
         Ok(Session { machine: self.0.clone(), inner })
     }
 
-    /// The kernel's counters, as text: a line `name value` each.
+    /// The kernel's counters, as text: a line `name value` each. Nothing when it has ended.
     pub fn report(&self) -> Promise {
+        if self.0.ended.get() {
+            return Promise::resolve(&JsValue::from("")).unchecked_into();
+        }
         let resolvers = js::with_resolvers();
         self.0.report.borrow_mut().push(resolvers.resolve());
         self.0.post(&ToCpu::Report, None);

@@ -53,12 +53,17 @@ pub fn cpu_main(message: JsValue) {
     }
     spawn_local(async move {
         let page: MessagePort = js::get(&message, "page").unchecked_into();
-        let began = match js::number(&message, "nr") as u32 {
+        let nr = js::number(&message, "nr") as u32;
+        let began = match nr {
             0 if js::get(&message, "threads").is_truthy() => threads::serve(&message, page.clone()).await,
             0 => first(&message, page.clone()).await,
             nr => further(&message, nr, page.clone()).await,
         };
         if let Err(e) = began {
+            if nr != 0 {
+                // It has no lwps yet: the vkernel does without it.
+                return messages::post(&page, &ToPage::Notice(format!("CPU {nr}: {}", js::message(&e))));
+            }
             messages::post(&page, &ToPage::Ended { status: None, panic: Some(js::message(&e)) });
         }
     });
@@ -171,6 +176,10 @@ fn listen(cpu: &Rc<Cpu>, port: &MessagePort, handle: fn(&Rc<Cpu>, &JsValue)) {
 fn tell_peer(cpu: &Rc<Cpu>, nr: u32, port: &MessagePort) -> Result<(), JsValue> {
     let interrupts = cpu.interrupts.get().ok_or_else(|| JsError::new("no interrupt instance"))?;
     let stack = interrupts.number("cpu_stack", &[])? as u32;
+    if stack == 0 {
+        // No memory for it: it waits for this message for ever, and has no lwps.
+        return Ok(());
+    }
     let Modules { kernel, stub, uaccess, clock } = &cpu.modules;
     let modules = js::object(&[("kernel", kernel), ("stub", stub), ("uaccess", uaccess), ("clock", clock)]);
     let bells: Array = cpu.bells.iter().collect();

@@ -40,7 +40,7 @@ const WOKEN_NS: u64 = 1_000_000;
 const TASK_NS: u64 = 4_000_000;
 /// Programs are to be looked at about so often.
 const LOOK_NS: u64 = 1_000_000;
-const BUDGET_MAX: i32 = 1 << 22;
+const BUDGET_MAX: i32 = 1 << 20;
 
 /// How an lwp's stack goes on.
 pub enum Resume {
@@ -439,11 +439,14 @@ impl Cpu {
 
     /// How many checks a program passes until it asks again.
     fn adapt_budget(&self, now: u64) {
-        let took = now.saturating_sub(self.looked_ns.replace(now)).max(1);
-        let budget = i64::from(self.budget.get()) * LOOK_NS as i64 / took as i64;
-        let budget = budget.clamp(i64::from(self.budget.get() / 8).max(1), i64::from(self.budget.get()) * 2);
-        self.budget.set(budget.min(i64::from(BUDGET_MAX)) as i32);
         let bell = &self.bell_words[self.nr as usize];
+        let took = now.saturating_sub(self.looked_ns.replace(now)).max(1);
+        // One that was rung for says nothing about how long the budget lasts.
+        if bell.get_index(1) < 0 {
+            let had = i64::from(self.budget.get());
+            let budget = (had * LOOK_NS as i64 / took as i64).clamp((had / 8).max(1), had * 2);
+            self.budget.set(budget.min(i64::from(BUDGET_MAX)) as i32);
+        }
         bell.set_index(0, 0);
         bell.set_index(1, self.budget.get());
     }

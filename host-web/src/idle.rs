@@ -37,8 +37,10 @@ pub struct Idler {
 }
 
 /// A sleep that is worth looking for its end instead, and how long to look.
-const BRIEF_NS: u64 = 40_000;
-const LOOK_NS: u64 = 20_000;
+///
+/// Longer than a futex takes to wake the partner, or the two would take turns at giving up too soon.
+const BRIEF_NS: u64 = 200_000;
+const LOOK_NS: u64 = 70_000;
 /// Looks between two looks at the clock.
 const LOOKS: u32 = 16;
 
@@ -185,9 +187,9 @@ fn block(cpu: &Rc<Cpu>) {
 /// futex wakes, so after a brief sleep the next begins with a look.
 fn sleep(cpu: &Cpu, wake: u32, seen: i32, timeout_ms: f64) {
     let idler = cpu.idler();
-    let began = now_ns();
     if idler.brief.get() {
-        while now_ns() < began + LOOK_NS {
+        let enough = now_ns() + LOOK_NS;
+        while now_ns() < enough {
             if (0..LOOKS).any(|_| cpu.control.load(wake) != seen) {
                 return;
             }
@@ -195,6 +197,7 @@ fn sleep(cpu: &Cpu, wake: u32, seen: i32, timeout_ms: f64) {
     }
     let asleep = cpu.control.cpu(cpu.nr, at::ASLEEP);
     cpu.control.store(asleep, 1);
+    let began = now_ns();
     cpu.control.wait(wake, seen, timeout_ms);
     cpu.control.store(asleep, 0);
     idler.brief.set(now_ns() - began < BRIEF_NS);

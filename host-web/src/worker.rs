@@ -177,7 +177,7 @@ fn tell_peer(cpu: &Rc<Cpu>, nr: u32, port: &MessagePort) -> Result<(), JsValue> 
     let interrupts = cpu.interrupts.get().ok_or_else(|| JsError::new("no interrupt instance"))?;
     let stack = interrupts.number("cpu_stack", &[])? as u32;
     if stack == 0 {
-        // No memory for it: it waits for this message for ever, and has no lwps.
+        // No memory for it: it waits for this message, and has no lwps.
         return Ok(());
     }
     let Modules { kernel, stub, uaccess, clock } = &cpu.modules;
@@ -200,6 +200,10 @@ async fn further(message: &JsValue, nr: u32, page: MessagePort) -> Result<(), Js
     let from_first = from_first.ok_or_else(|| JsError::new("a CPU without a port to the first"))?;
     let later = Rc::default();
     let start = first_message(&from_first, &later).await;
+    if js::get(&start, "kmem").is_undefined() {
+        // An image, as to all others.
+        return Err(JsError::new("the kernel has no memory for it").into());
+    }
     let store = Store::open(&options.base, Rc::new(Told(page.clone()))).await;
     let store = store.map_err(|e| JsError::new(&e.text))?;
 

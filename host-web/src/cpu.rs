@@ -38,6 +38,8 @@ const SLICE_NS: u64 = 10_000_000;
 const WOKEN_NS: u64 = 1_000_000;
 /// The page's messages wait no longer than that. A turn of the event loop costs a hundredth of it.
 const TASK_NS: u64 = 4_000_000;
+/// A busy worker that nobody has sent anything to lets the engine do its own work now and then.
+const REST_NS: u64 = 100_000_000;
 /// Programs are to be looked at about so often.
 const LOOK_NS: u64 = 1_000_000;
 const BUDGET_MAX: i32 = 1 << 20;
@@ -431,10 +433,11 @@ impl Cpu {
 
     /// Whether the event loop must have its turn before another lwp does.
     fn task_is_due(&self, now: u64) -> bool {
+        let since = now.saturating_sub(self.task_ns.get());
         if self.shared && self.awaited.get() == 0 {
-            return self.mail_waits();
+            return self.mail_waits() || since >= REST_NS;
         }
-        now.saturating_sub(self.task_ns.get()) >= TASK_NS
+        since >= TASK_NS
     }
 
     /// How many checks a program passes until it asks again.

@@ -1,8 +1,9 @@
 //! A CPU with nothing to run.
 //!
 //! Others wake it by its word in the control block. While no message and no work of the engine's is
-//! awaited it may block on that word: then the time from a notify to the lwp is that of the engine's
-//! futex. Otherwise it returns to the event loop and has the engine call when the word changes.
+//! awaited it blocks on that word for a moment: then the time from a notify to the lwp is that of the
+//! engine's futex. After that, or otherwise, it returns to the event loop and has the engine call when
+//! the word changes.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -41,6 +42,9 @@ pub struct Idler {
 /// Longer than a futex takes to wake the partner, or the two would take turns at giving up too soon.
 const BRIEF_NS: u64 = 200_000;
 const LOOK_NS: u64 = 70_000;
+/// After so long the CPU rests in the event loop instead, where a wake-up takes longer: a worker that blocks
+/// keeps Firefox from answering fetches of others through a service worker.
+const BLOCK_MS: f64 = 10.0;
 /// Looks between two looks at the clock.
 const LOOKS: u32 = 16;
 
@@ -179,7 +183,10 @@ fn block(cpu: &Rc<Cpu>) {
             return cpu.idler().to_event_loop(cpu);
         }
         let timeout = if deadline == u64::MAX { f64::INFINITY } else { (deadline - now) as f64 / 1e6 };
-        sleep(cpu, wake, seen, timeout);
+        sleep(cpu, wake, seen, timeout.min(BLOCK_MS));
+        if timeout > BLOCK_MS && cpu.control.load(wake) == seen {
+            return cpu.idler().to_event_loop(cpu);
+        }
     }
 }
 

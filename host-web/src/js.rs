@@ -1,6 +1,6 @@
 //! What js-sys does not have: JSPI, and a few calls that are on the way of every switch between lwps.
 
-use js_sys::{Function, Int32Array, Object, Promise, Reflect};
+use js_sys::{Function, Object, Promise, Reflect};
 use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen]
@@ -40,10 +40,6 @@ extern "C" {
     #[wasm_bindgen(method, js_name = set, catch)]
     pub fn clear(this: &Table, index: u32, null: &JsValue) -> Result<(), JsValue>;
 
-    /// Answers an object whose `value` is a promise, or a text when there is nothing to wait for.
-    #[wasm_bindgen(js_namespace = Atomics, js_name = waitAsync, catch)]
-    fn wait_async(words: &Int32Array, index: u32, value: i32) -> Result<JsValue, JsValue>;
-
     /// A promise of which only the success is of interest.
     pub type Thenable;
     #[wasm_bindgen(method)]
@@ -74,15 +70,6 @@ impl Resolve {
     }
     pub fn value(&self, value: &JsValue) {
         self.call_value(&JsValue::UNDEFINED, value);
-    }
-}
-
-/// Waits in the event loop until somebody notifies the word, if it has this value. At once where the engine cannot do that.
-pub async fn changed(words: &Int32Array, index: u32, value: i32) {
-    if let Ok(waiting) = wait_async(words, index, value)
-        && let Ok(promise) = get(&waiting, "value").dyn_into::<Promise>()
-    {
-        let _ = wasm_bindgen_futures::JsFuture::from(promise).await;
     }
 }
 

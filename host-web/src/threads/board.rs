@@ -48,6 +48,8 @@ pub mod at {
     pub const PARKED: u32 = 8;
     /// CPU time of its lwp when it last slept, in microseconds.
     pub const CPU_US: u32 = 9;
+    /// Not 0: it is idle in its event loop, where only a message wakes it.
+    pub const LOOPING: u32 = 10;
 }
 
 #[wasm_bindgen]
@@ -110,6 +112,10 @@ impl Board {
     }
     pub fn store(&self, nr: u32, at: u32, value: i32) {
         let _ = Atomics::store(&self.words, Self::index(nr, at), value);
+    }
+    /// Answers the value before.
+    pub fn exchange(&self, nr: u32, at: u32, value: i32) -> i32 {
+        Atomics::exchange(&self.words, Self::index(nr, at), value).unwrap_or(0)
     }
     fn count(&self, nr: u32, at: u32) {
         let _ = Atomics::add(&self.words, Self::index(nr, at), 1);

@@ -54,7 +54,7 @@ pub mod op {
     pub const UP: u32 = 15;
     /// This thread, which was to leave, does nothing any more.
     pub const LEFT: u32 = 22;
-    /// A thread was taken.
+    /// `thread`: it was given an lwp.
     pub const TAKEN: u32 = 16;
     /// The kernel is up.
     pub const BOOTED: u32 = 17;

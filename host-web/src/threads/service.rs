@@ -13,7 +13,7 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{MessageEvent, MessagePort, Worker, WorkerOptions, WorkerType};
 
-use super::board::{Board, THREADS_MAX, state};
+use super::board::{Board, THREADS_MAX, at, state};
 use super::calls;
 use super::choice::threads_max;
 use super::link::{Link, op, words};
@@ -251,6 +251,16 @@ impl Service {
         self.tell_waiting();
     }
 
+    /// Wakes a thread that is idle in its event loop.
+    fn nudge(&self, nr: u32) {
+        if self.link.board.load(nr, at::LOOPING) != 0
+            && let Some(worker) = self.workers.borrow().get(&nr)
+        {
+            // Null can be cloned.
+            let _ = worker.post_message(&JsValue::NULL);
+        }
+    }
+
     fn end_worker(&self, nr: u32) {
         if let Some(worker) = self.workers.borrow_mut().remove(&nr) {
             worker.terminate();
@@ -260,7 +270,7 @@ impl Service {
     /// Sends idle threads away and waits until the engine has let go of what they had. False when none is idle.
     async fn make_room(&self) -> bool {
         let board = &self.link.board;
-        let dismissed = board.threads().filter(|&nr| board.dismiss(nr)).count();
+        let dismissed = board.threads().filter(|&nr| board.dismiss(nr)).inspect(|&nr| self.nudge(nr)).count();
         if dismissed > 0 {
             let waited = js::with_resolvers();
             js::set_timeout(waited.resolve().unchecked_ref(), ROOM_MS);
@@ -305,7 +315,10 @@ impl Service {
                     self.link.board.turn(nr, state::LEAVING, state::NONE);
                 }
             }
-            op::TAKEN => self.keep_ahead(),
+            op::TAKEN => {
+                self.nudge(small(0));
+                self.keep_ahead();
+            }
             op::BOOTED => self.booted(),
             op::HALTED => self.end(ToPage::Ended { status: Some(small(0)), panic: None }),
             op::PANICKED => self.end(ToPage::Ended { status: None, panic: extra.as_string() }),
@@ -429,6 +442,7 @@ impl Service {
         self.link.control.store(word::ENDED, 1);
         for nr in 0..THREADS_MAX {
             self.link.board.rouse(nr, self.link.kernel_words());
+            self.nudge(nr);
         }
         let again = self.rouse.get_or_init(|| {
             forever(|| {

@@ -63,6 +63,8 @@ pub struct Thread {
     pub(super) limits: RefCell<HashMap<u32, u32>>,
     /// The image that is on its way here.
     wanted: RefCell<Option<Resolve>>,
+    /// What the idle thread waits for in its event loop.
+    nudged: RefCell<Option<Resolve>>,
     began_ns: Cell<u64>,
     slept_ns: Cell<u64>,
     budget: Cell<i32>,
@@ -114,6 +116,7 @@ impl Thread {
             pages: RefCell::default(),
             limits: RefCell::default(),
             wanted: RefCell::default(),
+            nudged: RefCell::default(),
             began_ns: Cell::new(now),
             slept_ns: Cell::new(0),
             budget: Cell::new(1024),
@@ -133,7 +136,7 @@ impl Thread {
             calls: Interrupts::over(exports)?,
         });
         let of = thread.clone();
-        let came = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| of.module_came(&event.data()));
+        let came = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| of.message(&event.data()));
         scope.set_onmessage(Some(came.into_js_value().unchecked_ref()));
         Ok(thread)
     }
@@ -189,14 +192,22 @@ impl Thread {
             let given = self.board().load(self.nr, at::JOBS);
             if given != *jobs {
                 *jobs = given;
+                self.board().store(self.nr, at::LOOPING, 0);
                 return true;
             }
             if self.board().is(self.nr, state::LEAVING) {
                 self.link.tell(op::LEFT, &[], &JsValue::UNDEFINED);
                 return false;
             }
-            if wait(words, word, given, IDLE_MS) == Waited::TimedOut {
-                js::changed(words, word, given).await;
+            if self.board().load(self.nr, at::LOOPING) == 0 && wait(words, word, given, IDLE_MS) != Waited::TimedOut {
+                continue;
+            }
+            // Whoever gives it an lwp sees this word, or the look at the jobs after this sees the lwp.
+            if self.board().exchange(self.nr, at::LOOPING, 1) == 1 {
+                let resolvers = js::with_resolvers();
+                self.nudged.replace(Some(resolvers.resolve()));
+                let _ = wasm_bindgen_futures::JsFuture::from(resolvers.promise()).await;
+                self.board().store(self.nr, at::LOOPING, 0);
             }
         }
         false
@@ -315,8 +326,14 @@ impl Thread {
         self.images.get(number)
     }
 
-    /// `[image, module]`
-    fn module_came(&self, message: &JsValue) {
+    /// `[image, module]`, or null: look at the board.
+    fn message(&self, message: &JsValue) {
+        if message.is_null() {
+            if let Some(resolve) = self.nudged.take() {
+                resolve.number(0);
+            }
+            return;
+        }
         let message: &Array = message.unchecked_ref();
         let number = message.get(0).as_f64().unwrap_or(0.0) as u32;
         if let Some(image) = Some(message.get(1)).filter(|m| !m.is_undefined()).and_then(|m| Image::of(m).ok()) {

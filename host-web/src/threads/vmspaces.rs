@@ -79,7 +79,7 @@ impl Thread {
             }
         };
         board.give(nr, lwp, vmspace, limit);
-        self.link.tell(op::TAKEN, &[], &JsValue::UNDEFINED);
+        self.link.tell(op::TAKEN, &[nr.into()], &JsValue::UNDEFINED);
         self.limits.borrow_mut().remove(&vmspace);
         Ok(())
     }

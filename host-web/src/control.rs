@@ -44,7 +44,7 @@ pub mod cpu {
     pub const ONLINE: u32 = 3;
     pub const REQUESTS_LOCK: u32 = 4;
     pub const REQUESTS: u32 = 5;
-    /// A request was dropped for lack of room: every sleeper shall look for itself.
+    /// A request was dropped for lack of room: every sleeper shall look for itself, and every program ask.
     pub const OVERFLOW: u32 = 6;
     /// It waits for its word to change, or has the engine do so: who changes the word must notify.
     pub const ASLEEP: u32 = 7;
@@ -89,6 +89,10 @@ pub enum Request {
     Refill {
         unit: u32,
     },
+    /// The kernel has forgotten this image.
+    Close {
+        image: u32,
+    },
 }
 
 impl Request {
@@ -98,6 +102,7 @@ impl Request {
             Request::Unpark { word, n } => [2, word as i32, n as i32, 0],
             Request::Kick { lwp, how } => [3, lwp as i32, how as i32, 0],
             Request::Refill { unit } => [4, unit as i32, 0, 0],
+            Request::Close { image } => [5, image as i32, 0, 0],
         }
     }
     fn decode([kind, a, b, c]: [i32; cpu::REQUEST_WORDS as usize]) -> Request {
@@ -106,7 +111,8 @@ impl Request {
             1 => Request::Create { lwp: a, vmspace: b, limit: c },
             2 => Request::Unpark { word: a, n: b },
             3 => Request::Kick { lwp: a, how: b },
-            _ => Request::Refill { unit: a },
+            4 => Request::Refill { unit: a },
+            _ => Request::Close { image: a },
         }
     }
 }
@@ -164,14 +170,15 @@ impl Control {
         CPU_BASE + nr * CPU_WORDS + at
     }
 
-    /// Hands a CPU a request. Wake-ups may be dropped when it is far behind; it then wakes all.
+    /// Hands a CPU a request. Wake-ups and kicks may be dropped when it is far behind; it then wakes all, and
+    /// kicks all. (Who kicks may hold a lock that the other CPU waits for, so there is no waiting for room.)
     pub fn request(&self, to: u32, request: Request) {
         let at = |w| self.cpu(to, w);
         loop {
             let done = self.locked(at(cpu::REQUESTS_LOCK), || {
                 let n = self.load(at(cpu::REQUESTS)) as u32;
                 if n == cpu::RING_MAX {
-                    if let Request::Unpark { .. } = request {
+                    if let Request::Unpark { .. } | Request::Kick { .. } = request {
                         self.store(at(cpu::OVERFLOW), 1);
                         return true;
                     }
@@ -189,7 +196,7 @@ impl Control {
         }
     }
 
-    /// Takes all requests to this CPU, in order; and whether wake-ups were dropped.
+    /// Takes all requests to this CPU, in order; and whether any were dropped.
     pub fn requests(&self, nr: u32) -> (Vec<Request>, bool) {
         let at = |w| self.cpu(nr, w);
         if self.load(at(cpu::REQUESTS)) == 0 && self.load(at(cpu::OVERFLOW)) == 0 {

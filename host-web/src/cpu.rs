@@ -382,10 +382,13 @@ impl Cpu {
                 Request::Unpark { word, n } => _ = self.sched.borrow_mut().unpark(word, n),
                 Request::Kick { lwp, how } => self.sched.borrow_mut().kick(lwp, how),
                 Request::Refill { unit } => messages::refill(self, unit),
+                Request::Close { image } => self.images.forget(image),
             }
         }
         if dropped {
-            self.sched.borrow_mut().unpark_all();
+            let mut sched = self.sched.borrow_mut();
+            sched.unpark_all();
+            sched.kick_all();
         }
     }
 

@@ -120,7 +120,7 @@ fn make(cpu: &Cpu, sleeps: bool) -> Result<Object, JsValue> {
     blocking!("image_commit", (handle: u32), self::cpu().images.commit(handle));
     blocking!("image_blob", (blob: u32), self::cpu().images.blob(blob));
     call!("image_error", (ptr: u32, len: u32) -> i32, answer(image_error(ptr, len)));
-    call!("image_close", (image: u32) -> i32, done(self::cpu().images.close(image)));
+    call!("image_close", (image: u32) -> i32, image_close(image));
 
     blocking!("blob_read", (blob: u32, off: u64, ptr: u32, len: u32), blob_read(blob, off, ptr, len));
     blocking!("hostfs_rpc", (_ptr: u32, _len: u32, _cap: u32), JsValue::from(-(Errno::ENXIO as i32)));
@@ -268,6 +268,16 @@ fn lwp_create(lwp: u32, vmspace: u32) -> Result<(), Errno> {
 }
 
 // ---- files of the image
+
+fn image_close(image: u32) -> i32 {
+    let cpu = cpu();
+    if cpu.images.close(image) && cpu.shared {
+        for nr in (0..cpu.bells.len() as u32).filter(|&nr| nr != cpu.nr) {
+            cpu.control.request(nr, Request::Close { image });
+        }
+    }
+    0
+}
 
 fn image_error(ptr: u32, len: u32) -> Result<u32, Errno> {
     let cpu = cpu();

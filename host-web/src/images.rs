@@ -138,9 +138,9 @@ impl Images {
         if size > MAX_BYTES {
             return Err(Errno::EFBIG);
         }
+        let bytes = js::bytes(size as u32).map_err(|_| Errno::ENOMEM)?;
         self.with(|s| {
             s.last_handle += 1;
-            let bytes = Uint8Array::new_with_length(size as u32);
             s.handles.insert(s.last_handle, (bytes, 0));
             Ok(s.last_handle)
         })
@@ -232,12 +232,18 @@ impl Images {
         self.with(|s| s.error.clone())
     }
 
-    /// Images of blobs stay: they will be run again.
-    pub fn close(&self, image: u32) -> Result<(), Errno> {
-        if image & BLOB == 0 {
-            self.with(|s| s.images.remove(&image));
+    /// Images of blobs stay: they will be run again. Others are forgotten here; answers whether other CPUs
+    /// shall forget this one, too.
+    pub fn close(&self, image: u32) -> bool {
+        let goes = image & BLOB == 0;
+        if goes {
+            self.forget(image);
         }
-        Ok(())
+        goes
+    }
+
+    pub fn forget(&self, image: u32) {
+        self.with(|s| s.images.remove(&image));
     }
 
     fn fits(&self, image: u32, limit: u32) -> Result<(), Errno> {

@@ -1,6 +1,6 @@
 //! What js-sys does not have: JSPI, and a few calls that are on the way of every switch between lwps.
 
-use js_sys::{Function, Object, Promise, Reflect};
+use js_sys::{Array, Function, Object, Promise, Reflect, Uint8Array};
 use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen]
@@ -71,6 +71,12 @@ impl Resolve {
     pub fn value(&self, value: &JsValue) {
         self.call_value(&JsValue::UNDEFINED, value);
     }
+}
+
+/// So many zero bytes, if the engine has room.
+pub fn bytes(length: u32) -> Result<Uint8Array, JsValue> {
+    let constructor: Function = get(&js_sys::global(), "Uint8Array").unchecked_into();
+    Reflect::construct(&constructor, &Array::of1(&length.into())).map(JsCast::unchecked_into)
 }
 
 /// A property that is there by contract: `undefined` when it isn't.

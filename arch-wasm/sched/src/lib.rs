@@ -334,6 +334,14 @@ impl Sched {
         self.slots[id as usize].state = State::Held;
     }
 
+    /// Kicks were lost: whoever is in user code is to ask the kernel.
+    pub fn kick_all(&mut self) {
+        let preempted: Vec<u32> = self.slots.iter().filter(|s| s.preempted).map(|s| s.lwp).collect();
+        for lwp in preempted {
+            self.kick(lwp, kick::LEAVE);
+        }
+    }
+
     /// Acts on an lwp that is in user code, which means preempted: this very call runs another.
     pub fn kick(&mut self, lwp: u32, how: u32) {
         let Some(&id) = self.by_lwp.get(&lwp) else { return };
@@ -481,6 +489,17 @@ mod tests {
         s.slot(id).preempted = true;
         s.kick(7, kick::LEAVE);
         assert!(s.slot(id).kicked);
+    }
+
+    #[test]
+    fn all_in_user_code_can_be_kicked() {
+        let mut s = Sched::new();
+        for lwp in 7..=8 {
+            s.create(lwp, 0);
+        }
+        s.slot(0).preempted = true;
+        s.kick_all();
+        assert!(s.slot(0).kicked && !s.slot(1).kicked);
     }
 
     #[test]

@@ -303,5 +303,5 @@ impl Images {
 
 /// `WebAssembly.compile`, off this worker's thread where the engine can.
 pub async fn compile(prepared: &Uint8Array) -> Result<JsValue, String> {
-    JsFuture::from(WebAssembly::compile(prepared)).await.map(JsValue::from).map_err(|e| js::message(&e))
+    JsFuture::from(WebAssembly::compile(prepared)).await.map_err(|e| js::message(&e))
 }

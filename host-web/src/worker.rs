@@ -101,7 +101,7 @@ async fn first(message: &JsValue, page: MessagePort) -> Result<(), JsValue> {
         cpu.images.expect(&cpu, blob);
     }
     boot(&cpu).await?;
-    listen(&cpu, &cpu.page, |cpu, message| messages::from_page(cpu, message));
+    listen(&cpu, &cpu.page, messages::from_page);
     messages::post(&cpu.page, &ToPage::Booted);
     for (nr, port) in &peers {
         tell_peer(&cpu, *nr, port)?;

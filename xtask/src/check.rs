@@ -28,6 +28,9 @@ pub fn run_in(report: &mut Report) {
     report.step("clippy: the host", || {
         clippy(&["--release", "-p", "image", "-p", "loader", "-p", "host-wasi", "-p", "xtask", "--all-targets"], ".")
     });
+    report.step("clippy: the page's host", || {
+        clippy(&["--profile", "web", "--target", "wasm32-unknown-unknown", "-p", "sched", "-p", "host-web"], ".")
+    });
     report.step("clippy: the userland", || {
         clippy(&["--profile", "wasm", "--target", build::USER_TARGET, "--workspace"], "user")
     });

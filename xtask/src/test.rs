@@ -18,7 +18,7 @@ pub fn run(args: &[String]) -> Outcome {
     build::ensure_targets()?;
     let mut report = Report::default();
     report.step("unit tests: abi, locks, kernel", || {
-        quiet(cargo(&["test", "--quiet", "-p", "abi", "-p", "ksync", "-p", "kernel"]))
+        quiet(cargo(&["test", "--quiet", "-p", "abi", "-p", "ksync", "-p", "sched", "-p", "kernel"]))
     });
     report.step("unit tests: SDK, shell, tools", || {
         let mut c = cargo(&["test", "--quiet", "-p", "vkernel-sys", "-p", "sh", "-p", "tools", "--target-dir"]);

@@ -39,6 +39,8 @@ const AHEAD: usize = 3;
 const ROUSE_MS: f64 = 10.0;
 /// A worker that was terminated is gone after this.
 const ROOM_MS: f64 = 50.0;
+/// A thread whose lwp is over is idle after this.
+const LEAVING_MS: f64 = 20.0;
 
 /// Compiled once, posted to each thread.
 struct ThreadModules {
@@ -71,6 +73,12 @@ thread_local! {
 
 fn service() -> Option<Rc<Service>> {
     SERVICE.with(|own| own.get().cloned())
+}
+
+async fn pause(ms: f64) {
+    let passed = js::with_resolvers();
+    js::set_timeout(passed.resolve().unchecked_ref(), ms);
+    let _ = JsFuture::from(passed.promise()).await;
 }
 
 fn compile(wasm: &[u8]) -> Result<JsValue, JsValue> {
@@ -272,9 +280,7 @@ impl Service {
         let board = &self.link.board;
         let dismissed = board.threads().filter(|&nr| board.dismiss(nr)).inspect(|&nr| self.nudge(nr)).count();
         if dismissed > 0 {
-            let waited = js::with_resolvers();
-            js::set_timeout(waited.resolve().unchecked_ref(), ROOM_MS);
-            let _ = JsFuture::from(waited.promise()).await;
+            pause(ROOM_MS).await;
         }
         dismissed > 0
     }
@@ -347,7 +353,14 @@ impl Service {
         if ask == op::THREAD {
             self.waiting.borrow_mut().push(nr);
             self.keep_ahead();
-            return self.tell_waiting();
+            if self.count(state::IDLE) + self.count(state::COMING) > 0 {
+                return self.tell_waiting();
+            }
+            // A process that was waited for may still be leaving its thread.
+            return spawn_local(async move {
+                pause(LEAVING_MS).await;
+                of.tell_waiting();
+            });
         }
         if ask == op::BLOB_READ
             && let Some(answer) = self.blob_now(message)

@@ -27,7 +27,7 @@ export const checks = {
 
   async "hears Ctrl-C at a terminal while a program spins"(vk) {
     await vk.start("sh", ["sh"], { cols: 80, rows: 24 });
-    await vk.until("sh", "# ");
+    await vk.until("sh", "# ", 20_000);
     await vk.write("sh", "while :; do :; done\r");
     await new Promise((resolve) => setTimeout(resolve, 500));
     await vk.write("sh", "\x03");
@@ -35,7 +35,7 @@ export const checks = {
     await vk.write("sh", "echo aft''er\r");
     await vk.until("sh", "after", 5000);
     await vk.write("sh", "exit\r");
-    assert.notEqual(await vk.exited("sh"), "timeout");
+    assert.notEqual(await vk.exited("sh", 20_000), "timeout");
   },
 
   async "says EAGAIN for more processes than there is room for, and goes on"(vk) {

@@ -27,6 +27,8 @@ export interface BootOptions {
   init?: string[];
   env?: string[];
   persist?: boolean;
+  /** For tests; without it the engine's features decide. */
+  machine?: "stacks" | "threads";
   onprogress?: (p: Progress) => void;
   onconsole?: (text: string) => void;
   onended?: (e: Ended) => void;

@@ -14,7 +14,7 @@ const USAGE: &str = "\
 usage: cargo xtask webtest [--all] [WORD...]
 
   words: chromium or firefox, isolated or plain (a server with or without the headers for several CPUs),
-  and names of files in tests/web: differential, ui, faults";
+  and names of files in tests/web: differential, terminals, threads, ui, faults";
 
 /// An engine: the variable that says where it is, its names in the PATH, and the package that has it.
 struct Engine {
@@ -36,8 +36,10 @@ const ENGINES: [Engine; 2] = [
 
 /// Files of `tests/web`, with the browsers and servers that they run with each time: what differs between
 /// them is the engine's side of the machine, which the differential tests look at most closely.
-const FILES: [(&str, &[(&str, &str)]); 3] = [
+const FILES: [(&str, &[(&str, &str)]); 5] = [
     ("differential", &[("chromium", "isolated"), ("chromium", "plain"), ("firefox", "isolated"), ("firefox", "plain")]),
+    ("terminals", &[("chromium", "isolated")]),
+    ("threads", &[("chromium", "isolated"), ("chromium", "plain")]),
     ("ui", &[("chromium", "isolated"), ("firefox", "plain")]),
     ("faults", &[("chromium", "isolated"), ("chromium", "plain")]),
 ];

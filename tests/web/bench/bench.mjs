@@ -1,13 +1,15 @@
 /**
  * What the machine takes in a browser: `cargo xtask bench --web` builds everything and runs this.
  *
- *     node bench.mjs [--browser chromium|firefox] [--isolated|--plain] [--quick] [--rounds N] [--json FILE] [MEASURE...]
+ *     node bench.mjs [--browser chromium|firefox] [--isolated|--plain] [--quick] [--rounds N] [--json FILE]
+ *                    [--write FILE] [--from FILE]... [MEASURE...]
  *
- * Prints a table; `--json` writes the records besides. A measure is a file of `measures/`: it adds records to the run,
+ * Prints a table; `--json` writes the records besides, `--write` puts the table into a text between two marks, `--from`
+ * takes records of earlier runs instead of measuring. A measure is a file of `measures/`: it adds records to the run,
  * each with a value, perhaps a peer of the same run, and perhaps a goal. Everything is the median over rounds (5
  * unless told otherwise). Measures that can't be taken are said; only a goal that is missed is no error.
  */
-import { readdirSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -35,6 +37,8 @@ const { values: options, positionals } = parseArgs({
     quick: { type: "boolean", default: false },
     rounds: { type: "string", default: "5" },
     json: { type: "string" },
+    write: { type: "string" },
+    from: { type: "string", multiple: true },
   },
 });
 const engines = options.browser ? [options.browser] : ["chromium", "firefox"];
@@ -87,7 +91,7 @@ class Context {
 async function measure(engine, isolated, records) {
   const server = await serve({ isolated });
   mount(server);
-  const browser = await start(engine);
+  let browser = await start(engine);
   try {
     for (const name of wanted) {
       const ctx = new Context(engine, isolated, browser, server, records);
@@ -98,6 +102,8 @@ async function measure(engine, isolated, records) {
       } catch (e) {
         ctx.add({ name, error: String(e.stack ?? e) });
       }
+      // A measure may have changed it.
+      browser = ctx.browser;
       await ctx.page.close();
     }
   } finally {
@@ -106,9 +112,19 @@ async function measure(engine, isolated, records) {
   }
 }
 
-const records = [];
-for (const engine of engines) for (const isolated of pages) await measure(engine, isolated, records);
+/** The table in place of the one that is there. */
+function write(file, records) {
+  const [begin, end] = ["<!-- web: begin -->\n", "<!-- web: end -->"];
+  const text = readFileSync(file, "utf8");
+  const [from, to] = [text.indexOf(begin), text.indexOf(end)];
+  if (from < 0 || to < from) throw new Error(`${file}: no ${begin.trim()} and ${end}`);
+  writeFileSync(file, `${text.slice(0, from + begin.length)}${table(records)}\n\n${summary(records)}\n${text.slice(to)}`);
+}
+
+const records = (options.from ?? []).flatMap((file) => JSON.parse(readFileSync(file, "utf8")));
+if (!options.from) for (const engine of engines) for (const isolated of pages) await measure(engine, isolated, records);
 console.log(table(records));
 console.log(`\n${summary(records)}`);
 if (options.json) writeFileSync(options.json, `${JSON.stringify(records, undefined, 1)}\n`);
+if (options.write) write(options.write, records);
 process.exit(records.some((r) => r.error) ? 1 : 0);

@@ -65,6 +65,6 @@ export function table(records) {
 
 export function summary(records) {
   const asked = records.filter((r) => r.goal);
-  const errors = records.filter((r) => r.error).map((r) => `${r.name} (${r.engine}, ${r.page}): ${r.error}`);
+  const errors = records.filter((r) => r.error).map((r) => `* ${r.name} (${r.engine}, ${r.page}): ${r.error.split("\n", 1)[0]}`);
   return [`${asked.filter((r) => r.met).length} of ${asked.length} goals met.`, ...errors].join("\n");
 }

@@ -24,6 +24,7 @@ before(async () => {
 });
 after(async () => {
   await browser?.close();
+  server?.closeAllConnections();
   server?.close();
 });
 
@@ -322,6 +323,7 @@ test("comes back without a network, and offers new versions", async (t) => {
   mkdirSync(join(dir, "vk"));
   const host = readFileSync(new URL("fake-host.js", import.meta.url), "utf8");
   writeFileSync(join(dir, "vk/host_web.js"), host);
+  cpSync(new URL("fake-cpu.js", import.meta.url).pathname, join(dir, "vk/cpu.js"));
   stamp(dir);
   let site = await serve({ dir, base: "/p/" });
   const { port } = site.address();

@@ -93,6 +93,8 @@ pub enum Request {
     Close {
         image: u32,
     },
+    /// Memories are short: have the engine collect the dead ones of this CPU.
+    Collect,
 }
 
 impl Request {
@@ -103,6 +105,7 @@ impl Request {
             Request::Kick { lwp, how } => [3, lwp as i32, how as i32, 0],
             Request::Refill { unit } => [4, unit as i32, 0, 0],
             Request::Close { image } => [5, image as i32, 0, 0],
+            Request::Collect => [6, 0, 0, 0],
         }
     }
     fn decode([kind, a, b, c]: [i32; cpu::REQUEST_WORDS as usize]) -> Request {
@@ -112,7 +115,8 @@ impl Request {
             2 => Request::Unpark { word: a, n: b },
             3 => Request::Kick { lwp: a, how: b },
             4 => Request::Refill { unit: a },
-            _ => Request::Close { image: a },
+            5 => Request::Close { image: a },
+            _ => Request::Collect,
         }
     }
 }

@@ -40,6 +40,8 @@ const WOKEN_NS: u64 = 1_000_000;
 const TASK_NS: u64 = 4_000_000;
 /// A busy worker that nobody has sent anything to lets the engine do its own work now and then.
 const REST_NS: u64 = 100_000_000;
+/// What a collection of dead memories may take.
+const COLLECT_MS: f64 = 50.0;
 /// Programs are to be looked at about so often.
 const LOOK_NS: u64 = 1_000_000;
 const BUDGET_MAX: i32 = 1 << 20;
@@ -368,6 +370,18 @@ impl Cpu {
         let _ = JsFuture::from(awake.unchecked_into::<Promise>()).await;
     }
 
+    /// Memories are short. Engines collect a worker's dead ones when it wants one more, but not for
+    /// another worker; so the others are asked to, and the running lwp sleeps a moment.
+    pub async fn collect(&self) {
+        for nr in (0..self.bells.len() as u32).filter(|&nr| nr != self.nr) {
+            self.request(nr, Request::Collect);
+        }
+        let resolvers = js::with_resolvers();
+        let resolve = resolvers.resolve();
+        js::set_timeout(&Closure::once_into_js(move || resolve.number(0)).unchecked_into(), COLLECT_MS);
+        self.sleep_in_host(resolvers.promise()).await;
+    }
+
     // ---- requests of other CPUs
 
     /// Does what other CPUs have asked for. No lwp of this CPU runs in the kernel.
@@ -383,6 +397,7 @@ impl Cpu {
                 Request::Kick { lwp, how } => self.sched.borrow_mut().kick(lwp, how),
                 Request::Refill { unit } => messages::refill(self, unit),
                 Request::Close { image } => self.images.forget(image),
+                Request::Collect => js::want_collection(),
             }
         }
         if dropped {

@@ -79,6 +79,13 @@ pub fn bytes(length: u32) -> Result<Uint8Array, JsValue> {
     Reflect::construct(&constructor, &Array::of1(&length.into())).map(JsCast::unchecked_into)
 }
 
+/// Engines collect garbage when much of it was made: this makes much, without touching it.
+pub fn want_collection() {
+    for _ in 0..4 {
+        let _ = bytes(256 << 20);
+    }
+}
+
 /// A property that is there by contract: `undefined` when it isn't.
 pub fn get(of: &JsValue, name: &str) -> JsValue {
     Reflect::get(of, &name.into()).unwrap_or(JsValue::UNDEFINED)

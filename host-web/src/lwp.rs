@@ -94,7 +94,7 @@ async fn user(cpu: &Rc<Cpu>, slot: SlotId, seat: &Seat, image: u32) -> Result<()
         return Err(Left::NotSetUp(Errno::ENOMEM));
     }
     seat.stub.set_limit(limit);
-    let (exports, memory) = program(&seat.stub, &image).map_err(|e| out_of(cpu.ended(), e))?;
+    let (exports, memory) = instance(cpu, seat, &image).await?;
     seat.kernel.bind(cpu, &memory).map_err(|e| out_of(cpu.ended(), e))?;
     let vmspace = cpu.with_hosted(slot, |h| h.vmspace);
     cpu.images.entered(vmspace, &memory);
@@ -106,6 +106,20 @@ async fn user(cpu: &Rc<Cpu>, slot: SlotId, seat: &Seat, image: u32) -> Result<()
         }
     }
     Ok(())
+}
+
+/// Tries to make the program's instance this often where memories are short.
+const TRIES: u32 = 4;
+
+/// The program's instance. Where there is no room for its memory, there may be when the dead ones are gone.
+async fn instance(cpu: &Rc<Cpu>, seat: &Seat, image: &Image) -> Result<(JsValue, JsValue), Left> {
+    for _ in 1..TRIES {
+        match program(&seat.stub, image).map_err(|e| out_of(cpu.ended(), e)) {
+            Err(Left::NotSetUp(Errno::ENOMEM)) => cpu.collect().await,
+            made => return made,
+        }
+    }
+    program(&seat.stub, image).map_err(|e| out_of(cpu.ended(), e))
 }
 
 /// The program. The kernel thinks that the lwp is in user code already: it may be killed while it waits.

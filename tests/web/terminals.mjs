@@ -19,12 +19,12 @@ test("a shell with a prompt, echo, editing and Ctrl-C", async (t) => {
   await vk.until("a", "\r\none three\r\n");
   // At the prompt: a new one at once.
   await vk.write("a", "garbage\x03");
-  await vk.until("a", "garbage^C\r\n/root # ");
+  await vk.until("a", "garbage^C\r\n/home/user # ");
   await vk.write("a", "sleep 1000\r");
   await vk.until("a", "sleep 1000\r\n");
   await pause(300);
   await vk.write("a", "\x03");
-  await vk.until("a", "^C\r\n/root # ");
+  await vk.until("a", "^C\r\n/home/user # ");
   await vk.write("a", "tty; stty size; echo $((6*7))\r");
   await vk.until("a", "/dev/tty");
   await vk.until("a", "24 80\r\n42\r\n");
@@ -33,7 +33,7 @@ test("a shell with a prompt, echo, editing and Ctrl-C", async (t) => {
   await vk.write("a", "\x03");
   await vk.write("a", "echo alive\r");
   // The echo of what was typed ahead may come before the prompt.
-  await vk.until("a", "alive\r\n/root # ");
+  await vk.until("a", "alive\r\n/home/user # ");
   await vk.write("a", "exit 3\r");
   assert.equal(await vk.exited("a"), 3);
 });

@@ -11,7 +11,8 @@ const HOME: &str = "HOME=/home/user";
 /// Processes in all; the engine has room for about a hundred.
 const PROCS_MAX: u32 = 200;
 
-fn record(out: &mut Vec<u8>, kind: u32, payload: &[&[u8]]) {
+/// Appends `u32 kind, u32 length, payload`.
+pub fn record(out: &mut Vec<u8>, kind: u32, payload: &[&[u8]]) {
     let length: usize = payload.iter().map(|part| part.len()).sum();
     out.extend(kind.to_le_bytes());
     out.extend((length as u32).to_le_bytes());

@@ -376,10 +376,7 @@ impl Cpu {
         for nr in (0..self.bells.len() as u32).filter(|&nr| nr != self.nr) {
             self.request(nr, Request::Collect);
         }
-        let resolvers = js::with_resolvers();
-        let resolve = resolvers.resolve();
-        js::set_timeout(&Closure::once_into_js(move || resolve.number(0)).unchecked_into(), COLLECT_MS);
-        self.sleep_in_host(resolvers.promise()).await;
+        self.sleep_in_host(js::timer(COLLECT_MS)).await;
     }
 
     // ---- requests of other CPUs

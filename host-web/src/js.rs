@@ -45,6 +45,15 @@ extern "C" {
     #[wasm_bindgen(method)]
     pub fn then(this: &Thenable, f: &Function);
 
+    #[derive(Clone)]
+    pub type AbortController;
+    #[wasm_bindgen(constructor)]
+    pub fn new() -> AbortController;
+    #[wasm_bindgen(method, getter)]
+    pub fn signal(this: &AbortController) -> JsValue;
+    #[wasm_bindgen(method)]
+    pub fn abort(this: &AbortController);
+
     #[wasm_bindgen(js_name = queueMicrotask)]
     pub fn queue_microtask(f: &Function);
     #[wasm_bindgen(js_name = setTimeout)]
@@ -84,6 +93,16 @@ pub fn want_collection() {
     for _ in 0..4 {
         let _ = bytes(256 << 20);
     }
+}
+
+/// A promise that is kept after so long, and never broken.
+pub fn timer(ms: f64) -> Promise {
+    Promise::new(&mut |resolve, _| _ = set_timeout(&resolve, ms))
+}
+
+/// Waits for so long.
+pub async fn sleep(ms: f64) {
+    let _ = timer(ms).await;
 }
 
 /// A property that is there by contract: `undefined` when it isn't.

@@ -11,6 +11,7 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{MessageChannel, MessageEvent, MessagePort, Worker, WorkerOptions, WorkerType};
 
+use crate::config;
 use crate::control::{BYTES, CPUS_MAX, Control, cpu as at};
 use crate::js::{self, Resolve};
 use crate::messages::{self, ToCpu, ToPage};
@@ -453,11 +454,7 @@ impl VKernel {
 /// The records of `abi::types::attach`.
 fn command(of: &SpawnOptions) -> Vec<u8> {
     let mut out = Vec::new();
-    let mut record = |kind: u32, text: &str| {
-        out.extend(kind.to_le_bytes());
-        out.extend((text.len() as u32).to_le_bytes());
-        out.extend(text.as_bytes());
-    };
+    let mut record = |kind, text: &str| config::record(&mut out, kind, &[text.as_bytes()]);
     of.argv.iter().for_each(|arg| record(attach::ARG, arg));
     of.env.iter().for_each(|var| record(attach::ENV, var));
     of.cwd.iter().for_each(|dir| record(attach::WORKDIR, dir));

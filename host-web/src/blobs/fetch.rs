@@ -11,7 +11,7 @@ use abi::Errno;
 use js_sys::Uint8Array;
 use wasm_bindgen::prelude::*;
 
-use super::web::{self, AbortController, Response, sleep};
+use super::web::{self, Response};
 use super::{Failure, Listener};
 use crate::js;
 
@@ -57,7 +57,7 @@ impl From<JsValue> for Trouble {
 
 /// Breaks a transfer off that stands still.
 struct Watch {
-    abort: AbortController,
+    abort: js::AbortController,
     last_ms: Rc<Cell<f64>>,
     timer: f64,
     _closure: Closure<dyn FnMut()>,
@@ -65,7 +65,7 @@ struct Watch {
 
 impl Watch {
     fn start(limit_ms: f64) -> Watch {
-        let (abort, last_ms) = (AbortController::new(), Rc::new(Cell::new(js::now_ms())));
+        let (abort, last_ms) = (js::AbortController::new(), Rc::new(Cell::new(js::now_ms())));
         let (of_closure, last) = (abort.clone(), last_ms.clone());
         let closure = Closure::new(move || {
             if js::now_ms() - last.get() > limit_ms {
@@ -204,7 +204,7 @@ async fn pause(attempt: u32, trouble: &Trouble, title: &str, listener: &dyn List
         _ => ("no network", String::new()),
     };
     listener.notice(&[what, &status, ", trying ", title, " again in ", &seconds, " s"].concat());
-    sleep(ms).await;
+    js::sleep(ms).await;
 }
 
 fn lost(url: &str, title: &str) -> Failure {

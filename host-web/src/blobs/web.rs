@@ -3,7 +3,7 @@
 //! Declared here, not taken from web-sys, because each of them may be missing or may throw where
 //! the specification says it can't: in insecure contexts, in frames whose storage is blocked.
 
-use js_sys::{Function, Promise, Uint8Array};
+use js_sys::{Function, Uint8Array};
 use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen]
@@ -44,15 +44,6 @@ extern "C" {
     #[wasm_bindgen(constructor, catch)]
     pub fn new(format: &str) -> Result<DecompressionStream, JsValue>;
 
-    #[derive(Clone)]
-    pub type AbortController;
-    #[wasm_bindgen(constructor)]
-    pub fn new() -> AbortController;
-    #[wasm_bindgen(method, getter)]
-    pub fn signal(this: &AbortController) -> JsValue;
-    #[wasm_bindgen(method)]
-    pub fn abort(this: &AbortController);
-
     #[wasm_bindgen(js_name = setInterval)]
     pub fn set_interval(f: &Function, ms: f64) -> f64;
     #[wasm_bindgen(js_name = clearInterval)]
@@ -76,22 +67,10 @@ extern "C" {
     pub type Subtle;
     #[wasm_bindgen(method, catch)]
     pub async fn digest(this: &Subtle, algorithm: &str, data: &Uint8Array) -> Result<JsValue, JsValue>;
-
-    #[wasm_bindgen(js_namespace = WebAssembly, js_name = compileStreaming, catch)]
-    pub fn compile_streaming(response: &Response) -> Result<Promise, JsValue>;
 }
 
 /// A property of the global object that may be missing, or forbidden to look at.
 pub fn global(name: &str) -> Option<JsValue> {
     let value = js_sys::Reflect::get(&js_sys::global(), &name.into()).ok()?;
     (!value.is_undefined() && !value.is_null()).then_some(value)
-}
-
-/// Waits for so long.
-pub async fn sleep(ms: f64) {
-    let timer = Promise::new(&mut |resolve, _| {
-        crate::js::set_timeout(&resolve, ms);
-    });
-    // It is never rejected.
-    let _ = timer.await;
 }

@@ -10,12 +10,12 @@
 
 use std::rc::Rc;
 
-use js_sys::{Array, Promise};
+use js_sys::Array;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 
 use super::file::BufferedFile;
-use super::opfs::{self, AbortController, Blob, BroadcastChannel, Directory, LockManager, SyncHandle};
+use super::opfs::{self, Blob, BroadcastChannel, Directory, LockManager, SyncHandle};
 use super::unit::{Kind, Unit};
 use super::{DIRECTORY, NAMES, text};
 use crate::js::{self, get};
@@ -124,7 +124,7 @@ async fn open_file(directory: &Directory, name: &str, locked: bool) -> Result<Ki
             Err(_) if locked => return Ok(Kind::Buffered(BufferedFile::open(file).await?)),
             Err(e) => return Err(e),
         }
-        sleep(RETRY_MS).await;
+        js::sleep(RETRY_MS).await;
         waited += RETRY_MS;
     }
 }
@@ -149,7 +149,7 @@ enum Claim {
 /// Asks for the lock and asks its holder, whichever answers first.
 async fn claim() -> Claim {
     let Some(locks) = opfs::navigator("locks") else { return Claim::Ours { locked: false } };
-    let (first, hold, give_up) = (js::with_resolvers(), js::with_resolvers(), AbortController::new());
+    let (first, hold, give_up) = (js::with_resolvers(), js::with_resolvers(), js::AbortController::new());
     let held = hold.promise();
     let granted = first.resolve();
     let on_grant = Closure::once_into_js(move |_: JsValue| {
@@ -180,7 +180,7 @@ async fn claim() -> Claim {
 }
 
 async fn async_timeout(over: js::Resolve) {
-    sleep(PATIENCE_MS).await;
+    js::sleep(PATIENCE_MS).await;
     over.value(&JsValue::NULL);
 }
 
@@ -235,13 +235,4 @@ async fn answer(disks: Rc<Disks>, to: BroadcastChannel, number: JsValue) {
     }
     // Whoever asked gives up by itself.
     let _ = to.post(&js::object(&[("answer", &number), ("disks", &copies)]));
-}
-
-/// Waits for so long.
-pub async fn sleep(ms: f64) {
-    let timer = Promise::new(&mut |resolve, _| {
-        js::set_timeout(&resolve, ms);
-    });
-    // It is never rejected.
-    let _ = timer.await;
 }

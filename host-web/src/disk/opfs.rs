@@ -75,14 +75,6 @@ extern "C" {
     #[wasm_bindgen(method, catch)]
     pub fn request(this: &LockManager, name: &str, options: &JsValue, held: &Function) -> Result<Promise, JsValue>;
 
-    pub type AbortController;
-    #[wasm_bindgen(constructor)]
-    pub fn new() -> AbortController;
-    #[wasm_bindgen(method, getter)]
-    pub fn signal(this: &AbortController) -> JsValue;
-    #[wasm_bindgen(method)]
-    pub fn abort(this: &AbortController);
-
     #[derive(Clone)]
     pub type BroadcastChannel;
     #[wasm_bindgen(constructor, catch)]

@@ -145,7 +145,7 @@ impl Unit {
         let Kind::Handle(handle) = &self.kind else { return None };
         while self.dirty.get() && ms > 0.0 {
             self.copy_wanted.set(true);
-            super::exclusive::sleep(STEP_MS).await;
+            crate::js::sleep(STEP_MS).await;
             if let Some(copy) = self.copy.take() {
                 return Some(copy);
             }

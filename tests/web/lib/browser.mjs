@@ -58,6 +58,35 @@ export async function start(name, options = {}) {
   return name === "firefox" ? startFirefox(options) : startChromium(options);
 }
 
+/** A started browser, the same from outside whichever it is. */
+function driver(name, browser, profile) {
+  return {
+    name,
+    raw: browser,
+    version: () => browser.version(),
+    profile,
+    async open(address, options) {
+      const p = await profile(options);
+      const page = await p.open(address);
+      page.close = () => p.close();
+      return page;
+    },
+    close: () => browser.close(),
+  };
+}
+
+/** What a page says: all lines of its console, and what it complains of. */
+function listen(page) {
+  const complaints = [];
+  const lines = [];
+  page.on("console", (m) => {
+    lines.push(m.text());
+    if (m.type() === "error") complaints.push(m.text());
+  });
+  page.on("pageerror", (e) => complaints.push(String(e)));
+  return { complaints, lines };
+}
+
 async function startChromium({ args = [] }) {
   const { chromium } = await import("playwright-core");
   const browser = await chromium.launch({ executablePath: executable("chromium"), args: [...CHROMIUM_FLAGS, ...args] });
@@ -75,29 +104,11 @@ async function startChromium({ args = [] }) {
       close: () => context.close(),
     };
   }
-  return {
-    name: "chromium",
-    raw: browser,
-    version: () => browser.version(),
-    profile,
-    async open(address, options) {
-      const p = await profile(options);
-      const page = await p.open(address);
-      page.close = () => p.close();
-      return page;
-    },
-    close: () => browser.close(),
-  };
+  return driver("chromium", browser, profile);
 }
 
 function chromiumPage(page) {
-  const complaints = [];
-  const lines = [];
-  page.on("console", (m) => {
-    lines.push(m.text());
-    if (m.type() === "error") complaints.push(m.text());
-  });
-  page.on("pageerror", (e) => complaints.push(String(e)));
+  const { complaints, lines } = listen(page);
   page.on("crash", () => complaints.push("the page crashed"));
   return {
     raw: page,
@@ -144,29 +155,11 @@ async function startFirefox({ preferences = {} }) {
       close: () => context.close(),
     };
   }
-  return {
-    name: "firefox",
-    raw: browser,
-    version: () => browser.version(),
-    profile,
-    async open(address, options) {
-      const p = await profile(options);
-      const page = await p.open(address);
-      page.close = () => p.close();
-      return page;
-    },
-    close: () => browser.close(),
-  };
+  return driver("firefox", browser, profile);
 }
 
 function firefoxPage(page) {
-  const complaints = [];
-  const lines = [];
-  page.on("console", (m) => {
-    lines.push(m.text());
-    if (m.type() === "error") complaints.push(m.text());
-  });
-  page.on("pageerror", (e) => complaints.push(String(e)));
+  const { complaints, lines } = listen(page);
   return {
     raw: page,
     complaints,

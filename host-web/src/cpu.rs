@@ -373,10 +373,21 @@ impl Cpu {
     /// Memories are short. Engines collect a worker's dead ones when it wants one more, but not for
     /// another worker; so the others are asked to, and the running lwp sleeps a moment.
     pub async fn collect(&self) {
+        self.ask_for_collection();
+        self.sleep_in_host(js::timer(COLLECT_MS)).await;
+    }
+
+    /// As [`Cpu::collect`], when the lwp sleeps already.
+    pub async fn have_collected(&self) {
+        self.ask_for_collection();
+        js::want_collection();
+        js::sleep(COLLECT_MS).await;
+    }
+
+    fn ask_for_collection(&self) {
         for nr in (0..self.bells.len() as u32).filter(|&nr| nr != self.nr) {
             self.request(nr, Request::Collect);
         }
-        self.sleep_in_host(js::timer(COLLECT_MS)).await;
     }
 
     // ---- requests of other CPUs

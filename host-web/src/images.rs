@@ -17,10 +17,12 @@ use loader::Program;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
+use crate::blobs::Failure;
 use crate::control::word;
 use crate::cpu::{Cpu, current_cpu};
 use crate::hypercalls::answer;
 use crate::js;
+use crate::lwp::TRIES;
 use crate::messages;
 
 /// Numbers of images from blobs.
@@ -64,11 +66,12 @@ struct State {
 
 impl Image {
     /// From a compiled program that was prepared.
-    pub fn of(module: JsValue) -> Result<Image, String> {
+    pub fn of(module: JsValue) -> Result<Image, Failure> {
         let sections = WebAssembly::Module::custom_sections(module.unchecked_ref(), SECTION);
         let sections: Array = sections.unchecked_into();
         let text = Uint8Array::new(&sections.get(0)).to_vec();
-        Ok(Image { program: loader::described(&text)?, module })
+        let program = loader::described(&text).map_err(|text| Failure::new(Errno::ENOEXEC, text))?;
+        Ok(Image { program, module })
     }
 
     /// With which its memories begin.
@@ -170,10 +173,14 @@ impl Images {
         let Some(cpu) = current_cpu() else { return JsValue::UNDEFINED };
         let of = cpu.clone();
         cpu.await_host(async move {
-            let made = match of.storage.compile(bytes).await {
-                Ok(module) => Image::of(module),
-                Err(e) => Err(e),
-            };
+            let mut made = of.storage.compile(&bytes).await;
+            for _ in 1..TRIES {
+                if made.as_ref().is_err_and(|e| e.errno == Errno::ENOMEM) {
+                    of.have_collected().await;
+                    made = of.storage.compile(&bytes).await;
+                }
+            }
+            let made = made.and_then(Image::of);
             of.images.made(&of, of.control.add(word::NEXT_IMAGE, 1) as u32 + 1, made)
         })
     }
@@ -203,10 +210,7 @@ impl Images {
             return answer(Ok(number));
         }
         self.with(|s| s.making.push(number));
-        let made = match cpu.storage.module(blob).await {
-            Ok(module) => Image::of(module),
-            Err(e) => Err(e),
-        };
+        let made = cpu.storage.module(blob).await.and_then(Image::of);
         self.with(|s| s.making.retain(|&n| n != number));
         let answer = self.made(cpu, number, made);
         // One who waited for what could not be made tries again.
@@ -214,16 +218,16 @@ impl Images {
         answer
     }
 
-    fn made(&self, cpu: &Cpu, number: u32, made: Result<Image, String>) -> i32 {
+    fn made(&self, cpu: &Cpu, number: u32, made: Result<Image, Failure>) -> i32 {
         match made {
             Ok(image) => {
                 messages::post_image(cpu, number, &image.module);
                 self.add(number, image);
                 answer(Ok(number))
             }
-            Err(text) => {
+            Err(Failure { errno, text }) => {
                 self.with(|s| s.error = text);
-                answer(Err(Errno::ENOEXEC))
+                answer(Err(errno))
             }
         }
     }

@@ -109,7 +109,7 @@ async fn user(cpu: &Rc<Cpu>, slot: SlotId, seat: &Seat, image: u32) -> Result<()
 }
 
 /// Tries to make the program's instance this often where memories are short.
-const TRIES: u32 = 4;
+pub const TRIES: u32 = 4;
 
 /// The program's instance. Where there is no room for its memory, there may be when the dead ones are gone.
 async fn instance(cpu: &Rc<Cpu>, seat: &Seat, image: &Image) -> Result<(JsValue, JsValue), Left> {
@@ -180,14 +180,28 @@ pub fn out_of(ended: bool, e: JsValue) -> Left {
     if ended {
         return Left::Broken(e);
     }
-    match e.dyn_ref::<js_sys::Error>().map(|e| e.name().as_string().unwrap_or_default()).as_deref() {
+    if is_no_room(&e) {
+        return Left::NotSetUp(Errno::ENOMEM);
+    }
+    match error_name(&e).as_deref() {
         Some("RuntimeError") => Left::Fault(fault(&js::message(&e))),
-        // SpiderMonkey has an InternalError, or throws the text "out of memory".
-        Some("RangeError" | "InternalError") => Left::NotSetUp(Errno::ENOMEM),
-        None if e.is_string() => Left::NotSetUp(Errno::ENOMEM),
         // Imports that no check has found to contradict each other: the program's affair.
         Some("LinkError" | "TypeError") => Left::NotSetUp(Errno::ENOEXEC),
         _ => Left::Broken(e),
+    }
+}
+
+fn error_name(e: &JsValue) -> Option<String> {
+    e.dyn_ref::<js_sys::Error>().map(|e| e.name().as_string().unwrap_or_default())
+}
+
+/// Whether an instance or a memory was refused because the engine has no room for it.
+pub fn is_no_room(e: &JsValue) -> bool {
+    match error_name(e).as_deref() {
+        // SpiderMonkey has an InternalError, or throws the text "out of memory".
+        Some("RangeError" | "InternalError") => true,
+        None => e.is_string(),
+        _ => false,
     }
 }
 

@@ -8,13 +8,14 @@ use abi::types::diskctl;
 use js_sys::{Reflect, Uint8Array, WebAssembly};
 use wasm_bindgen::prelude::*;
 
-use crate::blobs::Store;
+use crate::blobs::{Failure, Store};
 use crate::cpu::Cpu;
 use crate::disk::Disk;
 use crate::hypercalls::answer;
 use crate::images;
 use crate::js;
 use crate::kernel::instantiate;
+use crate::lwp;
 
 /// Blobs that are made here.
 const CONFIG: u32 = abi::image::BLOB_CONFIG;
@@ -60,12 +61,11 @@ impl Storage {
     }
 
     /// The compiled program of a blob. One that is no program of the image's own was not prepared.
-    pub async fn module(&self, blob: u32) -> Result<JsValue, String> {
+    pub async fn module(&self, blob: u32) -> Result<JsValue, Failure> {
         if self.store.prepared(blob).is_some() {
-            return self.store.module(blob).await.map(Into::into).map_err(|e| e.text);
+            return self.store.module(blob).await.map(Into::into);
         }
-        let bytes = self.store.bytes(blob).await.map_err(|e| e.text)?;
-        self.compile(bytes).await
+        self.compile(&self.store.bytes(blob).await?).await
     }
 
     /// The blob of a file of the image, and so of its program.
@@ -79,21 +79,21 @@ impl Storage {
         None
     }
 
-    /// Prepares and compiles a program.
-    pub async fn compile(&self, bytes: Uint8Array) -> Result<JsValue, String> {
+    /// Prepares and compiles a program. ENOEXEC; ENOMEM where the engine has no room for another memory now.
+    pub async fn compile(&self, bytes: &Uint8Array) -> Result<JsValue, Failure> {
         // Text is told apart here: what prepares is large and may have to be fetched.
         if bytes.subarray(0, 4).to_vec() != b"\0asm" {
-            return Err("not a WebAssembly module".into());
+            return Err(refused("not a WebAssembly module".into()));
         }
-        let key = self.store.program_key(&bytes).await;
+        let key = self.store.program_key(bytes).await;
         if let Some(key) = &key
             && let Some(prepared) = self.store.program(key).await
             && let Ok(module) = images::compile(&prepared).await
         {
             return Ok(module);
         }
-        let prepared = self.prepare(&bytes).await?;
-        let module = images::compile(&prepared).await?;
+        let prepared = self.prepare(bytes).await?;
+        let module = images::compile(&prepared).await.map_err(refused)?;
         if let Some(key) = &key {
             self.store.keep_program(key, &prepared);
         }
@@ -101,17 +101,22 @@ impl Storage {
     }
 
     /// What prepares is a module of its own: a page that only runs the image's programs never fetches it.
-    async fn prepare(&self, program: &Uint8Array) -> Result<Uint8Array, String> {
+    async fn prepare(&self, program: &Uint8Array) -> Result<Uint8Array, Failure> {
         let module = match self.preparer.get() {
             Some(module) => module,
             None => {
-                let blob = self.store.preparer().ok_or("this page has nothing that prepares programs")?;
-                let bytes = self.store.bytes(blob).await.map_err(|e| e.text)?;
-                let module = images::compile(&bytes).await?;
+                let missing = || refused("this page has nothing that prepares programs".into());
+                let blob = self.store.preparer().ok_or_else(missing)?;
+                let bytes = self.store.bytes(blob).await?;
+                let module = images::compile(&bytes).await.map_err(refused)?;
                 self.preparer.get_or_init(|| module)
             }
         };
-        prepared_by(module, program).map_err(|e| js::message(&e))?
+        match prepared_by(module, program) {
+            Ok(prepared) => prepared.map_err(refused),
+            Err(e) if lwp::is_no_room(&e) => Err(Failure::new(Errno::ENOMEM, js::message(&e))),
+            Err(e) => Err(refused(js::message(&e))),
+        }
     }
 
     /// Disks that are there, and whether each may be written to.
@@ -169,6 +174,10 @@ impl Storage {
         let store = self.store.clone();
         wasm_bindgen_futures::spawn_local(async move { store.sweep().await });
     }
+}
+
+fn refused(text: String) -> Failure {
+    Failure::new(Errno::ENOEXEC, text)
 }
 
 /// Runs an instance of `host-web/prepare` on a program: the prepared form, or why it was refused.

@@ -244,7 +244,7 @@ fn from_peer(cpu: &Rc<Cpu>, message: &JsValue) {
     let number = js::number(message, "image") as u32;
     match Image::of(js::get(message, "module")) {
         Ok(image) => cpu.images.add(number, image),
-        Err(e) => cpu.end(ToPage::Ended { status: None, panic: Some(e) }),
+        Err(e) => cpu.end(ToPage::Ended { status: None, panic: Some(e.text) }),
     }
 }
 

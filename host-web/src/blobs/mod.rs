@@ -48,7 +48,7 @@ pub struct Failure {
 }
 
 impl Failure {
-    fn new(errno: Errno, text: String) -> Failure {
+    pub fn new(errno: Errno, text: String) -> Failure {
         Failure { errno, text }
     }
 

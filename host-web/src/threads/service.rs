@@ -17,7 +17,7 @@ use super::board::{Board, THREADS_MAX, at, state};
 use super::calls;
 use super::choice::threads_max;
 use super::link::{Link, op, words};
-use crate::blobs::Store;
+use crate::blobs::{Failure, Store};
 use crate::control::word;
 use crate::cpu::{BOOT_LWP, Cpu, Parts, forever};
 use crate::disk::Disk;
@@ -25,6 +25,7 @@ use crate::hypercalls::{answer, copy_blob};
 use crate::images::{self, Image};
 use crate::kernel::{Interrupts, Modules, instantiate};
 use crate::kmem::{KernelMemory, MAX_PAGES};
+use crate::lwp::TRIES;
 use crate::messages::{self, ToCpu, ToPage};
 use crate::page::Options;
 use crate::storage::Storage;
@@ -394,7 +395,17 @@ impl Service {
                 None => self.made(nr, images::BLOB | small(0), storage.module(small(0)).await),
             },
             op::IMAGE_COMMIT => {
-                let module = storage.compile(message.get(1).unchecked_into()).await;
+                let bytes = message.get(1).unchecked_into();
+                let mut module = storage.compile(&bytes).await;
+                for _ in 1..TRIES {
+                    if module.as_ref().is_err_and(|e| e.errno == Errno::ENOMEM) {
+                        js::want_collection();
+                        if !self.make_room().await {
+                            pause(ROOM_MS).await;
+                        }
+                        module = storage.compile(&bytes).await;
+                    }
+                }
                 self.made(nr, self.link.control.add(word::NEXT_IMAGE, 1) as u32 + 1, module)
             }
             op::IMAGE_PAGES => (self.cpu.images.get(small(0)).map_or(0, |image| image.pages() as i32), 0),
@@ -429,16 +440,16 @@ impl Service {
     }
 
     /// A program was compiled, or not.
-    fn made(&self, nr: u32, number: u32, module: Result<JsValue, String>) -> (i32, i32) {
+    fn made(&self, nr: u32, number: u32, module: Result<JsValue, Failure>) -> (i32, i32) {
         match module.and_then(Image::of) {
             Ok(image) => {
                 let pages = image.pages() as i32;
                 self.cpu.images.add(number, image);
                 (answer(Ok(number)), pages)
             }
-            Err(text) => {
+            Err(Failure { errno, text }) => {
                 self.errors.borrow_mut().insert(nr, text);
-                words(Err(Errno::ENOEXEC))
+                words(Err(errno))
             }
         }
     }

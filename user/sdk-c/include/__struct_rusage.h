@@ -1,0 +1,12 @@
+/* struct rusage: times and the peak memory are true, the rest is 0. */
+#ifndef __wasilibc___struct_rusage_h
+#define __wasilibc___struct_rusage_h
+#include <__struct_timeval.h>
+struct rusage {
+    struct timeval ru_utime;
+    struct timeval ru_stime;
+    long ru_maxrss; /* KiB */
+    long ru_ixrss, ru_idrss, ru_isrss, ru_minflt, ru_majflt, ru_nswap, ru_inblock, ru_oublock;
+    long ru_msgsnd, ru_msgrcv, ru_nsignals, ru_nvcsw, ru_nivcsw;
+};
+#endif

@@ -1,0 +1,152 @@
+/* Descriptors: reading, writing, duplicating, fcntl(2), ioctl(2), pipes. */
+#include "vk.h"
+
+#include <fcntl.h>
+#include <stdarg.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+/* One transfer moves at most this much: its count is an int. */
+#define TRANSFER_MAX 0x7ffff000u
+#define LESS(n) ((uint32_t)((n) < TRANSFER_MAX ? (n) : TRANSFER_MAX))
+
+ssize_t read(int fd, void *buf, size_t len) {
+    return vk_ret(vk_read(fd, buf, LESS(len)));
+}
+ssize_t write(int fd, const void *buf, size_t len) {
+    return vk_ret(vk_write(fd, buf, LESS(len)));
+}
+ssize_t pread(int fd, void *buf, size_t len, off_t offset) {
+    return vk_ret(vk_pread(fd, buf, LESS(len), offset));
+}
+ssize_t pwrite(int fd, const void *buf, size_t len, off_t offset) {
+    return vk_ret(vk_pwrite(fd, buf, LESS(len), offset));
+}
+
+static off_t seek(int fd, off_t offset, int whence) {
+    int64_t at = vk_lseek(fd, offset, (uint32_t)whence);
+    if (at < 0) {
+        errno = (int)-at;
+        return -1;
+    }
+    return at;
+}
+off_t lseek(int fd, off_t offset, int whence) {
+    return seek(fd, offset, whence);
+}
+off_t __lseek(int fd, off_t offset, int whence) {
+    return seek(fd, offset, whence);
+}
+off_t __wasilibc_tell(int fd) {
+    return seek(fd, 0, SEEK_CUR);
+}
+
+int close(int fd) {
+    return vk_ret(vk_close(fd));
+}
+int posix_close(int fd, int flags) {
+    (void)flags;
+    return close(fd);
+}
+int fsync(int fd) {
+    return vk_ret(vk_fsync(fd));
+}
+int fdatasync(int fd) {
+    return fsync(fd);
+}
+void sync(void) {
+    vk_sync();
+}
+int syncfs(int fd) {
+    return fsync(fd);
+}
+int ftruncate(int fd, off_t size) {
+    return vk_ret(vk_ftruncate(fd, size));
+}
+int truncate(const char *path, off_t size) {
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    int done = ftruncate(fd, size), saved = errno;
+    close(fd);
+    errno = saved;
+    return done;
+}
+
+int dup(int fd) {
+    return vk_ret(vk_dup(fd));
+}
+int dup2(int from, int to) {
+    if (from == to) /* dup3(2) takes this for a mistake. */
+        return vk_ret(vk_fcntl(from, F_GETFD, 0)) < 0 ? -1 : to;
+    return vk_ret(vk_dup3(from, to, 0));
+}
+int dup3(int from, int to, int flags) {
+    if (from == to || flags & ~O_CLOEXEC)
+        return vk_ret(-EINVAL);
+    return vk_ret(vk_dup3(from, to, __vk_oflags(flags) & K_CLOEXEC));
+}
+/* freopen(3) of libc.a: like dup2, and closes the first. */
+int __wasilibc_fd_renumber(int from, int to) {
+    if (dup2(from, to) < 0)
+        return -1;
+    return from == to ? 0 : close(from);
+}
+
+int pipe2(int fds[2], int flags) {
+    if (flags & ~(O_CLOEXEC | O_NONBLOCK))
+        return vk_ret(-EINVAL);
+    return vk_ret(vk_pipe2(fds, __vk_oflags(flags)));
+}
+int pipe(int fds[2]) {
+    return vk_ret(vk_pipe2(fds, 0));
+}
+
+int fcntl(int fd, int cmd, ...) {
+    va_list ap;
+    va_start(ap, cmd);
+    int arg = va_arg(ap, int);
+    va_end(ap);
+    switch (cmd) {
+    case F_SETFL:
+        return vk_ret(vk_fcntl(fd, F_SETFL, (int)__vk_oflags(arg)));
+    case F_GETFL: {
+        int flags = vk_ret(vk_fcntl(fd, F_GETFL, 0));
+        return flags < 0 ? -1 : __vk_oflags_back((uint32_t)flags);
+    }
+    case F_DUPFD:
+    case F_DUPFD_CLOEXEC:
+    case F_GETFD:
+    case F_SETFD:
+        return vk_ret(vk_fcntl(fd, (uint32_t)cmd, arg));
+    case F_GETLK:
+    case F_SETLK:
+    case F_SETLKW:
+        return vk_ret(vk_fcntl(fd, F_GETFD, 0)) < 0 ? -1 : vk_enosys();
+    default:
+        return vk_ret(vk_fcntl(fd, F_GETFD, 0)) < 0 ? -1 : vk_ret(-EINVAL);
+    }
+}
+int flock(int fd, int how) {
+    (void)how;
+    return vk_ret(vk_fcntl(fd, F_GETFD, 0)) < 0 ? -1 : vk_enosys();
+}
+int lockf(int fd, int how, off_t len) {
+    (void)how, (void)len;
+    return vk_ret(vk_fcntl(fd, F_GETFD, 0)) < 0 ? -1 : vk_enosys();
+}
+
+int ioctl(int fd, int request, ...) {
+    va_list ap;
+    va_start(ap, request);
+    void *arg = va_arg(ap, void *);
+    va_end(ap);
+    if ((unsigned)request == FIONBIO) {
+        int flags = vk_ret(vk_fcntl(fd, F_GETFL, 0));
+        if (flags < 0)
+            return -1;
+        return vk_ret(vk_fcntl(fd, F_SETFL, *(int *)arg ? flags | 04000 : flags & ~04000));
+    }
+    return vk_ret(vk_ioctl(fd, (uint32_t)request, arg));
+}

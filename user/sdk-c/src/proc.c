@@ -1,0 +1,170 @@
+/* Processes: who they are, fork(2), waiting, the end. */
+#include "vk.h"
+
+#include <grp.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* The loader makes a program that imports it carry its own stack: doc/man/man2/fork.2. */
+VK_CALL(fork) int vk_fork(void);
+
+pid_t fork(void) {
+    return vk_ret(vk_fork());
+}
+pid_t _Fork(void) {
+    return fork();
+}
+/* The parent isn't held and memory isn't shared: POSIX lets vfork be fork. */
+pid_t vfork(void) {
+    return fork();
+}
+
+pid_t getpid(void) {
+    return vk_getpid();
+}
+pid_t gettid(void) {
+    return vk_getpid();
+}
+pid_t getppid(void) {
+    return vk_getppid();
+}
+pid_t getpgid(pid_t pid) {
+    return vk_ret(vk_getpgid(pid));
+}
+pid_t getpgrp(void) {
+    return vk_getpgid(0);
+}
+int setpgid(pid_t pid, pid_t pgid) {
+    return vk_ret(vk_setpgid(pid, pgid));
+}
+pid_t setpgrp(void) {
+    return setpgid(0, 0);
+}
+pid_t getsid(pid_t pid) {
+    return vk_ret(vk_getsid(pid));
+}
+pid_t setsid(void) {
+    return vk_ret(vk_setsid());
+}
+
+uid_t getuid(void) {
+    return (uid_t)vk_getuid();
+}
+uid_t geteuid(void) {
+    return (uid_t)vk_geteuid();
+}
+gid_t getgid(void) {
+    return (gid_t)vk_getgid();
+}
+gid_t getegid(void) {
+    return (gid_t)vk_getegid();
+}
+int issetugid(void) {
+    return getuid() != geteuid() || getgid() != getegid();
+}
+int setuid(uid_t uid) {
+    return vk_ret(vk_setuid(uid));
+}
+int seteuid(uid_t uid) {
+    return vk_ret(vk_seteuid(uid));
+}
+int setgid(gid_t gid) {
+    return vk_ret(vk_setgid(gid));
+}
+int setegid(gid_t gid) {
+    return vk_ret(vk_setegid(gid));
+}
+/* The kernel has no call for a real id alone: what can be said with those above is, the rest is ENOSYS. */
+int setreuid(uid_t real, uid_t effective) {
+    if (real == (uid_t)-1 || real == getuid())
+        return effective == (uid_t)-1 ? 0 : seteuid(effective);
+    if (effective == real && geteuid() == 0)
+        return setuid(real);
+    return vk_enosys();
+}
+int setregid(gid_t real, gid_t effective) {
+    if (real == (gid_t)-1 || real == getgid())
+        return effective == (gid_t)-1 ? 0 : setegid(effective);
+    if (effective == real && geteuid() == 0)
+        return setgid(real);
+    return vk_enosys();
+}
+/* It doesn't tell the saved id either. */
+int getresuid(uid_t *real, uid_t *effective, uid_t *saved) {
+    (void)real, (void)effective, (void)saved;
+    return vk_enosys();
+}
+int getresgid(gid_t *real, gid_t *effective, gid_t *saved) {
+    (void)real, (void)effective, (void)saved;
+    return vk_enosys();
+}
+int getgroups(int count, gid_t groups[]) {
+    return count < 0 ? vk_ret(-EINVAL) : vk_ret(vk_getgroups((uint32_t)count, groups));
+}
+int setgroups(size_t count, const gid_t *groups) {
+    return vk_ret(vk_setgroups((uint32_t)count, groups));
+}
+
+pid_t wait4(pid_t pid, int *status, int options, struct rusage *usage) {
+    uint64_t k[3]; /* abi::types::Rusage */
+    pid_t who = vk_ret(vk_wait4(pid, status, (uint32_t)options, usage ? k : NULL));
+    if (who > 0 && usage) {
+        *usage = (struct rusage){
+            .ru_utime = {.tv_sec = (time_t)(k[0] / NS_PER_SEC), .tv_usec = (suseconds_t)(k[0] % NS_PER_SEC / 1000)},
+            .ru_stime = {.tv_sec = (time_t)(k[1] / NS_PER_SEC), .tv_usec = (suseconds_t)(k[1] % NS_PER_SEC / 1000)},
+            .ru_maxrss = (long)(k[2] / 1024),
+        };
+    }
+    return who;
+}
+pid_t wait3(int *status, int options, struct rusage *usage) {
+    return wait4(-1, status, options, usage);
+}
+pid_t waitpid(pid_t pid, int *status, int options) {
+    return vk_ret(vk_wait4(pid, status, (uint32_t)options, NULL));
+}
+pid_t wait(int *status) {
+    return waitpid(-1, status, 0);
+}
+
+static void describe(siginfo_t *info, pid_t pid, int status) {
+    *info = (siginfo_t){.si_signo = SIGCHLD, .si_pid = pid};
+    if (WIFEXITED(status))
+        info->si_code = CLD_EXITED, info->si_status = WEXITSTATUS(status);
+    else if (WIFSTOPPED(status))
+        info->si_code = CLD_STOPPED, info->si_status = WSTOPSIG(status);
+    else if (WIFCONTINUED(status))
+        info->si_code = CLD_CONTINUED, info->si_status = SIGCONT;
+    else
+        info->si_code = WCOREDUMP(status) ? CLD_DUMPED : CLD_KILLED, info->si_status = WTERMSIG(status);
+}
+
+/* wait4(2) always takes the dead, so what leaves them is ENOSYS. */
+int waitid(idtype_t kind, id_t id, siginfo_t *info, int options) {
+    pid_t pid = kind == P_ALL ? -1 : kind == P_PID ? (pid_t)id : id ? -(pid_t)id : 0;
+    if (options & WNOWAIT || !(options & WEXITED))
+        return vk_enosys();
+    int status;
+    pid = waitpid(pid, &status, options & (WNOHANG | WUNTRACED | WCONTINUED));
+    if (pid < 0)
+        return -1;
+    if (info && pid == 0)
+        *info = (siginfo_t){0};
+    else if (info)
+        describe(info, pid, status);
+    return 0;
+}
+
+int daemon(int keep_directory, int keep_output) {
+    pid_t pid = fork();
+    if (pid < 0)
+        return -1;
+    if (pid > 0)
+        _exit(0);
+    if (setsid() < 0 || (!keep_directory && chdir("/") < 0))
+        return -1;
+    return keep_output ? 0 : __vk_null_stdio();
+}

@@ -7,7 +7,6 @@
 //! until `lwp_create` takes it to the lwp's CPU. A program asks for it before its memory grows (`loader::prepare`).
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
 use abi::Errno;
@@ -24,6 +23,7 @@ use crate::hypercalls::answer;
 use crate::js;
 use crate::lwp::TRIES;
 use crate::messages;
+use crate::numbered::Numbered;
 
 /// Numbers of images from blobs.
 pub const BLOB: u32 = 1 << 30;
@@ -49,15 +49,15 @@ pub struct Images {
 
 #[derive(Default)]
 struct State {
-    images: BTreeMap<u32, Rc<Image>>,
+    images: Numbered<Rc<Image>>,
     /// Being handed over by the kernel: what has come, and how much.
-    handles: BTreeMap<u32, (Uint8Array, u32)>,
+    handles: Numbered<(Uint8Array, u32)>,
     last_handle: u32,
     error: String,
     /// Memories of the lwps of this CPU.
-    memories: HashMap<u32, JsValue>,
+    memories: Numbered<JsValue>,
     /// The limits in pages of address spaces that no lwp runs in yet.
-    limits: HashMap<u32, u32>,
+    limits: Numbered<u32>,
     /// Images of blobs that are being compiled here.
     making: Vec<u32>,
     /// Those who wait for an image that is being compiled, or that another CPU posts.
@@ -91,11 +91,11 @@ impl Images {
     }
 
     pub fn get(&self, image: u32) -> Option<Rc<Image>> {
-        self.with(|s| s.images.get(&image).cloned())
+        self.with(|s| s.images.get(image).cloned())
     }
 
     pub fn all(&self) -> Vec<(u32, Rc<Image>)> {
-        self.with(|s| s.images.iter().map(|(&number, image)| (number, image.clone())).collect())
+        self.with(|s| s.images.iter().map(|(number, image)| (number, image.clone())).collect())
     }
 
     /// An image that was posted by another CPU, or is made here.
@@ -120,7 +120,7 @@ impl Images {
 
     /// Forgets all that are not of the boot image's files.
     pub fn keep_blobs(&self) {
-        self.with(|s| s.images.retain(|number, _| number & BLOB != 0));
+        self.with(|s| s.images.retain(|number| number & BLOB != 0));
     }
 
     /// The image that an lwp is to run; one that another CPU has made may still be on its way.
@@ -151,7 +151,7 @@ impl Images {
 
     pub fn write(&self, handle: u32, bytes: &Uint8Array) -> Result<(), Errno> {
         self.with(|s| {
-            let (to, have) = s.handles.get_mut(&handle).ok_or(Errno::EINVAL)?;
+            let (to, have) = s.handles.get_mut(handle).ok_or(Errno::EINVAL)?;
             if bytes.length() > to.length() - *have {
                 return Err(Errno::EINVAL);
             }
@@ -163,7 +163,7 @@ impl Images {
 
     /// What was handed over; the handle is gone.
     pub fn take(&self, handle: u32) -> Option<Uint8Array> {
-        self.with(|s| s.handles.remove(&handle)).map(|(bytes, _)| bytes)
+        self.with(|s| s.handles.remove(handle)).map(|(bytes, _)| bytes)
     }
 
     pub fn commit(&self, handle: u32) -> JsValue {
@@ -247,7 +247,7 @@ impl Images {
     }
 
     pub fn forget(&self, image: u32) {
-        self.with(|s| s.images.remove(&image));
+        self.with(|s| s.images.remove(image));
     }
 
     fn fits(&self, image: u32, limit: u32) -> Result<(), Errno> {
@@ -270,21 +270,21 @@ impl Images {
 
     pub fn vmspace_destroy(&self, cpu: &Cpu, id: u32) -> Result<(), Errno> {
         self.left(id);
-        self.with(|s| s.limits.remove(&id));
+        self.with(|s| s.limits.remove(id));
         cpu.control.add(word::VMSPACES, -1);
         Ok(())
     }
 
     /// The limit of an address space in which an lwp is about to run.
     pub fn take_limit(&self, vmspace: u32) -> u32 {
-        self.with(|s| s.limits.remove(&vmspace)).unwrap_or(MOST_PAGES)
+        self.with(|s| s.limits.remove(vmspace)).unwrap_or(MOST_PAGES)
     }
 
     pub fn vmspace_ctl(&self, cpu: &Cpu, id: u32, cmd: u32, arg: u64) -> Result<u64, Errno> {
         match cmd {
             // A memory never shrinks, so its size is its peak. 0 for one of another CPU.
             vmctl::SIZE | vmctl::PEAK => Ok(self.with(|s| {
-                let buffer = s.memories.get(&id).map(|memory| js::get(memory, "buffer"));
+                let buffer = s.memories.get(id).map(|memory| js::get(memory, "buffer"));
                 buffer.map_or(0, |buffer| js::number(&buffer, "byteLength") as u64)
             })),
             vmctl::SET_LIMIT => {
@@ -301,7 +301,7 @@ impl Images {
         self.with(|s| s.memories.insert(vmspace, memory.clone()));
     }
     pub fn left(&self, vmspace: u32) {
-        self.with(|s| s.memories.remove(&vmspace));
+        self.with(|s| s.memories.remove(vmspace));
     }
 }
 

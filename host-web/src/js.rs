@@ -69,6 +69,9 @@ extern "C" {
     #[wasm_bindgen(js_namespace = crypto, js_name = getRandomValues, catch)]
     pub fn random_values(to: &js_sys::Uint8Array) -> Result<(), JsValue>;
 
+    #[wasm_bindgen(js_name = String)]
+    fn string(of: &JsValue) -> String;
+
     #[wasm_bindgen(js_namespace = console, js_name = error)]
     pub fn log_error(text: &str);
 }
@@ -129,7 +132,7 @@ pub fn object(properties: &[(&str, &JsValue)]) -> Object {
 pub fn message(e: &JsValue) -> String {
     match get(e, "message").as_string() {
         Some(text) => text,
-        None => e.as_string().unwrap_or_else(|| format!("{e:?}")),
+        None => string(e),
     }
 }
 

@@ -248,5 +248,7 @@ fn fault(message: &str) -> Reason {
         ("invalid conversion", Reason::BadConversion),
     ];
     let message = message.to_ascii_lowercase();
-    WORDS.iter().find(|(word, _)| message.contains(word)).map_or(Reason::Other, |(_, reason)| *reason)
+    // std's search is made for long texts, and as large.
+    let has = |word: &str| message.as_bytes().windows(word.len()).any(|at| at == word.as_bytes());
+    WORDS.iter().find(|(word, _)| has(word)).map_or(Reason::Other, |(_, reason)| *reason)
 }

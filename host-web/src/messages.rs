@@ -4,48 +4,39 @@
 //! output goes out when a CPU turns to something else, so that many small writes are one message.
 
 use std::cell::Cell;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 use abi::trapframe::irq;
 use abi::types::devctl;
 use js_sys::{Reflect, Uint8Array};
-use serde::{Deserialize, Serialize};
 use wasm_bindgen::prelude::*;
 use web_sys::MessagePort;
 
 use crate::control::{Request, cpu as at};
 use crate::cpu::Cpu;
 use crate::js;
+use crate::numbered::Numbered;
+use crate::record::messages;
 use crate::units::Attach;
 
-/// To the page.
-#[derive(Serialize, Deserialize, Clone, Debug)]
-#[serde(rename_all = "lowercase")]
-pub enum ToPage {
-    /// The kernel is up and takes terminals.
-    Booted,
-    Console(String),
-    /// Something that a person should know.
-    Notice(String),
-    Progress {
-        what: String,
-        title: String,
-        done: f64,
-        total: f64,
-    },
-    /// Output of a device; its bytes are beside, or (isolated) in its ring.
-    Output(u32),
-    /// The session on a device is over, with this wait status.
-    Exited {
-        unit: u32,
-        status: u32,
-    },
-    Report(String),
-    Ended {
-        status: Option<u32>,
-        panic: Option<String>,
-    },
+messages! {
+    /// To the page.
+    #[derive(Clone, Debug)]
+    pub enum ToPage {
+        /// The kernel is up and takes terminals.
+        Booted,
+        Console(text: String),
+        /// Something that a person should know.
+        Notice(text: String),
+        Progress { what: String, title: String, done: f64, total: f64 },
+        /// Output of a device; its bytes are beside, or (isolated) in its ring.
+        Output(unit: u32),
+        /// The session on a device is over, with this wait status.
+        Exited { unit: u32, status: u32 },
+        Report(text: String),
+        Ended { status: Option<u32>, panic: Option<String> },
+    }
 }
 
 impl ToPage {
@@ -54,60 +45,21 @@ impl ToPage {
     }
 }
 
-/// To the first CPU.
-#[derive(Serialize, Deserialize, Clone, Debug)]
-#[serde(rename_all = "lowercase")]
-pub enum ToCpu {
-    Attach {
-        unit: u32,
-        kind: u32,
-        rows: u32,
-        cols: u32,
-        #[serde(with = "bytes")]
-        command: Vec<u8>,
-    },
-    /// Its bytes are beside.
-    Input(u32),
-    End(u32),
-    Resize {
-        unit: u32,
-        rows: u32,
-        cols: u32,
-    },
-    Shown {
-        unit: u32,
-        n: u32,
-    },
-    Close(u32),
-    Report,
-    Shutdown,
-    /// The page has done with it. Only the machine of threads, which has sleepers to wake, is told.
-    Terminate,
-}
-
-/// Bytes as a `Uint8Array`.
-mod bytes {
-    use serde::de::{Deserializer, Error, Visitor};
-    use serde::ser::Serializer;
-
-    pub fn serialize<S: Serializer>(bytes: &[u8], s: S) -> Result<S::Ok, S::Error> {
-        s.serialize_bytes(bytes)
-    }
-    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<u8>, D::Error> {
-        struct Bytes;
-        impl Visitor<'_> for Bytes {
-            type Value = Vec<u8>;
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("bytes")
-            }
-            fn visit_byte_buf<E: Error>(self, v: Vec<u8>) -> Result<Vec<u8>, E> {
-                Ok(v)
-            }
-            fn visit_bytes<E: Error>(self, v: &[u8]) -> Result<Vec<u8>, E> {
-                Ok(v.to_vec())
-            }
-        }
-        d.deserialize_byte_buf(Bytes)
+messages! {
+    /// To the first CPU.
+    #[derive(Clone, Debug)]
+    pub enum ToCpu {
+        Attach { unit: u32, kind: u32, rows: u32, cols: u32, command: Vec<u8> },
+        /// Its bytes are beside.
+        Input(unit: u32),
+        End(unit: u32),
+        Resize { unit: u32, rows: u32, cols: u32 },
+        Shown { unit: u32, n: u32 },
+        Close(unit: u32),
+        Report,
+        Shutdown,
+        /// The page has done with it. Only the machine of threads, which has sleepers to wake, is told.
+        Terminate,
     }
 }
 
@@ -115,8 +67,7 @@ const BYTES: &str = "bytes";
 const RECORD: &str = "record";
 
 /// A record as a message, with bytes beside.
-pub fn message(record: &impl Serialize, bytes: Option<&Uint8Array>) -> JsValue {
-    let record = serde_wasm_bindgen::to_value(record).unwrap_or(JsValue::NULL);
+pub fn message(record: JsValue, bytes: Option<&Uint8Array>) -> JsValue {
     let message = js::object(&[(RECORD, &record)]);
     if let Some(bytes) = bytes {
         let _ = Reflect::set(&message, &BYTES.into(), bytes);
@@ -124,22 +75,21 @@ pub fn message(record: &impl Serialize, bytes: Option<&Uint8Array>) -> JsValue {
     message.into()
 }
 
-/// The record of a message, and the bytes beside it.
-pub fn parse<T: for<'de> Deserialize<'de>>(message: &JsValue) -> Option<(T, Option<Uint8Array>)> {
-    let record = serde_wasm_bindgen::from_value(js::get(message, RECORD)).ok()?;
-    Some((record, js::get(message, BYTES).dyn_into().ok()))
+/// The record of a message and the bytes beside it.
+pub fn parts(message: &JsValue) -> (JsValue, Option<Uint8Array>) {
+    (js::get(message, RECORD), js::get(message, BYTES).dyn_into().ok())
 }
 
 pub fn post(to: &MessagePort, record: &ToPage) {
     // What is posted can be cloned: it is plain data.
-    let _ = to.post_message(&message(record, None));
+    let _ = to.post_message(&message(record.to_js(), None));
 }
 
 /// Input that waits for room, by device, and whether its end comes after it; devices with output
 /// that the page has not been told of.
 #[derive(Default)]
 pub struct Backlog {
-    input: BTreeMap<u32, VecDeque<Uint8Array>>,
+    input: Numbered<VecDeque<Uint8Array>>,
     ended: Vec<u32>,
     written: Cell<u64>,
 }
@@ -165,7 +115,7 @@ pub fn flush(cpu: &Cpu) {
                 post(&cpu.page, &ToPage::Output(unit));
             }
         } else if let Some(bytes) = cpu.units.take_output(unit) {
-            let _ = cpu.page.post_message(&message(&ToPage::Output(unit), Some(&bytes)));
+            let _ = cpu.page.post_message(&message(ToPage::Output(unit).to_js(), Some(&bytes)));
         }
     }
 }
@@ -187,7 +137,7 @@ pub fn refill(cpu: &Cpu, unit: u32) {
 
 fn give_input(cpu: &Cpu, unit: u32) {
     let mut backlog = cpu.backlog.borrow_mut();
-    let Some(queue) = backlog.input.get_mut(&unit) else { return };
+    let Some(queue) = backlog.input.get_mut(unit) else { return };
     while let Some(bytes) = queue.front_mut() {
         let n = cpu.units.input(unit, bytes);
         if n < bytes.length() {
@@ -196,7 +146,7 @@ fn give_input(cpu: &Cpu, unit: u32) {
         }
         queue.pop_front();
     }
-    backlog.input.remove(&unit);
+    backlog.input.remove(unit);
     if let Some(at) = backlog.ended.iter().position(|&u| u == unit) {
         backlog.ended.swap_remove(at);
         cpu.units.end_input(unit);
@@ -206,7 +156,7 @@ fn give_input(cpu: &Cpu, unit: u32) {
 /// The session on a device is over: the page gets its last output, then its status.
 pub fn session_over(cpu: &Cpu, unit: u32, status: u32) {
     if let Some(bytes) = cpu.units.take_output(unit) {
-        let _ = cpu.page.post_message(&message(&ToPage::Output(unit), Some(&bytes)));
+        let _ = cpu.page.post_message(&message(ToPage::Output(unit).to_js(), Some(&bytes)));
     }
     cpu.units.free(unit);
     forget_input(cpu, unit);
@@ -215,13 +165,14 @@ pub fn session_over(cpu: &Cpu, unit: u32, status: u32) {
 
 fn forget_input(cpu: &Cpu, unit: u32) {
     let mut backlog = cpu.backlog.borrow_mut();
-    backlog.input.remove(&unit);
+    backlog.input.remove(unit);
     backlog.ended.retain(|&u| u != unit);
 }
 
 /// A message of the page's has come to the first CPU; no lwp runs.
 pub fn from_page(cpu: &Rc<Cpu>, message: &JsValue) {
-    let Some((record, bytes)) = parse::<ToCpu>(message) else { return };
+    let (record, bytes) = parts(message);
+    let Some(record) = ToCpu::of_js(&record) else { return };
     match record {
         ToCpu::Attach { unit, kind, rows, cols, command } => {
             // Of the session before, if another CPU has told of its end.
@@ -235,13 +186,13 @@ pub fn from_page(cpu: &Rc<Cpu>, message: &JsValue) {
         }
         ToCpu::Input(unit) => {
             if let Some(bytes) = bytes {
-                cpu.backlog.borrow_mut().input.entry(unit).or_default().push_back(bytes);
+                cpu.backlog.borrow_mut().input.or_default(unit).push_back(bytes);
             }
             refill(cpu, unit);
         }
         ToCpu::End(unit) => {
             cpu.backlog.borrow_mut().ended.push(unit);
-            cpu.backlog.borrow_mut().input.entry(unit).or_default();
+            cpu.backlog.borrow_mut().input.or_default(unit);
             refill(cpu, unit);
         }
         ToCpu::Resize { unit, rows, cols } => {

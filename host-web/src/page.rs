@@ -1,12 +1,10 @@
 //! The page's side: starts the workers, and gives out sessions on the kernel.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use abi::types::{attach, devctl};
 use js_sys::{Array, Function, Object, Promise, Reflect, SharedArrayBuffer, Uint8Array};
-use serde::{Deserialize, Serialize};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{MessageChannel, MessageEvent, MessagePort, Worker, WorkerOptions, WorkerType};
@@ -15,36 +13,38 @@ use crate::config;
 use crate::control::{BYTES, CPUS_MAX, Control, cpu as at};
 use crate::js::{self, Resolve};
 use crate::messages::{self, ToCpu, ToPage};
+use crate::numbered::Numbered;
+use crate::record::options;
 use crate::threads::{self, Kind};
 use crate::units::Units;
 
-/// What `boot` is asked for, but for its callbacks.
-#[derive(Serialize, Deserialize, Clone, Debug, Default)]
-#[serde(default)]
-pub struct Options {
-    /// The address of the directory with the kernel and its image; ends with a slash.
-    pub base: String,
-    pub cpus: Option<u32>,
-    pub init: Vec<String>,
-    pub env: Vec<String>,
-    pub persist: Option<bool>,
-    /// "stacks" or "threads", for tests; see `threads`. Without it the engine's features decide.
-    pub machine: Option<String>,
+options! {
+    /// What `boot` is asked for, but for its callbacks.
+    pub struct Options {
+        /// The address of the directory with the kernel and its image; ends with a slash.
+        pub base: String,
+        pub cpus: Option<u32>,
+        pub init: Vec<String>,
+        pub env: Vec<String>,
+        pub persist: Option<bool>,
+        /// "stacks" or "threads", for tests; see `threads`. Without it the engine's features decide.
+        pub machine: Option<String>,
+    }
 }
 
 /// After the end of a machine of threads its workers have so long to wake.
 const LAST_MS: f64 = 200.0;
 
-/// What a session is asked for.
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct SpawnOptions {
-    argv: Vec<String>,
-    env: Vec<String>,
-    cwd: Option<String>,
-    tty: Option<bool>,
-    rows: Option<u32>,
-    cols: Option<u32>,
+options! {
+    /// What a session is asked for.
+    struct SpawnOptions {
+        argv: Vec<String>,
+        env: Vec<String>,
+        cwd: Option<String>,
+        tty: Option<bool>,
+        rows: Option<u32>,
+        cols: Option<u32>,
+    }
 }
 
 /// A vkernel in this page.
@@ -63,7 +63,7 @@ struct Inner {
     /// come later if they all began at once.
     later: RefCell<Vec<Posted>>,
     callbacks: JsValue,
-    sessions: RefCell<BTreeMap<u32, Rc<SessionInner>>>,
+    sessions: RefCell<Numbered<Rc<SessionInner>>>,
     booted: RefCell<Option<(Resolve, Resolve)>>,
     report: RefCell<Vec<Resolve>>,
     ended: Cell<bool>,
@@ -96,27 +96,13 @@ pub struct Session {
 /// Boots a vkernel; resolves when it takes sessions.
 #[wasm_bindgen]
 pub async fn boot(options: JsValue) -> Result<VKernel, JsValue> {
-    let record: Options = serde_wasm_bindgen::from_value(defined(&options))?;
+    let record = Options::of_js(&options)?;
     let shared = js::get(&js_sys::global(), "crossOriginIsolated").is_truthy();
     let machine = threads::choose(record.machine.as_deref(), shared).map_err(|text| JsError::new(&text))?;
     let cpus = cpus(&record, shared);
     let (inner, booted) = start(&record, options, machine, shared, cpus)?;
     JsFuture::from(booted).await?;
     Ok(VKernel(inner))
-}
-
-/// Options without those that are there and undefined, as JavaScript's optional arguments are.
-fn defined(options: &JsValue) -> JsValue {
-    let given = Object::new();
-    if let Some(options) = options.dyn_ref::<Object>() {
-        for name in Object::keys(options) {
-            let value = Reflect::get(options, &name).unwrap_or_default();
-            if !value.is_undefined() {
-                let _ = Reflect::set(&given, &name, &value);
-            }
-        }
-    }
-    given.into()
 }
 
 fn cpus(options: &Options, shared: bool) -> u32 {
@@ -155,7 +141,7 @@ fn start(
             ("nr", &nr.into()),
             ("shared", &shared.into()),
             ("threads", &threads.into()),
-            ("options", &serde_wasm_bindgen::to_value(options)?),
+            ("options", &options.to_js()),
             ("page", &channel.port2()),
             ("peers", peers),
             ("disk", &disk_ports.get(nr)),
@@ -274,7 +260,7 @@ impl Inner {
     }
 
     fn post(&self, record: &ToCpu, bytes: Option<&Uint8Array>) {
-        if self.ended.get() || self.port.post_message(&messages::message(record, bytes)).is_err() {
+        if self.ended.get() || self.port.post_message(&messages::message(record.to_js(), bytes)).is_err() {
             return;
         }
         if let Some(control) = &self.control {
@@ -284,7 +270,8 @@ impl Inner {
     }
 
     fn came(self: &Rc<Self>, message: &JsValue) {
-        let Some((record, bytes)) = messages::parse::<ToPage>(message) else { return };
+        let (record, bytes) = messages::parts(message);
+        let Some(record) = ToPage::of_js(&record) else { return };
         match record {
             ToPage::Booted => {
                 if let Some((resolve, _)) = self.booted.take() {
@@ -310,7 +297,7 @@ impl Inner {
             }
             ToPage::Exited { unit, status } => {
                 self.output(unit, None);
-                if let Some(session) = self.sessions.borrow_mut().remove(&unit) {
+                if let Some(session) = self.sessions.borrow_mut().remove(unit) {
                     session.end(status);
                 }
             }
@@ -325,7 +312,7 @@ impl Inner {
 
     /// Output beside the message, or in the ring.
     fn output(&self, unit: u32, bytes: Option<Uint8Array>) {
-        let session = self.sessions.borrow().get(&unit).cloned();
+        let session = self.sessions.borrow().get(unit).cloned();
         let in_ring = || self.control.as_ref().and_then(|control| Units::new(control).take_output(unit));
         for bytes in bytes.into_iter().chain(in_ring()) {
             if let Some(f) = session.as_ref().and_then(|s| s.onoutput.as_ref())
@@ -343,7 +330,7 @@ impl Inner {
             return terminate();
         }
         // Sleepers are woken first: WebKit keeps a worker that is terminated while it waits.
-        let _ = self.port.post_message(&messages::message(&ToCpu::Terminate, None));
+        let _ = self.port.post_message(&messages::message(ToCpu::Terminate.to_js(), None));
         js::set_timeout(Closure::once_into_js(terminate).unchecked_ref(), LAST_MS);
     }
 
@@ -352,7 +339,7 @@ impl Inner {
         if self.ended.replace(true) {
             return;
         }
-        for (_, session) in std::mem::take(&mut *self.sessions.borrow_mut()) {
+        for (_, session) in self.sessions.borrow_mut().take() {
             session.end(9);
         }
         // Those that have not started never will.
@@ -407,12 +394,12 @@ impl VKernel {
 
     /// Runs something on a device of its own; without `argv` a login shell.
     pub fn spawn(&self, options: JsValue) -> Result<Session, JsValue> {
-        let of: SpawnOptions = serde_wasm_bindgen::from_value(defined(&options))?;
+        let of = SpawnOptions::of_js(&options)?;
         if self.0.ended.get() {
             return Err(JsError::new("the vkernel has ended").into());
         }
         let units = devctl::ATTACHED_FIRST..devctl::ATTACHED_FIRST + devctl::ATTACHED_MAX;
-        let unit = { units }.find(|unit| !self.0.sessions.borrow().contains_key(unit));
+        let unit = { units }.find(|unit| !self.0.sessions.borrow().contains(*unit));
         let unit = unit.ok_or_else(|| JsError::new("too many sessions at once"))?;
         let resolvers = js::with_resolvers();
         let inner = Rc::new(SessionInner {

@@ -75,7 +75,7 @@ fn peers(message: &JsValue) -> Vec<(u32, MessagePort)> {
 }
 
 async fn first(message: &JsValue, page: MessagePort) -> Result<(), JsValue> {
-    let options: Options = serde_wasm_bindgen::from_value(js::get(message, "options"))?;
+    let options = Options::of_js(&js::get(message, "options"))?;
     let shared = js::get(message, "shared").is_truthy();
     let kernel = compile_kernel(&options.base);
     let store = Store::open(&options.base, Rc::new(Told(page.clone()))).await;
@@ -194,7 +194,7 @@ fn tell_peer(cpu: &Rc<Cpu>, nr: u32, port: &MessagePort) -> Result<(), JsValue> 
 }
 
 async fn further(message: &JsValue, nr: u32, page: MessagePort) -> Result<(), JsValue> {
-    let options: Options = serde_wasm_bindgen::from_value(js::get(message, "options"))?;
+    let options = Options::of_js(&js::get(message, "options"))?;
     let peers = peers(message);
     let from_first = peers.iter().find(|(nr, _)| *nr == 0).map(|(_, port)| port.clone());
     let from_first = from_first.ok_or_else(|| JsError::new("a CPU without a port to the first"))?;

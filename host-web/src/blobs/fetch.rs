@@ -106,26 +106,29 @@ async fn request(url: &str, cache: &str, from: u32, watch: &Watch) -> Result<Res
 /// A small text file, once: `limit_ms` is what one can wait for it when there is another way.
 /// `Err` with a text when the server has given a final answer.
 pub async fn text_once(url: &str, limit_ms: f64) -> Result<Option<String>, Failure> {
+    match text_attempt(url, limit_ms).await {
+        Err(Trouble::Final(failure)) => Err(failure),
+        text => Ok(text.ok()),
+    }
+}
+
+async fn text_attempt(url: &str, limit_ms: f64) -> Result<String, Trouble> {
     let watch = Watch::start(limit_ms);
-    let text = match request(url, "no-cache", 0, &watch).await {
-        Ok(response) => response.text().await.ok().and_then(|text| text.as_string()),
-        Err(Trouble::Final(failure)) => return Err(failure),
-        Err(_) => None,
-    };
-    Ok(text)
+    let text = request(url, "no-cache", 0, &watch).await?.text().await?;
+    text.as_string().ok_or(Trouble::Network)
 }
 
 /// A small text file, with patience.
 pub async fn text(url: &str, title: &str, listener: &dyn Listener) -> Result<String, Failure> {
-    for attempt in 0..ATTEMPTS {
-        if let Some(text) = text_once(url, STALL_MS).await? {
-            return Ok(text);
-        }
-        if attempt + 1 < ATTEMPTS {
-            pause(attempt, &Trouble::Network, title, listener).await;
-        }
+    let mut attempt = 0;
+    loop {
+        let trouble = match text_attempt(url, STALL_MS).await {
+            Ok(text) => return Ok(text),
+            Err(trouble) => trouble,
+        };
+        attempt += 1;
+        again(attempt, trouble, url, title, listener).await?;
     }
-    Err(lost(url, title))
 }
 
 impl<'a> Transfer<'a> {
@@ -139,18 +142,14 @@ impl<'a> Transfer<'a> {
         loop {
             let trouble = match self.attempt().await {
                 Ok(()) => return Ok(self.data),
-                Err(Trouble::Final(failure)) => return Err(failure),
                 Err(trouble) => trouble,
             };
             // More than ever before: the network is bad, but there.
             if self.have >= best + STEP {
                 (attempt, best) = (0, self.have);
             }
-            if attempt + 1 >= ATTEMPTS {
-                return Err(lost(self.url, self.title));
-            }
-            pause(attempt, &trouble, self.title, self.listener).await;
             attempt += 1;
+            again(attempt, trouble, self.url, self.title, self.listener).await?;
         }
     }
 
@@ -196,17 +195,25 @@ impl<'a> Transfer<'a> {
 }
 
 /// Waits before the next attempt, with jitter so that a server that comes back isn't met by all at once.
-async fn pause(attempt: u32, trouble: &Trouble, title: &str, listener: &dyn Listener) {
-    let ms = FIRST_PAUSE_MS * f64::from(1 << attempt) * (0.75 + js_sys::Math::random() / 2.0);
-    let seconds = (ms / 1000.0).max(1.0).round().to_string();
-    let (what, status) = match trouble {
-        Trouble::Status(status) => ("the server answers ", status.to_string()),
-        _ => ("no network", String::new()),
+/// Fails when there is to be none.
+async fn again(
+    attempts: u32,
+    trouble: Trouble,
+    url: &str,
+    title: &str,
+    listener: &dyn Listener,
+) -> Result<(), Failure> {
+    let what = match trouble {
+        Trouble::Final(failure) => return Err(failure),
+        Trouble::Status(status) => ["the server answers ", &status.to_string()].concat(),
+        Trouble::Network => "no network".into(),
     };
-    listener.notice(&[what, &status, ", trying ", title, " again in ", &seconds, " s"].concat());
+    if attempts >= ATTEMPTS {
+        return Err(Failure::new(Errno::EIO, ["cannot fetch ", title, " (", url, "): ", &what].concat()));
+    }
+    let ms = FIRST_PAUSE_MS * f64::from(1 << (attempts - 1)) * (0.75 + js_sys::Math::random() / 2.0);
+    let seconds = ((ms / 1000.0).round() as u32).max(1).to_string();
+    listener.notice(&[&what, ", trying ", title, " again in ", &seconds, " s"].concat());
     js::sleep(ms).await;
-}
-
-fn lost(url: &str, title: &str) -> Failure {
-    Failure::new(Errno::EIO, ["cannot fetch ", title, " (", url, "): no network"].concat())
+    Ok(())
 }

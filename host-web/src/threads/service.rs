@@ -4,7 +4,6 @@
 //! interrupt instance imports the hypercalls of this one. It outlives every thread.
 
 use std::cell::{Cell, OnceCell, RefCell};
-use std::collections::HashMap;
 use std::rc::Rc;
 
 use abi::Errno;
@@ -27,6 +26,7 @@ use crate::kernel::{Interrupts, Modules, instantiate};
 use crate::kmem::{KernelMemory, MAX_PAGES};
 use crate::lwp::TRIES;
 use crate::messages::{self, ToCpu, ToPage};
+use crate::numbered::Numbered;
 use crate::page::Options;
 use crate::storage::Storage;
 use crate::worker::{Told, compile_kernel, disk};
@@ -57,14 +57,14 @@ struct Service {
     modules: ThreadModules,
     base: String,
     threads_max: u32,
-    workers: RefCell<HashMap<u32, Worker>>,
+    workers: RefCell<Numbered<Worker>>,
     /// The threads' own kernel stacks.
-    stacks: RefCell<HashMap<u32, u32>>,
+    stacks: RefCell<Numbered<u32>>,
     booted: Cell<bool>,
     /// Threads that ask for one more.
     waiting: RefCell<Vec<u32>>,
     /// Why each thread's last image was refused.
-    errors: RefCell<HashMap<u32, String>>,
+    errors: RefCell<Numbered<String>>,
     rouse: OnceCell<Function>,
 }
 
@@ -88,7 +88,7 @@ fn compile(wasm: &[u8]) -> Result<JsValue, JsValue> {
 
 /// The service's start, in its worker. `message` is what the page posts to a first CPU.
 pub async fn serve(message: &JsValue, page: MessagePort) -> Result<(), JsValue> {
-    let options: Options = serde_wasm_bindgen::from_value(js::get(message, "options"))?;
+    let options = Options::of_js(&js::get(message, "options"))?;
     let kernel = compile_kernel(&options.base);
     let store = Store::open(&options.base, Rc::new(Told(page.clone()))).await;
     let store = store.map_err(|e| JsError::new(&e.text))?;
@@ -165,7 +165,7 @@ impl Service {
     fn listen_to_page(self: &Rc<Self>) {
         let of = self.clone();
         let came = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
-            if let Some((ToCpu::Terminate, _)) = messages::parse(&event.data()) {
+            if let Some(ToCpu::Terminate) = ToCpu::of_js(&messages::parts(&event.data()).0) {
                 return of.rouse_all();
             }
             messages::from_page(&of.cpu, &event.data());
@@ -213,7 +213,7 @@ impl Service {
 
     /// Makes a thread that is `COMING`. False when there is no room for it.
     fn start_further(self: &Rc<Self>, nr: u32) -> bool {
-        let stack = self.stacks.borrow().get(&nr).copied();
+        let stack = self.stacks.borrow().get(nr).copied();
         match stack.map(|stack| self.start(nr, stack)) {
             Some(Ok(())) => return true,
             Some(Err(e)) => self.end(ToPage::panicked(&e)),
@@ -263,7 +263,7 @@ impl Service {
     /// Wakes a thread that is idle in its event loop.
     fn nudge(&self, nr: u32) {
         if self.link.board.load(nr, at::LOOPING) != 0
-            && let Some(worker) = self.workers.borrow().get(&nr)
+            && let Some(worker) = self.workers.borrow().get(nr)
         {
             // Null can be cloned.
             let _ = worker.post_message(&JsValue::NULL);
@@ -271,7 +271,7 @@ impl Service {
     }
 
     fn end_worker(&self, nr: u32) {
-        if let Some(worker) = self.workers.borrow_mut().remove(&nr) {
+        if let Some(worker) = self.workers.borrow_mut().remove(nr) {
             worker.terminate();
         }
     }
@@ -300,7 +300,7 @@ impl Service {
                 }
             }
             op::WANT => {
-                if let Some(worker) = from.and_then(|nr| self.workers.borrow().get(&nr).cloned()) {
+                if let Some(worker) = from.and_then(|nr| self.workers.borrow().get(nr).cloned()) {
                     let image = small(0);
                     let module = self.cpu.images.get(image).map_or(JsValue::UNDEFINED, |image| image.module.clone());
                     // A module can be cloned.
@@ -341,7 +341,9 @@ impl Service {
                     let stack = interrupts.number("cpu_stack", &[]).ok().filter(|&stack| stack != 0)?;
                     Some((nr, stack as u32))
                 });
-                self.stacks.borrow_mut().extend(stacks);
+                for (nr, stack) in stacks {
+                    self.stacks.borrow_mut().insert(nr, stack);
+                }
             }
             messages::post(&self.cpu.page, &ToPage::Booted);
             self.cpu.storage.sweep();
@@ -410,7 +412,7 @@ impl Service {
             }
             op::IMAGE_PAGES => (self.cpu.images.get(small(0)).map_or(0, |image| image.pages() as i32), 0),
             op::IMAGE_ERROR => {
-                let text = self.errors.borrow().get(&nr).cloned().unwrap_or_default();
+                let text = self.errors.borrow().get(nr).cloned().unwrap_or_default();
                 let n = text.floor_char_boundary(small(1) as usize);
                 words(self.link.kmem.write(small(0), &text.as_bytes()[..n]).map(|()| n as u32))
             }

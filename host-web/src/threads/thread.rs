@@ -7,7 +7,6 @@
 //! thread's own, which is one of those that CPUs have for interrupts.
 
 use std::cell::{Cell, OnceCell, RefCell};
-use std::collections::HashMap;
 use std::rc::Rc;
 
 use abi::trapframe::{FIRST_VMSPACE, Next, Reason, irq};
@@ -26,6 +25,7 @@ use crate::js::{self, Resolve};
 use crate::kernel::{self, Interrupts, instantiate};
 use crate::kmem::KernelMemory;
 use crate::lwp::{Left, out_of, program, why_left};
+use crate::numbered::Numbered;
 use crate::stub::Stub;
 
 /// Programs are to be looked at about so often.
@@ -59,8 +59,8 @@ pub struct Thread {
     /// What `lwp_next` said when the lwp was made to leave user code.
     next: Cell<Option<i64>>,
     /// Pages that images begin with, and the limits in pages of address spaces that have no thread yet.
-    pub(super) pages: RefCell<HashMap<u32, u32>>,
-    pub(super) limits: RefCell<HashMap<u32, u32>>,
+    pub(super) pages: RefCell<Numbered<u32>>,
+    pub(super) limits: RefCell<Numbered<u32>>,
     /// The image that is on its way here.
     wanted: RefCell<Option<Resolve>>,
     /// What the idle thread waits for in its event loop.
@@ -466,7 +466,7 @@ impl Thread {
     /// `image_blob`.
     pub fn blob(&self, blob: u32) -> i32 {
         let number = images::BLOB | blob;
-        if self.pages.borrow().contains_key(&number) {
+        if self.pages.borrow().contains(number) {
             return number as i32;
         }
         self.ask_for_image(op::IMAGE_BLOB, &[blob.into()], &JsValue::UNDEFINED)

@@ -25,7 +25,7 @@ impl Thread {
 
     /// ENOMEM when the program begins with more than that.
     fn fits(&self, image: u32, limit_pages: u32) -> Result<(), Errno> {
-        let known = self.pages.borrow().get(&image).copied();
+        let known = self.pages.borrow().get(image).copied();
         let pages = match known {
             Some(pages) => pages,
             None => {
@@ -39,7 +39,7 @@ impl Thread {
     }
 
     pub fn vmspace_destroy(&self, id: u32) -> Result<(), Errno> {
-        self.limits.borrow_mut().remove(&id);
+        self.limits.borrow_mut().remove(id);
         self.link.control.add(word::VMSPACES, -1);
         Ok(())
     }
@@ -66,7 +66,7 @@ impl Thread {
 
     /// `lwp_create`.
     pub fn create(&self, lwp: u32, vmspace: u32) -> Result<(), Errno> {
-        let limit = self.limits.borrow().get(&vmspace).copied().unwrap_or(MOST_PAGES);
+        let limit = self.limits.borrow().get(vmspace).copied().unwrap_or(MOST_PAGES);
         let board = &self.link.board;
         let nr = loop {
             match board.take() {
@@ -80,7 +80,7 @@ impl Thread {
         };
         board.give(nr, lwp, vmspace, limit);
         self.link.tell(op::TAKEN, &[nr.into()], &JsValue::UNDEFINED);
-        self.limits.borrow_mut().remove(&vmspace);
+        self.limits.borrow_mut().remove(vmspace);
         Ok(())
     }
 }

@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
+    sdk();
     println!("cargo::rerun-if-env-changed=VK_ARTIFACTS");
     let dir = match std::env::var_os("VK_ARTIFACTS") {
         Some(dir) => PathBuf::from(dir),
@@ -31,6 +32,28 @@ fn main() {
     let out = PathBuf::from(std::env::var_os("OUT_DIR").unwrap()).join("artifacts.rs");
     let text = generate(&dir, &manifest).unwrap_or_else(|| "static ARTIFACTS: Option<Artifacts> = None;\n".into());
     // Unchanged text leaves the file alone, and what includes it.
+    if std::fs::read_to_string(&out).ok().as_deref() != Some(&text) {
+        std::fs::write(&out, text).expect("the output directory can be written to");
+    }
+}
+
+/// The SDK that `vk cc` carries: the name and the contents of each file in `user/sdk-c`.
+fn sdk() {
+    let root = Path::new(&std::env::var_os("CARGO_MANIFEST_DIR").unwrap()).join("../user/sdk-c");
+    let root = root.canonicalize().expect("the SDK is part of the sources");
+    let mut text = String::from("static FILES: &[(&str, &[u8])] = &[\n");
+    for dir in ["include", "include/sys", "src"] {
+        println!("cargo::rerun-if-changed={}", root.join(dir).display());
+        let mut names: Vec<_> =
+            std::fs::read_dir(root.join(dir)).expect("it is there").flatten().map(|e| e.path()).collect();
+        names.sort();
+        for path in names.iter().filter(|p| p.is_file()) {
+            let name = path.strip_prefix(&root).expect("it is below");
+            writeln!(text, "    ({name:?}, include_bytes!({path:?})),").unwrap();
+        }
+    }
+    text.push_str("];\n");
+    let out = PathBuf::from(std::env::var_os("OUT_DIR").unwrap()).join("sdk.rs");
     if std::fs::read_to_string(&out).ok().as_deref() != Some(&text) {
         std::fs::write(&out, text).expect("the output directory can be written to");
     }

@@ -206,8 +206,8 @@ fn forget_unused(known: &mut HashMap<ContentHash, Arc<Entry>>) {
     }
 }
 
-/// Where compiled programs are kept unless the host is told otherwise.
-pub(crate) fn default_dir() -> Option<PathBuf> {
+/// Where compiled programs are kept unless the host is told otherwise, and what `vk cc` has made.
+pub fn default_dir() -> Option<PathBuf> {
     let var = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
     var("VKERNEL_CACHE_DIR")
         // The XDG base directory specification has relative paths ignored.

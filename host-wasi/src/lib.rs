@@ -43,6 +43,6 @@ mod ticker;
 mod vkernel;
 
 pub use builder::{Builder, Handle, Host, HostConfig, Outcome, Stats, Status, Vkernel, precompile_program};
-pub use cache::Precompiled;
+pub use cache::{Precompiled, default_dir as cache_dir};
 pub use devices::Stdio;
 pub use engine::{KernelImage, precompile_kernel};

@@ -38,6 +38,20 @@ Examples:
   vk run --trace=open,read cat /etc/motd
   vk run --timeout 0.5 ./spin.wasm; echo $?   124";
 
+const CC_EXAMPLES: &str = "\
+Examples:
+  vk cc -O2 prog.c -o prog.wasm && vk run ./prog.wasm
+  make CC=\"vk cc\"
+  clang $(vk cc --print-flags) -c prog.c      as another build system does it
+  clang --target=wasm32-wasip1 prog.o $(vk cc --print-libs) -o prog.wasm
+
+Needs clang 20 or later with wasm-ld, and a C library of WASI:
+  vk cc --get-sysroot                         fetches one from npm, once
+
+Environment:
+  VK_CC, CC     the clang to use; else the newest in PATH
+  VK_SYSROOT    the C library of WASI";
+
 /// Boot an operating system of its own around WebAssembly programs.
 ///
 /// Each vk is a small POSIX system: a kernel with processes, pipes, signals and file systems, which
@@ -61,6 +75,19 @@ pub enum Command {
     /// the name it was given. Any other name is looked for in the PATH of the image.
     #[command(after_help = RUN_EXAMPLES)]
     Run(Box<Run>),
+    /// Compile C for this system: clang with the headers and the library that make WASI's libc POSIX
+    ///
+    /// All arguments are clang's. The exit status and the messages are its, too.
+    #[command(after_help = CC_EXAMPLES, override_usage = "vk cc [CLANG'S ARGUMENTS]\n       vk cc --print-flags\n       \
+        vk cc --print-libs\n       vk cc --get-sysroot")]
+    Cc(Cc),
+}
+
+#[derive(Debug, Args)]
+pub struct Cc {
+    /// What clang is told
+    #[arg(value_name = "ARGS", num_args = 0.., trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+    pub args: Vec<OsString>,
 }
 
 #[derive(Debug, Args)]
@@ -292,7 +319,7 @@ mod tests {
     fn run(args: &[&str]) -> Run {
         match parse(&[&["run"], args].concat()).expect("good arguments").command {
             Some(Command::Run(run)) => *run,
-            None => panic!("no command"),
+            _ => panic!("no command"),
         }
     }
     fn error(args: &[&str]) -> String {
@@ -313,6 +340,19 @@ mod tests {
         assert_eq!(run(&["--", "-odd.wasm", "x"]).command, ["-odd.wasm", "x"]);
         assert_eq!(run(&["ls", "--help"]).command, ["ls", "--help"]);
         assert_eq!(run(&["sh", "run", "--version"]).command, ["sh", "run", "--version"]);
+    }
+
+    #[test]
+    fn what_follows_cc_is_clangs() {
+        let cc = |args: &[&str]| match parse(&[&["cc"], args].concat()).expect("good arguments").command {
+            Some(Command::Cc(cc)) => cc.args,
+            _ => panic!("no cc"),
+        };
+        for args in
+            [&["-O2", "a.c", "-o", "a.wasm"][..], &["a.c", "--timeout", "-q", "--", "x"], &["--print-flags"], &[]]
+        {
+            assert_eq!(cc(args), args);
+        }
     }
 
     #[test]

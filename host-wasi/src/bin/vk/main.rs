@@ -1,11 +1,12 @@
 //! `vk`: boots a vkernel in this process and runs one program, or an interactive system, in it.
 //!
 //! The way through: `args` (the command line), `plan` (what is booted; everything that can be wrong
-//! with the arguments), `run` (the vkernel, signals, the end). The process ends in [`main`] with the
+//! with the arguments), `run` (the vkernel, signals, the end); or `cc`, which boots nothing. The process ends in [`main`] with the
 //! status that vk(1) documents.
 
 mod args;
 mod artifacts;
+mod cc;
 mod console;
 mod ending;
 mod plan;
@@ -44,7 +45,10 @@ fn parse() -> Result<Cli, u8> {
 
 fn work(cli: &Cli) -> u8 {
     restore_terminal_on_panic();
-    let done = artifacts_and_plan(cli).and_then(|(artifacts, plan)| run::run(cli.options(), artifacts, plan));
+    let done = match &cli.command {
+        Some(args::Command::Cc(cc)) => cc::run(&cc.args),
+        _ => artifacts_and_plan(cli).and_then(|(artifacts, plan)| run::run(cli.options(), artifacts, plan)),
+    };
     done.unwrap_or_else(|Failure { status, message }| {
         console::say(&message);
         status

@@ -76,7 +76,7 @@ impl Cli {
     pub fn options(&self) -> &Options {
         match &self.command {
             Some(Command::Run(run)) => &run.options,
-            None => &self.options,
+            Some(Command::Cc(_)) | None => &self.options,
         }
     }
 }
@@ -84,7 +84,10 @@ impl Cli {
 /// Makes the plan. `base` is the image that is built in.
 pub fn plan(cli: &Cli, here: &Here, base: impl FnOnce() -> Result<BootImage, Failure>) -> Result<Plan, Failure> {
     let options = cli.options();
-    let run = cli.command.as_ref().map(|Command::Run(run)| &**run);
+    let run = match &cli.command {
+        Some(Command::Run(run)) => Some(&**run),
+        _ => None,
+    };
     // The cheapest mistakes first.
     let program = run.map(host_program).transpose()?.flatten();
     let mut shares = shares(options, here)?;

@@ -128,6 +128,8 @@ macro_rules! nowhere {
 }
 nowhere! {
     fn reboot(i32);
+    fn fork_at(Ptr);
+    fn frames();
     fn mount(Ptr, u32, Ptr, u32, u32);
     fn unmount(Ptr, u32, u32);
     fn uname(MutPtr, u32);
@@ -149,14 +151,30 @@ pub unsafe fn lseek(fd: i32, offset: i64, whence: u32) -> i64 {
     if r < 0 { last() as i64 } else { r }
 }
 pub unsafe fn sigaction(signal: u32, disposition: u32) -> i32 {
-    let to = match disposition {
+    let handler: extern "C" fn(i32) = keep;
+    let mut action = unsafe { std::mem::zeroed::<libc::sigaction>() };
+    // Without SA_RESTART: a sleeping call ends with EINTR.
+    action.sa_sigaction = match disposition {
         0 => libc::SIG_DFL,
         1 => libc::SIG_IGN,
-        // Nothing on the host keeps what is caught.
-        _ => return -(Errno::ENOTSUP as i32),
+        _ => handler as libc::sighandler_t,
     };
-    let r = unsafe { libc::signal(signal as i32, to) };
-    if r == libc::SIG_ERR { last() } else { 0 }
+    answer(unsafe { libc::sigaction(signal as i32, &action, std::ptr::null_mut()) } as i64)
+}
+/// What was caught and not asked about: a bit for each signal.
+static CAUGHT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+extern "C" fn keep(signal: i32) {
+    CAUGHT.fetch_or(1 << signal, std::sync::atomic::Ordering::Relaxed);
+}
+/// The lowest of the set that was caught.
+fn take_caught(set: u64) -> Option<i32> {
+    let hit = CAUGHT.load(std::sync::atomic::Ordering::Relaxed) & set;
+    if hit == 0 {
+        return None;
+    }
+    let signal = hit.trailing_zeros();
+    CAUGHT.fetch_and(!(1 << signal), std::sync::atomic::Ordering::Relaxed);
+    Some(signal as i32)
 }
 /// A set of the kernel's as one of the C library's.
 unsafe fn sigset(set: Ptr) -> libc::sigset_t {
@@ -173,6 +191,9 @@ pub unsafe fn sigprocmask(how: u32, set: Ptr, _old: MutPtr) -> i32 {
     answer(unsafe { libc::sigprocmask(how, &sigset(set), std::ptr::null_mut()) } as i64)
 }
 pub unsafe fn sigtimedwait(set: Ptr, timeout_ns: u64) -> i32 {
+    if let Some(signal) = take_caught(unsafe { set.cast::<u64>().read_unaligned() }) {
+        return signal;
+    }
     let t =
         libc::timespec { tv_sec: (timeout_ns / 1_000_000_000) as i64, tv_nsec: (timeout_ns % 1_000_000_000) as i64 };
     answer(unsafe { libc::sigtimedwait(&sigset(set), std::ptr::null_mut(), &t) } as i64)

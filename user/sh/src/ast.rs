@@ -68,8 +68,17 @@ pub enum Compound {
     },
     Case {
         word: Word,
-        arms: Vec<(Vec<Word>, List)>,
+        arms: Vec<Arm>,
     },
+}
+
+/// One branch of `case`.
+#[derive(Debug, PartialEq)]
+pub struct Arm {
+    pub patterns: Vec<Word>,
+    pub body: List,
+    /// `;&`: the next one's commands follow.
+    pub through: bool,
 }
 
 /// A redirection of descriptor `fd`.

@@ -1,10 +1,11 @@
 //! The commands that the shell does itself: the table, and those that change the shell.
 
 use crate::expand::Context;
-use crate::parser::Parser;
-use crate::shell::{OPTIONS, Run, Shell, Unwind, Var};
+use crate::lexer::ParseError;
+use crate::parser::{Aliases, Parser};
+use crate::shell::{OPTIONS, Run, Shell, Unwind, Var, WITHOUT_LETTER};
 use crate::text::{from_bytes, is_name, quote, to_bytes};
-use vkernel_sys::{Errno, Spawn, fs, io, proc, sig, wait};
+use vkernel_sys::{Spawn, fs, io};
 
 pub type Builtin = fn(&mut Shell, &[String]) -> Run;
 
@@ -14,13 +15,32 @@ const SPECIAL: [&str; 15] = [
     "trap", "unset",
 ];
 
+/// Where the standard utilities are (POSIX `command -p`).
+pub const DEFAULT_PATH: &str = "/bin:/usr/bin:/sbin";
+
 pub fn is_special(name: &str) -> bool {
     SPECIAL.contains(&name)
 }
 
 /// Those that do nothing to the shell but write: their output can be had without a subshell.
 pub fn only_writes(name: &str) -> bool {
-    matches!(name, "echo" | "printf" | "pwd" | "true" | "false" | ":" | "test" | "[" | "type")
+    matches!(
+        name,
+        "alias"
+            | "echo"
+            | "jobs"
+            | "times"
+            | "ulimit"
+            | "umask"
+            | "printf"
+            | "pwd"
+            | "true"
+            | "false"
+            | ":"
+            | "test"
+            | "["
+            | "type"
+    )
 }
 
 pub fn find(name: &str) -> Option<Builtin> {
@@ -29,7 +49,8 @@ pub fn find(name: &str) -> Option<Builtin> {
         "false" => |_, _| Ok(1),
         "." => dot,
         "[" | "test" => crate::test::builtin,
-        "bg" => |sh, argv| job_control(sh, argv, false),
+        "alias" => crate::alias::alias,
+        "bg" => |sh, argv| crate::jobcmds::job_control(sh, argv, false),
         "break" => |sh, argv| leave_loop(sh, argv, Unwind::Break),
         "cd" => crate::cd::cd,
         "command" => command,
@@ -39,11 +60,11 @@ pub fn find(name: &str) -> Option<Builtin> {
         "exec" => |_, _| Ok(0), // done in `exec.rs`, which has its redirections
         "exit" => |sh, argv| Err(Unwind::Exit(status_argument(sh, argv)?)),
         "export" => |sh, argv| mark(sh, argv, "export"),
-        "fg" => |sh, argv| job_control(sh, argv, true),
+        "fg" => |sh, argv| crate::jobcmds::job_control(sh, argv, true),
         "getopts" => crate::input::getopts,
-        "hash" => |_, _| Ok(0), // nothing is remembered, so there is nothing to forget
-        "jobs" => jobs,
-        "kill" => kill,
+        "hash" => hash,
+        "jobs" => crate::jobcmds::jobs,
+        "kill" => crate::jobcmds::kill,
         "local" => local,
         "printf" => crate::output::printf,
         "pwd" => crate::cd::pwd,
@@ -53,16 +74,13 @@ pub fn find(name: &str) -> Option<Builtin> {
         "set" => set,
         "shift" => shift,
         "times" => crate::limits::times,
-        "trap" => trap,
+        "trap" => crate::traps::trap,
         "type" => |sh, argv| describe(sh, &argv[1..], true),
         "ulimit" => crate::limits::ulimit,
         "umask" => crate::limits::umask,
         "unset" => unset,
-        "wait" => wait_for,
-        "alias" | "bind" | "complete" => |sh, argv| {
-            sh.complain(&format!("{}: not supported by this shell", argv[0]));
-            Ok(2)
-        },
+        "unalias" => crate::alias::unalias,
+        "wait" => crate::jobcmds::wait_for,
         _ => return None,
     })
 }
@@ -111,22 +129,47 @@ fn leave_loop(sh: &mut Shell, argv: &[String], how: fn(u32) -> Unwind) -> Run {
 impl Shell {
     /// Runs text in this shell, command by command.
     pub fn run_text(&mut self, text: &str) -> Run {
+        let aliases = self.aliases.clone();
+        self.run_with(text, &aliases)
+    }
+
+    /// Commands that another shell has read: its aliases are in them already.
+    pub fn run_subshell(&mut self, text: &str) -> Run {
+        self.run_with(text, &Aliases::default())
+    }
+
+    fn run_with(&mut self, text: &str, aliases: &Aliases) -> Run {
         let chars: Vec<char> = text.chars().collect();
-        let mut parser = Parser::new(&chars);
+        let mut parser = Parser::new(&chars).with_aliases(aliases).final_input();
         let line = self.line;
         let mut status = 0;
         loop {
-            match parser.complete_command() {
-                Ok(Some(list)) => status = self.run_list(&list)?,
-                Ok(None) => break,
-                Err(crate::lexer::ParseError::Incomplete(e) | crate::lexer::ParseError::Syntax(e)) => {
-                    self.line = 0;
-                    return Err(self.fatal(&format!("syntax error: {e}")));
+            let start = parser.pos;
+            let command = parser.complete_command();
+            if self.option('v') && self.script {
+                let read: String = parser.src[start.min(parser.pos)..parser.pos].iter().collect();
+                let _ = io::write_all(2, &to_bytes(&read));
+            }
+            match command {
+                Ok(Some(list)) => {
+                    let script = std::mem::replace(&mut self.script, false);
+                    let result = self.run_list(&list);
+                    self.script = script;
+                    status = result?;
                 }
+                Ok(None) => break,
+                Err(e) => return Err(self.syntax_error(e)),
             }
         }
         self.line = line;
         Ok(status)
+    }
+
+    /// Ends a script, or the line of an interactive shell.
+    pub fn syntax_error(&mut self, e: ParseError) -> Unwind {
+        let (ParseError::Incomplete(line, what) | ParseError::Syntax(line, what)) = e;
+        self.line = line;
+        self.fatal(&format!("syntax error: {what}"))
     }
 
     /// `exec PROGRAM`; without one only the redirections mattered.
@@ -234,6 +277,7 @@ fn unset(sh: &mut Shell, argv: &[String]) -> Run {
     let (functions, names) = match argv.get(1).map(|s| s.as_str()) {
         Some("-f") => (true, &argv[2..]),
         Some("-v" | "--") => (false, &argv[2..]),
+        Some(a) if a.starts_with('-') => return mistake(sh, argv, &format!("{a}: no such option")),
         _ => (false, &argv[1..]),
     };
     for name in names {
@@ -256,6 +300,13 @@ fn set(sh: &mut Shell, argv: &[String]) -> Run {
     }
     let mut args = argv[1..].iter();
     while let Some(arg) = args.as_slice().first() {
+        if arg == "-" {
+            // As ever: no more tracing, and what follows are arguments.
+            args.next();
+            sh.set_option('x', false);
+            sh.set_option('v', false);
+            break;
+        }
         let (on, letters) = match (arg.strip_prefix('-'), arg.strip_prefix('+')) {
             (Some(l), _) if !l.is_empty() => (true, l),
             (_, Some(l)) if !l.is_empty() => (false, l),
@@ -270,12 +321,13 @@ fn set(sh: &mut Shell, argv: &[String]) -> Run {
             if letter == 'o' {
                 let Some(name) = args.next() else { return show_options(sh, argv, on) };
                 match OPTIONS.iter().find(|o| o.1 == name) {
+                    Some(('V', _)) if on => return mistake(sh, argv, "-o vi: this shell edits as emacs does"),
                     Some((letter, _)) => sh.set_option(*letter, on),
                     None => return mistake(sh, argv, &format!("-o {name}: no such option")),
                 }
-            } else if OPTIONS.iter().any(|o| o.0 == letter && !"iP".contains(letter)) {
+            } else if OPTIONS.iter().any(|o| o.0 == letter && letter != 'i' && !WITHOUT_LETTER.contains(letter)) {
                 sh.set_option(letter, on);
-            } else if !"bhm".contains(letter) {
+            } else {
                 return mistake(sh, argv, &format!("-{letter}: no such option"));
             }
         }
@@ -314,21 +366,39 @@ fn command(sh: &mut Shell, argv: &[String]) -> Run {
         Some("-v") => describe(sh, &argv[2..], false),
         Some("-V") => describe(sh, &argv[2..], true),
         Some(first) => {
-            let argv = if matches!(first, "-p" | "--") { &argv[2..] } else { &argv[1..] };
+            let path = (first == "-p").then_some(DEFAULT_PATH);
+            let skip = 1 + argv[1..].iter().take_while(|a| matches!(a.as_str(), "-p" | "--")).count();
+            let argv = &argv[skip..];
             let Some(name) = argv.first() else { return Ok(0) };
+            if let ("-v" | "-V", names) = (name.as_str(), &argv[1..]) {
+                return describe(sh, names, name == "-V");
+            }
             match find(name) {
                 // What makes a builtin special does not hold behind `command`.
-                Some(run) => match run(sh, argv) {
+                Some(run) => match if name == "exec" { sh.become_program(&argv[1..], &[]) } else { run(sh, argv) } {
                     Err(Unwind::Error(s)) => Ok(s),
                     other => other,
                 },
                 None => {
-                    let job = sh.start_program(argv, &[], Default::default());
+                    let job = sh.start_program(argv, &[], Default::default(), path);
                     sh.wait_foreground(job)
                 }
             }
         }
     }
+}
+
+/// Nothing is remembered, so there is nothing to forget; but what isn't there is an error.
+fn hash(sh: &mut Shell, argv: &[String]) -> Run {
+    let mut status = 0;
+    for name in argv[1..].iter().filter(|a| !a.starts_with('-')) {
+        let known = find(name).is_some() || sh.functions.contains_key(name);
+        if !known && let Err((_, message)) = sh.find_program(name, None) {
+            sh.complain(&format!("hash: {message}"));
+            status = 1;
+        }
+    }
+    Ok(status)
 }
 
 fn describe(sh: &mut Shell, names: &[String], wordy: bool) -> Run {
@@ -339,6 +409,8 @@ fn describe(sh: &mut Shell, names: &[String], wordy: bool) -> Run {
     for name in names {
         let (what, short) = if RESERVED.contains(&name.as_str()) {
             (format!("{name} is a shell keyword"), name.clone())
+        } else if let Some(text) = sh.aliases.borrow().get(name) {
+            (format!("{name} is an alias for {text}"), format!("alias {}", crate::alias::shown(name, text)))
         } else if sh.functions.contains_key(name) {
             (format!("{name} is a function"), name.clone())
         } else if is_special(name) {
@@ -361,180 +433,6 @@ fn describe(sh: &mut Shell, names: &[String], wordy: bool) -> Run {
         write(sh, &["command".to_string()], &line)?;
     }
     Ok(status)
-}
-
-/// `trap`: what the kernel can do. Only the end of the shell can run a command.
-fn trap(sh: &mut Shell, argv: &[String]) -> Run {
-    let args: Vec<&str> = argv[1..].iter().map(|s| s.as_str()).filter(|s| *s != "--").collect();
-    let Some((&action, names)) = args.split_first() else {
-        let shown = sh.exit_trap.as_ref().map(|t| format!("trap -- {} EXIT\n", quote(t)));
-        return write(sh, argv, &shown.unwrap_or_default());
-    };
-    // `trap 2` is `trap - 2`.
-    let (action, names) = match action.parse::<u32>() {
-        Ok(_) => ("-", args.as_slice()),
-        Err(_) => (action, names),
-    };
-    let mut status = 0;
-    for name in names {
-        if matches!(*name, "EXIT" | "0") {
-            sh.exit_trap = (action != "-" && !action.is_empty()).then(|| action.to_string());
-            continue;
-        }
-        let Some(n) = name.parse().ok().or_else(|| sig::from_name(name)).filter(|n| (1..sig::COUNT).contains(n)) else {
-            return mistake(sh, argv, &format!("{name}: no such signal"));
-        };
-        let to = match action {
-            "-" => proc::Disposition::Default,
-            "" => proc::Disposition::Ignore,
-            _ => {
-                sh.complain(&format!("trap: commands on a signal ({name}) are not supported yet, only on EXIT"));
-                status = 1;
-                continue;
-            }
-        };
-        if let Err(e) = proc::sigaction(n, to) {
-            sh.complain(&format!("trap: {name}: {e}"));
-            status = 1;
-        }
-    }
-    Ok(status)
-}
-
-fn jobs(sh: &mut Shell, argv: &[String]) -> Run {
-    let mut lines = String::new();
-    for j in &mut sh.jobs {
-        for (pid, word) in &mut j.pids {
-            if word.is_none()
-                && let Ok(Some((_, w))) = proc::waitpid(*pid, wait::NOHANG)
-            {
-                *word = Some(w);
-            }
-        }
-        let state = match (j.stopped, j.pids.iter().all(|p| p.1.is_some())) {
-            (_, true) => "Done",
-            (true, _) => "Stopped",
-            _ => "Running",
-        };
-        lines += &format!("[{}] {state:<8} {}\n", j.number, j.text);
-    }
-    write(sh, argv, &lines)
-}
-
-/// The job that `%n`, `%%`, `%+` or nothing names.
-fn find_job(sh: &Shell, name: Option<&str>) -> Option<usize> {
-    match name.unwrap_or("%%").strip_prefix('%')? {
-        "" | "%" | "+" => sh.jobs.len().checked_sub(1),
-        n => {
-            let n: usize = n.parse().ok()?;
-            sh.jobs.iter().position(|j| j.number == n)
-        }
-    }
-}
-
-fn job_control(sh: &mut Shell, argv: &[String], foreground: bool) -> Run {
-    if sh.tty.is_none() {
-        return mistake(sh, argv, "no job control: this shell is not interactive");
-    }
-    match find_job(sh, argv.get(1).map(|s| s.as_str())) {
-        Some(i) => sh.resume(i, foreground),
-        None => mistake(sh, argv, "no such job"),
-    }
-}
-
-fn kill(sh: &mut Shell, argv: &[String]) -> Run {
-    let mut signal = sig::TERM;
-    let mut targets = &argv[1..];
-    if let Some(first) = targets.first().and_then(|a| a.strip_prefix('-'))
-        && first != "-"
-    {
-        if first == "l" {
-            let names: Vec<&str> = (1..sig::COUNT).map(sig::name).collect();
-            return write(sh, argv, &(names.join(" ") + "\n"));
-        }
-        let (name, used) = match first {
-            "s" | "n" => (targets.get(1).map(|s| s.as_str()).unwrap_or(""), 2),
-            name => (name, 1),
-        };
-        let number = name.parse().ok().or_else(|| sig::from_name(&name.to_uppercase()));
-        match number.filter(|n| *n < sig::COUNT) {
-            Some(n) => signal = n,
-            None => return mistake(sh, argv, &format!("{name}: no such signal")),
-        }
-        targets = &targets[used.min(targets.len())..];
-    }
-    if targets.first().is_some_and(|a| a == "--") {
-        targets = &targets[1..];
-    }
-    if targets.is_empty() {
-        return mistake(sh, argv, "wants a process: kill [-SIGNAL] PID|%JOB...");
-    }
-    let mut status = 0;
-    for t in targets {
-        let pids: Vec<i32> = match find_job(sh, Some(t)) {
-            Some(i) if sh.tty.is_some() => vec![-sh.jobs[i].pgid],
-            Some(i) => sh.jobs[i].pids.iter().map(|p| p.0).collect(),
-            None => t.parse().into_iter().collect(),
-        };
-        if pids.is_empty() {
-            sh.complain(&format!("kill: {t}: no such process or job"));
-            status = 1;
-        }
-        for pid in pids {
-            if let Err(e) = proc::kill(pid, signal) {
-                sh.complain(&format!("kill: {t}: {e}"));
-                status = 1;
-            }
-        }
-    }
-    Ok(status)
-}
-
-fn wait_for(sh: &mut Shell, argv: &[String]) -> Run {
-    if argv.len() == 1 {
-        let pids: Vec<i32> = sh.jobs.iter().flat_map(|j| &j.pids).filter(|p| p.1.is_none()).map(|p| p.0).collect();
-        for pid in pids {
-            let word = wait_child(sh, pid)?;
-            note(sh, pid, word);
-        }
-        sh.jobs.clear();
-        return Ok(0);
-    }
-    let mut status = 0;
-    for name in &argv[1..] {
-        let pid = match find_job(sh, Some(name)) {
-            Some(i) => sh.jobs[i].pids.last().map(|p| p.0),
-            None => name.parse().ok(),
-        };
-        let Some(pid) = pid else { return mistake(sh, argv, &format!("{name}: not a process")) };
-        let known = sh.jobs.iter().flat_map(|j| &j.pids).find(|p| p.0 == pid).and_then(|p| p.1);
-        let word = match known {
-            Some(word) => Some(word),
-            None => wait_child(sh, pid)?,
-        };
-        status = word.map_or(127, |w| wait::shell_status(w) as i32);
-        note(sh, pid, word);
-        sh.jobs.retain(|j| j.pids.iter().any(|p| p.1.is_none()));
-    }
-    Ok(status)
-}
-
-/// Waits for a child; the interrupt key ends that.
-fn wait_child(sh: &mut Shell, pid: i32) -> Result<Option<u32>, Unwind> {
-    loop {
-        match proc::waitpid(pid, 0) {
-            Ok(Some((_, word))) => return Ok(Some(word)),
-            Ok(None) | Err(Errno::EINTR) => sh.interrupted()?,
-            Err(_) => return Ok(None),
-        }
-    }
-}
-
-/// A job's process has ended; nobody knows how when its word is missing.
-fn note(sh: &mut Shell, pid: i32, word: Option<u32>) {
-    for j in &mut sh.jobs {
-        j.pids.iter_mut().filter(|p| p.0 == pid).for_each(|p| p.1 = word.or(Some(0)));
-    }
 }
 
 /// The value of a variable that a builtin sets; its error is the builtin's.

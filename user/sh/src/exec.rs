@@ -5,10 +5,11 @@ use crate::ast::*;
 use crate::builtins;
 use crate::expand;
 use crate::pattern;
-use crate::shell::{Run, Shell, Unwind};
+use crate::redir::Failed;
+use crate::shell::{Run, Shell, Unwind, Var};
 use crate::text::{quote, to_bytes};
 use std::rc::Rc;
-use vkernel_sys::{Errno, access, fs, io, mode, proc, sig};
+use vkernel_sys::{Errno, access, fs, io, mode};
 
 /// Functions in functions: each level costs stack.
 const MAX_DEPTH: usize = 120;
@@ -18,18 +19,12 @@ impl Shell {
         for item in &list.0 {
             self.interrupted()?;
             self.status = if item.background { self.background(&item.and_or) } else { self.and_or(&item.and_or)? };
+            // What a trap does comes before what follows, be it the end of the shell.
+            if !self.caught.is_empty() {
+                self.interrupted()?;
+            }
         }
         Ok(self.status)
-    }
-
-    /// The interrupt key ends what a shell at a terminal is doing by itself.
-    pub fn interrupted(&mut self) -> Result<(), Unwind> {
-        if self.tty.is_some() && proc::sigtake(&[sig::INT]).is_some() {
-            let _ = io::write_all(2, b"\n");
-            self.status = 130;
-            return Err(Unwind::Error(130));
-        }
-        Ok(())
     }
 
     fn and_or(&mut self, a: &AndOr) -> Run {
@@ -79,7 +74,7 @@ impl Shell {
                         let job = self.start_subshell(&text, r);
                         self.wait_foreground(job)
                     }
-                    Err(e) => self.failed_redirection(&e, false),
+                    Err(e) => self.failed_redirection(e, false),
                 }
             }
             Command::Compound(c, redirs) if redirs.is_empty() => self.compound(c),
@@ -91,7 +86,7 @@ impl Shell {
                         drop(saved);
                         result
                     }
-                    Err(e) => self.failed_redirection(&e, false),
+                    Err(e) => self.failed_redirection(e, false),
                 }
             }
             Command::Function(name, body) => {
@@ -101,11 +96,11 @@ impl Shell {
         }
     }
 
-    fn failed_redirection(&mut self, e: &str, special: bool) -> Run {
-        if special && !self.interactive() {
-            return Err(self.fatal(e));
+    fn failed_redirection(&mut self, e: Failed, special: bool) -> Run {
+        if e.fatal || special && !self.interactive() {
+            return Err(self.fatal(&e.what));
         }
-        self.complain(e);
+        self.complain(&e.what);
         Ok(1)
     }
 
@@ -202,33 +197,42 @@ impl Shell {
         end.map(|()| status)
     }
 
-    fn case(&mut self, word: &Word, arms: &[(Vec<Word>, List)]) -> Run {
+    fn case(&mut self, word: &Word, arms: &[Arm]) -> Run {
         let value = expand::single(word, self).map_err(|e| self.fatal(&e))?;
         let value: Vec<char> = value.chars().collect();
-        for (patterns, body) in arms {
-            for p in patterns {
+        let mut through = false;
+        let mut status = 0;
+        for arm in arms {
+            let mut hit = through;
+            for p in &arm.patterns {
+                if hit {
+                    break;
+                }
                 let p = expand::as_pattern(p, self).map_err(|e| self.fatal(&e))?;
-                if pattern::matches(&p, &value) {
-                    return if body.0.is_empty() { Ok(0) } else { self.run_list(body) };
+                hit = pattern::matches(&p, &value);
+            }
+            if hit {
+                status = if arm.body.0.is_empty() { 0 } else { self.run_list(&arm.body)? };
+                if !arm.through {
+                    return Ok(status);
                 }
             }
+            through = hit;
         }
-        Ok(0)
+        Ok(status)
     }
 
     fn simple(&mut self, s: &Simple) -> Run {
         self.line = s.line;
         self.substituted = None;
-        let argv = expand::words(&s.words, self).map_err(|e| self.fatal(&e))?;
-        let mut assigns = Vec::with_capacity(s.assigns.len());
-        for (name, word) in &s.assigns {
-            let value = expand::single(word, self).map_err(|e| self.fatal(&e))?;
-            if argv.is_empty() {
-                // Each is seen by the next.
-                self.set(name, &value).map_err(|e| self.fatal(&e))?;
+        let argv = match s.words.as_slice() {
+            [first, _, ..] if matches!(first.raw.as_str(), "export" | "readonly" | "local") => {
+                expand::declarations(&s.words, self)
             }
-            assigns.push((name.clone(), value));
-        }
+            words => expand::words(words, self),
+        };
+        let argv = argv.map_err(|e| self.fatal(&e))?;
+        let assigns = self.assignments(&s.assigns, !argv.is_empty())?;
         if self.option('x') {
             self.trace(&assigns, &argv);
         }
@@ -236,7 +240,7 @@ impl Shell {
             let status = self.substituted.unwrap_or(0);
             return match self.redirect(&s.redirs).and_then(|r| self.apply(&r)) {
                 Ok(_) => Ok(status),
-                Err(e) => self.failed_redirection(&e, false),
+                Err(e) => self.failed_redirection(e, false),
             };
         };
         let special = builtins::is_special(name);
@@ -245,16 +249,20 @@ impl Shell {
         if function.is_none() && builtin.is_none() {
             return match self.redirect(&s.redirs) {
                 Ok(r) => {
-                    let job = self.start_program(&argv, &assigns, r);
+                    let job = self.start_program(&argv, &assigns, r, None);
                     self.wait_foreground(job)
                 }
-                Err(e) => self.failed_redirection(&e, false),
+                Err(e) => self.failed_redirection(e, false),
             };
         }
         let saved = match self.redirect(&s.redirs).and_then(|r| self.apply(&r)) {
             Ok(saved) => saved,
-            Err(e) => return self.failed_redirection(&e, special),
+            Err(e) => return self.failed_redirection(e, special),
         };
+        if name == "command" && argv.len() == 2 && argv[1] == "exec" {
+            saved.forget();
+            return Ok(0);
+        }
         if name == "exec" {
             // Even where the program can't be run, a script has changed its descriptors for good.
             saved.forget();
@@ -266,14 +274,38 @@ impl Shell {
             (_, Some(run)) => run(self, &argv),
             _ => Ok(0),
         };
-        for (name, var) in shadowed {
+        self.restore(shadowed);
+        drop(saved);
+        result
+    }
+
+    /// Values of the assignments before a command; each is seen by the next. `restore`: there is a command, so
+    /// that they are not the shell's.
+    fn assignments(&mut self, words: &[(String, Word)], restore: bool) -> Result<Vec<(String, String)>, Unwind> {
+        let mut values: Vec<(String, String)> = Vec::with_capacity(words.len());
+        let mut before = Vec::new();
+        for (i, (name, word)) in words.iter().enumerate() {
+            let value = expand::single(word, self).map_err(|e| self.fatal(&e))?;
+            if !restore || i + 1 < words.len() {
+                before.push((name.clone(), self.vars.get(name).cloned()));
+                self.set(name, &value).map_err(|e| self.fatal(&e))?;
+            }
+            values.push((name.clone(), value));
+        }
+        if restore {
+            self.restore(before);
+        }
+        Ok(values)
+    }
+
+    /// Puts variables back, the last change first.
+    fn restore(&mut self, before: Vec<(String, Option<Var>)>) {
+        for (name, var) in before.into_iter().rev() {
             match var {
                 Some(v) => self.vars.insert(name, v),
                 None => self.vars.remove(&name),
             };
         }
-        drop(saved);
-        result
     }
 
     /// Assignments before a builtin or a function: exported while it runs, for good if it is special
@@ -282,7 +314,7 @@ impl Shell {
         &mut self,
         assigns: &[(String, String)],
         special: bool,
-    ) -> Result<Vec<(String, Option<crate::shell::Var>)>, Unwind> {
+    ) -> Result<Vec<(String, Option<Var>)>, Unwind> {
         let mut shadowed = Vec::new();
         for (name, value) in assigns {
             if !special {
@@ -305,12 +337,8 @@ impl Shell {
         let loops = std::mem::take(&mut self.loops);
         self.locals.push(Vec::new());
         let result = self.command(body);
-        for (name, var) in self.locals.pop().unwrap_or_default().into_iter().rev() {
-            match var {
-                Some(v) => self.vars.insert(name, v),
-                None => self.vars.remove(&name),
-            };
-        }
+        let locals = self.locals.pop().unwrap_or_default();
+        self.restore(locals);
         self.loops = loops;
         self.positional = positional;
         self.depth -= 1;
@@ -321,9 +349,10 @@ impl Shell {
     }
 
     fn trace(&mut self, assigns: &[(String, String)], argv: &[String]) {
-        let mut line = self.get("PS4").unwrap_or_default();
+        let mut line = self.prompt_text("PS4");
+        let word = |a: &String| if a == "[" || a == "]" { a.clone() } else { quote(a) };
         let assigned = assigns.iter().map(|(n, v)| format!("{n}={}", quote(v)));
-        line += &assigned.chain(argv.iter().map(|a| quote(a))).collect::<Vec<_>>().join(" ");
+        line += &assigned.chain(argv.iter().map(word)).collect::<Vec<_>>().join(" ");
         line.push('\n');
         // Tracing is no reason to fail.
         let _ = io::write_all(2, &to_bytes(&line));
@@ -334,7 +363,7 @@ impl Shell {
         if name.contains('/') {
             return Ok(name.to_string());
         }
-        let default = || "/bin:/usr/bin:/sbin".to_string();
+        let default = || builtins::DEFAULT_PATH.to_string();
         let path = path.map(String::from).or_else(|| self.get("PATH")).unwrap_or_else(default);
         let mut denied = false;
         for dir in path.split(':') {

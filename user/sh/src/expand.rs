@@ -15,6 +15,8 @@ pub type Expanded<T> = Result<T, String>;
 pub trait Context: Directories {
     /// The value of a variable or of a special parameter other than `@` and `*`.
     fn param(&self, name: &str) -> Option<String>;
+    /// The home directory of a user.
+    fn home(&self, user: &str) -> Option<String>;
     fn positional(&self) -> Vec<String>;
     fn assign(&mut self, name: &str, value: &str) -> Expanded<()>;
     /// The output of a command, without the newlines at its end.
@@ -60,6 +62,19 @@ pub fn single(word: &Word, cx: &mut dyn Context) -> Expanded<String> {
         return Ok(s.clone());
     }
     marked(&word.parts, true, cx).map(|m| plain(&m))
+}
+
+/// Expands the arguments of `export`, `readonly` and `local`: an assignment among them is expanded like one
+/// (POSIX 2.9.1.1, declaration utilities).
+pub fn declarations(all: &[Word], cx: &mut dyn Context) -> Expanded<Vec<String>> {
+    let mut out = Vec::with_capacity(all.len());
+    for w in all {
+        match w.as_assignment() {
+            Some((name, value)) => out.push(format!("{name}={}", single(&value, cx)?)),
+            None => out.extend(words(std::slice::from_ref(w), cx)?),
+        }
+    }
+    Ok(out)
 }
 
 /// Expands a here-document, in which nothing is split and a tilde means nothing.
@@ -159,8 +174,8 @@ impl Fields {
             }
             let complete = last || i + 1 < pieces.len() || piece.contains('/');
             match piece.strip_prefix('~') {
-                Some(rest) if complete && (rest.is_empty() || rest.starts_with('/')) => match cx.param("HOME") {
-                    Some(home) => {
+                Some(rest) if complete => match home_of(rest, cx) {
+                    Some((home, rest)) => {
                         self.push(&home, true);
                         self.push(rest, false);
                     }
@@ -274,13 +289,26 @@ impl Fields {
             if i > 0 {
                 if self.split {
                     self.end_field();
-                } else {
+                } else if at {
                     self.push(" ", quoted);
+                } else {
+                    // POSIX 2.5.2: one field, as inside of quotes.
+                    let separator = self.ifs.chars().next().map(String::from).unwrap_or_default();
+                    self.push(&separator, quoted);
                 }
             }
             if quoted { self.push(v, true) } else { self.push_result(v, false) }
         }
     }
+}
+
+/// The directory that `~` or `~user` means, and what follows it.
+fn home_of<'a>(rest: &'a str, cx: &dyn Context) -> Option<(String, &'a str)> {
+    let (user, rest) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let home = if user.is_empty() { cx.param("HOME") } else { cx.home(user) }?;
+    // `~/x` with a home of `/` is `/x`, not `//x`.
+    let doubled = rest.starts_with('/') && home.ends_with('/');
+    Some((home, if doubled { &rest[1..] } else { rest }))
 }
 
 fn join(cx: &dyn Context) -> Option<String> {
@@ -351,6 +379,9 @@ mod tests {
                 Err(_) if name == "#" => Some(self.positional.len().to_string()),
                 Err(_) => self.vars.get(name).cloned(),
             }
+        }
+        fn home(&self, _: &str) -> Option<String> {
+            None
         }
         fn positional(&self) -> Vec<String> {
             self.positional.clone()

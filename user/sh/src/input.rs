@@ -5,8 +5,9 @@ use crate::shell::{Run, Shell, Unwind};
 use crate::text::{from_bytes, to_bytes};
 use vkernel_sys::{Errno, io};
 
-/// `read [-r] [-p PROMPT] NAME...`: one line, byte by byte, as the rest belongs to who reads next.
+/// `read [-r] [-d DELIMITER] [-p PROMPT] NAME...`: one line, byte by byte, as the rest belongs to who reads next.
 pub fn read(sh: &mut Shell, argv: &[String]) -> Run {
+    let mut end = b'\n';
     let (mut raw, mut args) = (false, argv[1..].iter().peekable());
     while let Some(a) = args.peek().filter(|a| a.len() > 1 && a.starts_with('-')) {
         match a.as_str() {
@@ -15,6 +16,10 @@ pub fn read(sh: &mut Shell, argv: &[String]) -> Run {
                 args.next();
                 let prompt = args.peek().map(|p| to_bytes(p)).unwrap_or_default();
                 let _ = io::write_all(2, &prompt);
+            }
+            "-d" => {
+                args.next();
+                end = args.peek().and_then(|d| to_bytes(d).first().copied()).unwrap_or(0);
             }
             "--" => {
                 args.next();
@@ -26,7 +31,7 @@ pub fn read(sh: &mut Shell, argv: &[String]) -> Run {
     }
     let names: Vec<String> = args.cloned().collect();
     let names = if names.is_empty() { vec!["REPLY".to_string()] } else { names };
-    let (line, ended) = match read_line(sh, raw)? {
+    let (line, ended) = match read_line(sh, raw, end)? {
         Ok(l) => l,
         Err(e) => return mistake(sh, argv, &e.to_string()),
     };
@@ -44,7 +49,7 @@ pub fn read(sh: &mut Shell, argv: &[String]) -> Run {
 type Line = (Vec<(char, bool)>, bool);
 
 /// A line. The interrupt key ends the command that reads.
-fn read_line(sh: &mut Shell, raw: bool) -> Result<Result<Line, Errno>, Unwind> {
+fn read_line(sh: &mut Shell, raw: bool, end: u8) -> Result<Result<Line, Errno>, Unwind> {
     let mut line = Vec::new();
     let mut bytes = Vec::new();
     let mut escaped = false;
@@ -75,7 +80,7 @@ fn read_line(sh: &mut Shell, raw: bool) -> Result<Result<Line, Errno>, Unwind> {
                 }
             }
             b'\\' if !raw => escaped = true,
-            b'\n' => {
+            c if c == end => {
                 flush(&mut bytes, &mut line);
                 return Ok(Ok((line, true)));
             }

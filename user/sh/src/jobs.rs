@@ -11,6 +11,7 @@ use crate::redir::{PIPE_SIZE, Redirected, Step, private_pipe};
 use crate::shell::{Job, Run, Shell, Unwind};
 use crate::text::{from_bytes, to_bytes};
 use std::rc::Rc;
+use vkernel_sys::proc::Disposition;
 use vkernel_sys::{Errno, Spawn, io, o, proc, sig, tty, wait};
 
 /// Children of one command while they are being started.
@@ -21,6 +22,38 @@ pub struct Starting {
     /// The status when the last element is no child (it failed to start, or it was done here).
     last: Option<i32>,
     foreground: bool,
+    /// What `jobs` calls it; empty where nobody can stop it.
+    text: String,
+}
+
+/// What has become of a child.
+pub enum Change {
+    Ended(u32),
+    Stopped,
+    Continued,
+}
+
+impl Change {
+    fn of(word: u32) -> Change {
+        match word {
+            wait::CONTINUED_STATUS => Change::Continued,
+            w if w & 0xff == 0x7f => Change::Stopped,
+            w => Change::Ended(w),
+        }
+    }
+}
+
+/// `Running`, `Stopped`, `Done`, ... (POSIX jobs, STDOUT).
+pub fn state_text(job: &Job) -> String {
+    if !job.ended() {
+        return if job.stopped { "Stopped" } else { "Running" }.to_string();
+    }
+    let word = job.pids.last().and_then(|p| p.1).unwrap_or(0);
+    match (wait::term_signal(word), wait::shell_status(word)) {
+        (Some(s), _) => signal_text(s).to_string(),
+        (None, 0) => "Done".to_string(),
+        (None, status) => format!("Done({status})"),
+    }
 }
 
 /// The shell's own program, for subshells.
@@ -39,13 +72,23 @@ impl Shell {
     /// Starts one child in the job's process group.
     fn launch(&mut self, job: &mut Starting, spawn: Spawn) -> Result<(), Errno> {
         let mut spawn = spawn;
-        if self.tty.is_some() {
+        let control = self.tty.is_some() && self.option('m');
+        if control {
             spawn = spawn.pgroup(job.pgid);
             if job.foreground {
                 spawn = spawn.foreground();
             }
         }
-        let pid = spawn.spawn()?;
+        // POSIX 2.11: without job control the keyboard's signals are not for what runs behind.
+        let deaf = !control && !job.foreground;
+        if deaf {
+            self.ignore_keys(true);
+        }
+        let result = spawn.spawn();
+        if deaf {
+            self.ignore_keys(false);
+        }
+        let pid = result?;
         if job.pgid == 0 {
             job.pgid = pid;
         }
@@ -54,20 +97,50 @@ impl Shell {
         Ok(())
     }
 
+    /// What a child ignores is what its parent ignores when it is made.
+    fn ignore_keys(&self, ignore: bool) {
+        for s in [sig::INT, sig::QUIT] {
+            let usual = match self.traps.get(&s) {
+                None if self.tty.is_some() && s == sig::INT => Disposition::Catch,
+                None if self.tty.is_some() => Disposition::Ignore,
+                None => Disposition::Default,
+                Some(action) if action.is_empty() => Disposition::Ignore,
+                Some(_) => Disposition::Catch,
+            };
+            let _ = proc::sigaction(s, if ignore { Disposition::Ignore } else { usual });
+        }
+    }
+
     fn failed(&mut self, job: &mut Starting, stderr: i32, (status, message): (i32, String)) {
         self.complain_to(stderr, &message);
         job.last = Some(status);
     }
 
     /// A program as the only command of its pipeline.
-    pub fn start_program(&mut self, argv: &[String], assigns: &[(String, String)], r: Redirected) -> Starting {
+    pub fn start_program(
+        &mut self,
+        argv: &[String],
+        assigns: &[(String, String)],
+        r: Redirected,
+        path: Option<&str>,
+    ) -> Starting {
         let mut job = self.new_job(true);
-        self.add_program(&mut job, argv, assigns, r);
+        if self.tty.is_some() {
+            job.text = argv.join(" ");
+        }
+        self.add_program(&mut job, argv, assigns, r, path);
         job
     }
 
-    fn add_program(&mut self, job: &mut Starting, argv: &[String], assigns: &[(String, String)], r: Redirected) {
-        let search = assigns.iter().find(|a| a.0 == "PATH").map(|a| a.1.as_str());
+    fn add_program(
+        &mut self,
+        job: &mut Starting,
+        argv: &[String],
+        assigns: &[(String, String)],
+        r: Redirected,
+        path: Option<&str>,
+    ) {
+        let search = path.or(assigns.iter().find(|a| a.0 == "PATH").map(|a| a.1.as_str()));
         let path = match self.find_program(&argv[0], search) {
             Ok(p) => p,
             Err(e) => return self.failed(job, r.stderr(), e),
@@ -89,6 +162,9 @@ impl Shell {
     /// A subshell that runs `text` with this shell's state.
     pub fn start_subshell(&mut self, text: &str, r: Redirected) -> Starting {
         let mut job = self.new_job(true);
+        if self.tty.is_some() {
+            job.text = format!("({})", text.trim_end().replace('\n', "; "));
+        }
         self.add_subshell(&mut job, text, r);
         job
     }
@@ -106,6 +182,10 @@ impl Shell {
     /// Starts the elements of a pipeline; the last one's output goes to `stdout`, if given.
     pub fn start_pipeline(&mut self, commands: &[Command], stdout: Option<i32>, foreground: bool) -> Starting {
         let mut job = self.new_job(foreground);
+        if self.tty.is_some() && foreground {
+            let texts: Vec<String> = commands.iter().map(|c| crate::unparse::command(c).trim_end().into()).collect();
+            job.text = texts.join(" | ");
+        }
         let mut input: Option<i32> = None;
         for (i, c) in commands.iter().enumerate() {
             let last = i + 1 == commands.len();
@@ -170,9 +250,10 @@ impl Shell {
         match (argv, assigns, more) {
             (Ok(argv), Ok(assigns), Ok(more)) => {
                 r.absorb(more);
-                self.add_program(job, &argv, &assigns, r);
+                self.add_program(job, &argv, &assigns, r, None);
             }
-            (Err(e), ..) | (_, Err(e), _) | (.., Err(e)) => self.failed(job, 2, (1, e)),
+            (Err(e), ..) | (_, Err(e), _) => self.failed(job, 2, (2, e)),
+            (.., Err(e)) => self.failed(job, 2, (if e.fatal { 2 } else { 1 }, e.what)),
         }
     }
 
@@ -185,6 +266,9 @@ impl Shell {
         }
         let run = builtins::find(&name)?;
         let argv = expand::words(&s.words, self).ok()?;
+        if name == "printf" && argv.get(1).is_some_and(|f| crate::output::has_float(f)) {
+            return None;
+        }
         let outer = self.captured.replace(Vec::new());
         let result = run(self, &argv);
         let bytes = std::mem::replace(&mut self.captured, outer);
@@ -232,7 +316,7 @@ impl Shell {
     /// `command &`: answers at once.
     pub fn background(&mut self, a: &AndOr) -> i32 {
         let text = crate::unparse::and_or(a);
-        let mut job = match (a.rest.is_empty() && !a.first.negated).then_some(&a.first.commands) {
+        let job = match (a.rest.is_empty() && !a.first.negated).then_some(&a.first.commands) {
             Some(commands) if self.interactive() || commands.len() > 1 => self.start_pipeline(commands, None, false),
             _ => {
                 let mut job = self.new_job(false);
@@ -253,17 +337,29 @@ impl Shell {
             }
         };
         self.last_background = job.pids.last().copied().or(self.last_background);
-        let number = self.jobs.iter().map(|j| j.number).max().unwrap_or(0) + 1;
         if job.pids.is_empty() {
             return job.last.unwrap_or(0);
         }
+        let text = text.trim_end().replace('\n', "; ");
+        let pids = job.pids.iter().map(|p| (*p, None)).collect();
+        let number = self.add_job(Job { number: 0, pgid: job.pgid, pids, stopped: false, own_group: false, text });
         if self.interactive() {
             let line = format!("[{number}] {}\n", job.pids[job.pids.len() - 1]);
             let _ = io::write_all(2, line.as_bytes());
         }
-        let pids = job.pids.drain(..).map(|p| (p, None)).collect();
-        self.jobs.push(Job { number, pgid: job.pgid, pids, stopped: false, text: text.trim_end().to_string() });
         0
+    }
+
+    /// Remembers a job under a new number.
+    fn add_job(&mut self, mut job: Job) -> usize {
+        if self.jobs.len() >= 64 {
+            // A script that never waits leaves no dead children behind.
+            self.poll_jobs();
+        }
+        job.number = self.jobs.iter().map(|j| j.number).max().unwrap_or(0) + 1;
+        job.own_group = self.tty.is_some() && self.option('m');
+        self.jobs.push(job);
+        self.jobs[self.jobs.len() - 1].number
     }
 
     /// Waits for a job that has the terminal, and takes that back.
@@ -281,17 +377,18 @@ impl Shell {
             let _ = tty::tcsetpgrp(fd, self.pgid);
         }
         if stopped {
-            return Ok(self.keep_stopped(job.pgid, words));
+            return Ok(self.keep_stopped(job, words));
         }
         self.report(words, job.last)
     }
 
-    fn keep_stopped(&mut self, pgid: i32, words: Vec<(i32, Option<u32>)>) -> i32 {
-        let number = self.jobs.iter().map(|j| j.number).max().unwrap_or(0) + 1;
+    fn keep_stopped(&mut self, job: Starting, words: Vec<(i32, Option<u32>)>) -> i32 {
+        let signal = words.iter().find_map(|w| w.1.filter(|w| w & 0xff == 0x7f)).map_or(sig::TSTP, |w| w >> 8 & 0xff);
         let pids = words.into_iter().map(|(p, w)| (p, w.filter(|w| w & 0xff != 0x7f))).collect();
-        self.jobs.push(Job { number, pgid, pids, stopped: true, text: String::new() });
-        let _ = io::write_all(2, format!("\n[{number}] Stopped\n").as_bytes());
-        128 + sig::TSTP as i32
+        self.add_job(Job { number: 0, pgid: job.pgid, pids, stopped: true, own_group: true, text: job.text });
+        let line = self.job_line(self.jobs.len() - 1, false);
+        let _ = io::write_all(2, &to_bytes(&format!("\n{line}")));
+        128 + signal as i32
     }
 
     /// The status of a finished pipeline, with a word about how it died.
@@ -315,32 +412,47 @@ impl Shell {
         Ok(if self.option('P') && status == 0 { failed.unwrap_or(0) } else { status })
     }
 
-    /// Collects what has ended in the background; says so at a prompt.
-    pub fn reap(&mut self) {
-        for job in &mut self.jobs {
-            for (pid, word) in &mut job.pids {
-                if word.is_none()
-                    && let Ok(Some((_, w))) = proc::waitpid(*pid, wait::NOHANG)
-                {
-                    *word = Some(w);
-                }
+    /// Asks what has become of the children in the background.
+    pub fn poll_jobs(&mut self) {
+        let options = wait::NOHANG | if self.tty.is_some() { wait::UNTRACED | wait::CONTINUED } else { 0 };
+        let pids: Vec<i32> = self.jobs.iter().flat_map(|j| &j.pids).filter(|p| p.1.is_none()).map(|p| p.0).collect();
+        for pid in pids {
+            match proc::waitpid(pid, options) {
+                Ok(Some((_, word))) => self.child_changed(pid, Change::of(word)),
+                // Somebody else has waited for it.
+                Err(Errno::ECHILD) => self.child_changed(pid, Change::Ended(0)),
+                _ => {}
             }
         }
+    }
+
+    pub fn child_changed(&mut self, pid: i32, change: Change) {
+        for j in self.jobs.iter_mut().filter(|j| j.pids.iter().any(|p| p.0 == pid)) {
+            match change {
+                Change::Ended(word) => j.pids.iter_mut().filter(|p| p.0 == pid).for_each(|p| p.1 = Some(word)),
+                Change::Stopped => j.stopped = true,
+                Change::Continued => j.stopped = false,
+            }
+        }
+    }
+
+    /// Collects what has ended in the background; says so at a prompt.
+    pub fn reap(&mut self) {
+        if self.jobs.is_empty() {
+            return;
+        }
+        let stopped: Vec<usize> = self.jobs.iter().filter(|j| j.stopped).map(|j| j.number).collect();
+        self.poll_jobs();
         if !self.interactive() {
             return;
         }
-        let (done, running): (Vec<Job>, Vec<Job>) =
-            self.jobs.drain(..).partition(|j| j.pids.iter().all(|p| p.1.is_some()));
-        self.jobs = running;
-        for job in done {
-            let word = job.pids.last().and_then(|p| p.1).unwrap_or(0);
-            let how = match (wait::term_signal(word), wait::shell_status(word)) {
-                (Some(s), _) => signal_text(s).to_string(),
-                (None, 0) => "Done".to_string(),
-                (None, status) => format!("Exit {status}"),
-            };
-            let _ = io::write_all(2, &to_bytes(&format!("[{}] {how}  {}\n", job.number, job.text)));
+        for i in 0..self.jobs.len() {
+            let j = &self.jobs[i];
+            if j.ended() || j.stopped && !stopped.contains(&j.number) {
+                let _ = io::write_all(2, &to_bytes(&self.job_line(i, false)));
+            }
         }
+        self.jobs.retain(|j| !j.ended());
     }
 
     /// Brings a job back, as `fg` does, or lets it go on behind.
@@ -357,7 +469,7 @@ impl Shell {
             return Ok(0);
         }
         let pids = job.pids.iter().filter(|p| p.1.is_none()).map(|p| p.0).collect();
-        self.wait_foreground(Starting { pgid: job.pgid, pids, last: None, foreground: true })
+        self.wait_foreground(Starting { pgid: job.pgid, pids, last: None, foreground: true, text: job.text })
     }
 }
 

@@ -11,9 +11,9 @@ use std::rc::Rc;
 /// Why a script cannot be read.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ParseError {
-    /// It ends too early: more input may help.
-    Incomplete(String),
-    Syntax(String),
+    /// It ends too early: more input may help. With the line.
+    Incomplete(usize, String),
+    Syntax(usize, String),
 }
 pub type Parsed<T> = Result<T, ParseError>;
 
@@ -28,8 +28,8 @@ pub enum Token {
 }
 
 /// Longest first.
-const OPERATORS: [&str; 18] =
-    ["<<-", "&&", "||", ";;", "<<", ">>", "<&", ">&", "<>", ">|", "&", ";", "|", "<", ">", "(", ")", "\n"];
+const OPERATORS: [&str; 19] =
+    ["<<-", "&&", "||", ";;", ";&", "<<", ">>", "<&", ">&", "<>", ">|", "&", ";", "|", "<", ">", "(", ")", "\n"];
 
 /// What a word ends at.
 #[derive(Clone, Copy, PartialEq)]
@@ -63,10 +63,10 @@ impl Parser<'_> {
         self.src[from..to].iter().collect()
     }
     pub(crate) fn incomplete<T>(&self, what: &str) -> Parsed<T> {
-        Err(ParseError::Incomplete(format!("line {}: {what}", self.line)))
+        Err(ParseError::Incomplete(self.line, what.to_string()))
     }
     pub(crate) fn syntax<T>(&self, what: &str) -> Parsed<T> {
-        Err(ParseError::Syntax(format!("line {}: {what}", self.line)))
+        Err(ParseError::Syntax(self.line, what.to_string()))
     }
 
     /// The next token; here-documents are read when their line ends.
@@ -85,8 +85,9 @@ impl Parser<'_> {
             self.read_here_docs()?;
             return Ok(Token::Newline);
         }
-        if let Some(op) = self.operator() {
-            self.pos += op.len();
+        if let Some((op, len)) = self.operator() {
+            self.line += len.saturating_sub(op.len()) / 2;
+            self.pos += len;
             return Ok(Token::Op(op));
         }
         if let Some(n) = self.io_number() {
@@ -96,9 +97,25 @@ impl Parser<'_> {
         Ok(Token::Word(word))
     }
 
-    fn operator(&self) -> Option<&'static str> {
-        let starts = |op: &str| op.chars().enumerate().all(|(i, c)| self.char_at(i) == Some(c));
-        OPERATORS.into_iter().find(|op| starts(op))
+    /// An operator and how many characters it takes: a line may be continued inside of it.
+    fn operator(&self) -> Option<(&'static str, usize)> {
+        if !matches!(self.peek_char(), Some('<' | '>' | '&' | '|' | ';' | '(' | ')' | '\n')) {
+            return None;
+        }
+        let length = |op: &str| {
+            let mut at = 0;
+            for c in op.chars() {
+                while at > 0 && self.char_at(at) == Some('\\') && self.char_at(at + 1) == Some('\n') {
+                    at += 2;
+                }
+                if self.char_at(at) != Some(c) {
+                    return None;
+                }
+                at += 1;
+            }
+            Some(at)
+        };
+        OPERATORS.into_iter().find_map(|op| length(op).map(|n| (op, n)))
     }
 
     fn io_number(&mut self) -> Option<u32> {
@@ -168,6 +185,10 @@ impl Parser<'_> {
                 '\\' => self.backslash(until)?,
                 '\'' if !double => Some(Part::Quoted(self.single_quoted()?)),
                 '"' if until != Until::End => Some(self.double_quoted()?),
+                '$' if !double && self.char_at(1) == Some('\'') => {
+                    self.bump();
+                    Some(Part::Quoted(self.dollar_quoted()?))
+                }
                 '$' => self.dollar(double)?,
                 '`' => Some(self.backquoted(double)?),
                 _ => None,
@@ -217,6 +238,23 @@ impl Parser<'_> {
                 Some('\'') => return Ok(self.slice(start, self.pos - 1)),
                 Some(_) => {}
                 None => return self.incomplete("unterminated single quote"),
+            }
+        }
+    }
+
+    /// `$'...'` (POSIX 2.2.4).
+    fn dollar_quoted(&mut self) -> Parsed<String> {
+        self.bump();
+        let mut raw = String::new();
+        loop {
+            match self.bump() {
+                Some('\'') => return Ok(crate::output::dollar_quotes(&raw)),
+                Some('\\') => {
+                    raw.push('\\');
+                    raw.extend(self.bump());
+                }
+                Some(c) => raw.push(c),
+                None => return self.incomplete("unterminated $'"),
             }
         }
     }
@@ -273,7 +311,7 @@ impl Parser<'_> {
             if let Some(expr) = self.arithmetic_text()? {
                 let line = self.line;
                 let chars: Vec<char> = expr.chars().collect();
-                let mut inner = Parser::nested(&chars, line, self.depth);
+                let mut inner = self.inner(&chars, line);
                 return Ok(Part::Arith(inner.word(Until::End)?));
             }
             (self.pos, self.line) = (pos, line);
@@ -331,9 +369,9 @@ impl Parser<'_> {
         }
         let chars: Vec<char> = text.chars().collect();
         self.enter()?;
-        let list = Parser::nested(&chars, self.line, self.depth).whole().map_err(|e| match e {
+        let list = self.inner(&chars, self.line).whole().map_err(|e| match e {
             // No further line can end what the backquote has ended.
-            ParseError::Incomplete(m) | ParseError::Syntax(m) => ParseError::Syntax(m),
+            ParseError::Incomplete(n, m) | ParseError::Syntax(n, m) => ParseError::Syntax(n, m),
         })?;
         self.leave();
         Ok(Part::Command(text, Rc::new(list)))
@@ -341,7 +379,12 @@ impl Parser<'_> {
 
     /// After `${`.
     fn braced_param(&mut self, double: bool) -> Parsed<Part> {
-        let length = self.peek_char() == Some('#') && !matches!(self.char_at(1), Some('}' | ':' | '%' | '#'));
+        // `${##}` is the length of `$#`, `${##x}` is `$#` without an `x` in front.
+        let length = match (self.peek_char(), self.char_at(1)) {
+            (Some('#'), Some('#' | '-' | '?')) => self.char_at(2) == Some('}'),
+            (Some('#'), next) => !matches!(next, Some('}' | ':' | '%' | '=' | '+')),
+            _ => false,
+        };
         if length {
             self.bump();
         }
@@ -403,6 +446,9 @@ impl Parser<'_> {
             let mut text = String::new();
             loop {
                 if self.pos >= self.src.len() {
+                    if self.last {
+                        break;
+                    }
                     return self.incomplete("here-document without its end");
                 }
                 let start = self.pos;
@@ -418,7 +464,7 @@ impl Parser<'_> {
                 vec![Part::Quoted(text.clone())]
             } else {
                 let chars: Vec<char> = text.chars().collect();
-                Parser::nested(&chars, self.line, self.depth).parts(Until::End)?
+                self.inner(&chars, self.line).parts(Until::End)?
             };
             // The cell is new: nobody has set it.
             let _ = doc.body.set(Word { parts, raw: text });

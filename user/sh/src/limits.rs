@@ -78,21 +78,65 @@ pub fn umask(sh: &mut Shell, argv: &[String]) -> Run {
             };
             write(sh, argv, &format!("u={},g={},o={}\n", class(6), class(3), class(0)))
         }
-        Some(m) => match u32::from_str_radix(m, 8) {
-            Ok(m) if m <= 0o777 => {
+        Some(m) => match u32::from_str_radix(m, 8).ok().or_else(|| symbolic(m, old)) {
+            Some(m) if m <= 0o777 => {
                 proc::umask(m);
                 Ok(0)
             }
-            _ => mistake(sh, argv, &format!("{m}: not an octal mode")),
+            _ => mistake(sh, argv, &format!("{m}: not a mode")),
         },
     }
+}
+
+/// `u=rwx,g+w,o-x` as a mask (POSIX chmod, EXTENDED DESCRIPTION: what a mask lets through).
+fn symbolic(text: &str, mask: u32) -> Option<u32> {
+    let mut allowed = !mask & 0o777;
+    for clause in text.split(',') {
+        let ops = clause.find(['+', '-', '='])?;
+        let (who, mut rest) = clause.split_at(ops);
+        let mut classes = 0;
+        for c in who.chars() {
+            classes |= match c {
+                'u' => 0o700,
+                'g' => 0o070,
+                'o' => 0o007,
+                'a' => 0o777,
+                _ => return None,
+            };
+        }
+        let classes = if who.is_empty() { 0o777 } else { classes };
+        while let Some(op) = rest.chars().next() {
+            let end = rest[1..].find(['+', '-', '=']).map_or(rest.len(), |e| e + 1);
+            let mut bits = 0;
+            for c in rest[1..end].chars() {
+                bits |= match c {
+                    'r' => 0o444,
+                    'w' => 0o222,
+                    'x' | 'X' => 0o111,
+                    's' | 't' => 0,
+                    'u' => (allowed >> 6 & 7) * 0o111,
+                    'g' => (allowed >> 3 & 7) * 0o111,
+                    'o' => (allowed & 7) * 0o111,
+                    _ => return None,
+                };
+            }
+            allowed = match op {
+                '+' => allowed | bits & classes,
+                '-' => allowed & !(bits & classes),
+                _ => allowed & !classes | bits & classes,
+            };
+            rest = &rest[end..];
+        }
+    }
+    Some(!allowed & 0o777)
 }
 
 pub fn times(sh: &mut Shell, argv: &[String]) -> Run {
     let mut lines = String::new();
     for who in [0, -1] {
         let u = proc::getrusage(who).unwrap_or_default();
-        let show = |ns: u64| format!("{}m{:.3}s", ns / 60_000_000_000, (ns % 60_000_000_000) as f64 / 1e9);
+        let show =
+            |ns: u64| format!("{}m{}.{:06}s", ns / 60_000_000_000, ns / 1_000_000_000 % 60, ns / 1000 % 1_000_000);
         lines += &format!("{} {}\n", show(u.utime_ns), show(u.stime_ns));
     }
     write(sh, argv, &lines)

@@ -2,8 +2,8 @@
 //!
 //! There is no fork(2) on this system, so a subshell is a new `sh` that is given this one's state as
 //! text (`unparse.rs`): `sh --subshell STATE COMMANDS ARG0 [ARG...]`, an interface of its own to itself.
-//! Not there yet: line editing, aliases, commands in `trap` on signals.
 
+mod alias;
 mod arith;
 mod ast;
 mod builtins;
@@ -11,6 +11,7 @@ mod cd;
 mod exec;
 mod expand;
 mod input;
+mod jobcmds;
 mod jobs;
 mod lexer;
 mod limits;
@@ -22,6 +23,7 @@ mod repl;
 mod shell;
 mod test;
 mod text;
+mod traps;
 mod unparse;
 
 use shell::{OPTIONS, Shell, Unwind};
@@ -82,7 +84,6 @@ fn start(sh: &mut Shell, arg0: &str, args: &[String]) -> i32 {
                     rest = &rest[1..];
                 }
                 c if OPTIONS.iter().any(|o| o.0 == c) => sh.set_option(c, on),
-                'm' | 'b' | 'h' => {}
                 c => return usage(sh, &format!("-{c}: no such option")),
             }
         }
@@ -112,13 +113,18 @@ fn usage(sh: &Shell, what: &str) -> i32 {
 
 /// Runs the EXIT trap; the status to end with.
 fn finish(sh: &mut Shell, result: shell::Run) -> i32 {
+    // A signal that came with the last command.
+    let result = result.and_then(|s| {
+        sh.status = s;
+        sh.interrupted().map(|()| s)
+    });
     let mut status = match result {
         Ok(s) | Err(Unwind::Exit(s) | Unwind::Error(s) | Unwind::Return(s)) => s,
         Err(Unwind::Break(_) | Unwind::Continue(_)) => sh.status,
     };
     if let Some(text) = sh.exit_trap.take() {
         sh.status = status;
-        if let Err(Unwind::Exit(s)) = sh.run_text(&text) {
+        if let Err(Unwind::Exit(s) | Unwind::Error(s)) = sh.run_text(&text) {
             status = s;
         }
     }
@@ -143,6 +149,6 @@ fn subshell(sh: &mut Shell, args: &[String]) -> i32 {
     sh.line = number(at) as usize;
     sh.options = options.trim_start_matches('-').to_string();
     // A number in a message is the outer script's line only as far as it was passed on.
-    let result = sh.run_text(commands);
+    let result = sh.run_subshell(commands);
     finish(sh, result)
 }

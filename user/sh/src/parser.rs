@@ -5,7 +5,13 @@
 
 use crate::ast::*;
 use crate::lexer::{Parsed, Token};
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
+
+/// `alias`: names and what stands for them. Shared with the shell, which defines while a script is read.
+pub type Aliases = Rc<RefCell<BTreeMap<String, String>>>;
 
 /// Quotes in substitutions in compounds: each level costs stack.
 const MAX_DEPTH: usize = 100;
@@ -15,7 +21,7 @@ const ENDS: [&str; 8] = ["then", "else", "elif", "fi", "do", "done", "esac", "}"
 
 /// Reads one script.
 pub struct Parser<'a> {
-    pub(crate) src: &'a [char],
+    pub(crate) src: Cow<'a, [char]>,
     pub(crate) pos: usize,
     pub(crate) line: usize,
     pub(crate) token_start: usize,
@@ -23,6 +29,13 @@ pub struct Parser<'a> {
     /// Here-documents whose bodies follow the current line, and whether their tabs go.
     pub(crate) pending: Vec<(Rc<HereDoc>, bool)>,
     pub(crate) depth: usize,
+    pub(crate) aliases: Option<Aliases>,
+    /// Names that are being replaced, with the distance of their text's end from the end of the source.
+    replacing: Vec<(String, usize)>,
+    /// The same distance for a text that ended in a blank: the word after it is looked up, too.
+    blank_end: Option<usize>,
+    /// There will be no more input: a here-document may end here.
+    pub(crate) last: bool,
 }
 
 impl<'a> Parser<'a> {
@@ -34,7 +47,36 @@ impl<'a> Parser<'a> {
         Parser::nested(src, line, 0)
     }
     pub(crate) fn nested(src: &'a [char], line: usize, depth: usize) -> Parser<'a> {
-        Parser { src, pos: 0, line, token_start: 0, peeked: None, pending: Vec::new(), depth }
+        Parser {
+            src: Cow::Borrowed(src),
+            pos: 0,
+            line,
+            token_start: 0,
+            peeked: None,
+            pending: Vec::new(),
+            depth,
+            aliases: None,
+            replacing: Vec::new(),
+            blank_end: None,
+            last: false,
+        }
+    }
+    /// With the words that stand for others (POSIX 2.3.1).
+    pub fn with_aliases(mut self, aliases: &Aliases) -> Parser<'a> {
+        self.aliases = Some(aliases.clone());
+        self
+    }
+    /// A text of which this is all.
+    pub fn final_input(mut self) -> Parser<'a> {
+        self.last = true;
+        self
+    }
+    /// Another text inside of this one.
+    pub(crate) fn inner<'b>(&self, src: &'b [char], line: usize) -> Parser<'b> {
+        let mut inner = Parser::nested(src, line, self.depth);
+        inner.aliases = self.aliases.clone();
+        inner.last = true;
+        inner
     }
 
     pub(crate) fn enter(&mut self) -> Parsed<()> {
@@ -91,6 +133,48 @@ impl<'a> Parser<'a> {
             t => self.unexpected(&t),
         }
     }
+    /// Puts the text of an alias in the place of the word that is next, as often as there is one.
+    ///
+    /// A name is not replaced inside of its own text.
+    fn replace_alias(&mut self) -> Parsed<()> {
+        let Some(aliases) = self.aliases.clone() else { return Ok(()) };
+        if aliases.borrow().is_empty() {
+            return Ok(());
+        }
+        loop {
+            let name = match self.peek()? {
+                Token::Word(Word { parts, .. }) => match parts.as_slice() {
+                    [Part::Lit(s)] => s.clone(),
+                    _ => return Ok(()),
+                },
+                _ => return Ok(()),
+            };
+            let rest = self.src.len() - self.token_start;
+            self.replacing.retain(|r| r.1 < rest);
+            let text = aliases.borrow().get(&name).cloned();
+            let Some(text) = text.filter(|_| !self.replacing.iter().any(|r| r.0 == name)) else { return Ok(()) };
+            let end = self.src.len() - self.pos;
+            let with: Vec<char> = text.chars().collect();
+            self.src.to_mut().splice(self.token_start..self.pos, with);
+            self.pos = self.token_start;
+            self.peeked = None;
+            self.replacing.push((name, end));
+            if text.ends_with([' ', '\t']) {
+                self.blank_end = Some(end);
+            }
+        }
+    }
+    /// The word behind an alias that ends in a blank.
+    fn replace_after_blank(&mut self) -> Parsed<()> {
+        if let Some(end) = self.blank_end {
+            self.peek()?;
+            if self.src.len() - self.token_start <= end {
+                self.blank_end = None;
+                self.replace_alias()?;
+            }
+        }
+        Ok(())
+    }
     fn skip_newlines(&mut self) -> Parsed<()> {
         while matches!(self.peek()?, Token::Newline) {
             self.next()?;
@@ -114,7 +198,7 @@ impl<'a> Parser<'a> {
                     break;
                 }
                 Token::End => break,
-                Token::Op(")" | ";;" | ";" | "&" | "|" | "&&" | "||") => return self.next_is_unexpected(),
+                Token::Op(")" | ";;" | ";&" | ";" | "&" | "|" | "&&" | "||") => return self.next_is_unexpected(),
                 _ if !separated => return self.next_is_unexpected(),
                 _ => {}
             }
@@ -139,7 +223,7 @@ impl<'a> Parser<'a> {
             separated |= matches!(self.peek()?, Token::Newline);
             self.skip_newlines()?;
             match self.peek()? {
-                Token::End | Token::Op(")" | ";;") => break,
+                Token::End | Token::Op(")" | ";;" | ";&") => break,
                 Token::Word(w) if ENDS.contains(&w.raw.as_str()) => break,
                 _ if !separated => return self.next_is_unexpected(),
                 _ => {}
@@ -187,6 +271,7 @@ impl<'a> Parser<'a> {
     }
 
     fn pipeline(&mut self) -> Parsed<Pipeline> {
+        self.replace_alias()?;
         let negated = self.eat_word("!")?;
         let mut commands = vec![self.command()?];
         while self.at_op("|")? {
@@ -198,6 +283,7 @@ impl<'a> Parser<'a> {
     }
 
     fn command(&mut self) -> Parsed<Command> {
+        self.replace_alias()?;
         let word = match self.peek()? {
             Token::Op("(") => "(".to_string(),
             Token::Word(w) => w.raw.clone(),
@@ -307,8 +393,9 @@ impl<'a> Parser<'a> {
             }
             let patterns = self.case_patterns()?;
             let body = self.compound_list()?;
-            arms.push((patterns, body));
-            if self.at_op(";;")? {
+            let through = self.at_op(";&")?;
+            arms.push(Arm { patterns, body, through });
+            if through || self.at_op(";;")? {
                 self.next()?;
             } else {
                 self.skip_newlines()?;
@@ -341,6 +428,11 @@ impl<'a> Parser<'a> {
                 cmd.redirs.push(r);
                 continue;
             }
+            if cmd.words.is_empty() {
+                self.replace_alias()?;
+            } else {
+                self.replace_after_blank()?;
+            }
             match self.peek()? {
                 Token::Word(w) => {
                     let assignment = if cmd.words.is_empty() { w.as_assignment() } else { None };
@@ -363,6 +455,9 @@ impl<'a> Parser<'a> {
     /// After `name (`.
     fn function(&mut self, name: &str) -> Parsed<Command> {
         match self.next()? {
+            Token::Op(")") if crate::builtins::is_special(name) => {
+                return self.syntax(&format!("\"{name}\" is special and can't be the name of a function"));
+            }
             Token::Op(")") if crate::text::is_name(name) => {}
             Token::Op(")") => return self.syntax(&format!("\"{name}\" can't be the name of a function")),
             t => return self.unexpected(&t),
@@ -430,10 +525,10 @@ mod tests {
         words.iter().map(|w| w.raw.as_str()).collect()
     }
     fn fails(text: &str) -> bool {
-        matches!(parse(text), Err(ParseError::Syntax(_)))
+        matches!(parse(text), Err(ParseError::Syntax(..)))
     }
     fn wants_more(text: &str) -> bool {
-        matches!(parse(text), Err(ParseError::Incomplete(_)))
+        matches!(parse(text), Err(ParseError::Incomplete(..)))
     }
 
     #[test]

@@ -19,6 +19,26 @@ pub enum Step {
     Close(i32),
 }
 
+/// Why a redirection can't be made. An expansion's mistake ends a script, a file that isn't there does not
+/// (POSIX 2.8.1).
+#[derive(Debug)]
+pub struct Failed {
+    pub fatal: bool,
+    pub what: String,
+}
+
+impl Failed {
+    fn expansion(what: String) -> Failed {
+        Failed { fatal: true, what }
+    }
+}
+
+impl From<String> for Failed {
+    fn from(what: String) -> Failed {
+        Failed { fatal: false, what }
+    }
+}
+
 /// Steps, and the descriptors that were opened for them.
 #[derive(Debug, Default)]
 pub struct Redirected {
@@ -123,7 +143,7 @@ pub fn private_pipe() -> SysResult<(i32, i32)> {
 
 impl Shell {
     /// Expands and opens. The error is what to say.
-    pub fn redirect(&mut self, redirs: &[Redir]) -> Result<Redirected, String> {
+    pub fn redirect(&mut self, redirs: &[Redir]) -> Result<Redirected, Failed> {
         let mut out = Redirected::default();
         for r in redirs {
             let (default, flags, word) = match &r.kind {
@@ -149,7 +169,7 @@ impl Shell {
                     continue;
                 }
             };
-            let path = expand::single(word, self)?;
+            let path = expand::single(word, self).map_err(Failed::expansion)?;
             let fd = open_target(&path, flags).map_err(|e| {
                 let verb = if flags & o::CREAT != 0 { "create" } else { "open" };
                 format!("cannot {verb} {path}: {e}")
@@ -161,30 +181,32 @@ impl Shell {
     }
 
     /// `<&` and `>&`.
-    fn dup_step(&mut self, word: &Word, to: i32, so_far: &Redirected) -> Result<Step, String> {
-        let text = expand::single(word, self)?;
+    fn dup_step(&mut self, word: &Word, to: i32, so_far: &Redirected) -> Result<Step, Failed> {
+        let text = expand::single(word, self).map_err(Failed::expansion)?;
         if text == "-" {
             return Ok(Step::Close(to));
         }
-        let Ok(from) = text.parse::<i32>() else { return Err(format!("{text}: not a descriptor, and not \"-\"")) };
+        let Ok(from) = text.parse::<i32>() else {
+            return Err(format!("{text}: not a descriptor, and not \"-\"").into());
+        };
         let made = so_far.steps.iter().any(|s| matches!(s, Step::Dup(_, t) if *t == from));
         if !made && io::fcntl(from, vkernel_sys::fcntl::GETFD, 0).is_err() {
-            return Err(format!("{from}: {}", Errno::EBADF));
+            return Err(format!("{from}: {}", Errno::EBADF).into());
         }
         Ok(Step::Dup(from, to))
     }
 
     /// A descriptor from which the text can be read: a pipe where it fits, else a file without a name.
-    fn here_document(&mut self, doc: &HereDoc) -> Result<i32, String> {
+    fn here_document(&mut self, doc: &HereDoc) -> Result<i32, Failed> {
         let empty = Word::default();
-        let text = expand::document(doc.body.get().unwrap_or(&empty), self)?;
+        let text = expand::document(doc.body.get().unwrap_or(&empty), self).map_err(Failed::expansion)?;
         let bytes = to_bytes(&text);
         let result = if bytes.len() <= PIPE_SIZE { through_pipe(&bytes) } else { through_file(&bytes) };
-        result.map_err(|e| format!("cannot make a here-document: {e}"))
+        result.map_err(|e| format!("cannot make a here-document: {e}").into())
     }
 
     /// Does the steps in this process.
-    pub fn apply(&self, r: &Redirected) -> Result<Saved, String> {
+    pub fn apply(&self, r: &Redirected) -> Result<Saved, Failed> {
         let mut saved = Saved::default();
         for step in &r.steps {
             let (Step::Dup(_, to) | Step::Close(to)) = *step;

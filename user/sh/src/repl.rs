@@ -18,7 +18,10 @@ pub fn script(sh: &mut Shell, file: &str) -> Run {
             sh.complain(&format!("{file}: is a program, not a script: run it by its name"));
             Err(Unwind::Exit(126))
         }
-        Ok(bytes) => sh.run_text(&from_bytes(&bytes)),
+        Ok(bytes) => {
+            sh.script = true;
+            sh.run_text(&from_bytes(&bytes))
+        }
         Err(e) => {
             sh.complain(&format!("cannot open {file}: {e}"));
             Err(Unwind::Exit(if e == Errno::ENOENT { 127 } else { 126 }))
@@ -71,7 +74,10 @@ fn take_terminal(sh: &mut Shell) {
     let _ = proc::setpgid(0, 0);
     sh.pgid = proc::getpgid(0).unwrap_or(0);
     match tty::tcsetpgrp(fd, sh.pgid) {
-        Ok(()) => sh.tty = Some(fd),
+        Ok(()) => {
+            sh.tty = Some(fd);
+            sh.set_option('m', true);
+        }
         Err(_) => {
             let _ = io::close(fd);
         }
@@ -216,29 +222,39 @@ fn next_line(sh: &mut Shell, input: &mut Lines) -> Result<Option<Vec<u8>>, Errno
 /// Runs the commands of a text, or answers nothing if it is not complete.
 fn execute(sh: &mut Shell, text: &str, end: bool, start: usize) -> Option<Run> {
     let chars: Vec<char> = text.chars().collect();
-    let mut parser = Parser::starting_at(&chars, start);
+    let mut parser = Parser::starting_at(&chars, start).with_aliases(&sh.aliases);
+    parser.last = end;
     let list = match parser.whole() {
         Ok(l) => l,
-        Err(ParseError::Incomplete(_)) if !end => return None,
-        Err(ParseError::Incomplete(e) | ParseError::Syntax(e)) => {
-            sh.line = 0;
-            return Some(Err(sh.fatal(&format!("syntax error: {e}"))));
-        }
+        Err(ParseError::Incomplete(..)) if !end => return None,
+        Err(e) => return Some(Err(sh.syntax_error(e))),
     };
     Some(sh.run_list(&list))
 }
 
 fn prompt(sh: &mut Shell, which: &str) {
-    if !sh.interactive() {
-        return;
+    if sh.interactive() {
+        let text = sh.prompt_text(which);
+        let _ = io::write_all(2, &to_bytes(&text));
     }
-    let raw = sh.get(which).unwrap_or_default();
-    let chars: Vec<char> = raw.chars().collect();
-    let status = sh.status;
-    let text = match Parser::new(&chars).document() {
-        Ok(word) => expand::document(&word, sh).unwrap_or(raw),
-        Err(_) => raw,
-    };
-    sh.status = status;
-    let _ = io::write_all(2, &to_bytes(&text));
+}
+
+impl Shell {
+    /// PS1, PS2 or PS4, expanded (POSIX 2.5.3).
+    pub fn prompt_text(&mut self, which: &str) -> String {
+        let raw = self.get(which).unwrap_or_default();
+        if !raw.contains(['$', '`', '\\']) {
+            return raw;
+        }
+        let chars: Vec<char> = raw.chars().collect();
+        let (status, trace) = (self.status, self.option('x'));
+        self.set_option('x', false);
+        let text = match Parser::new(&chars).document() {
+            Ok(word) => expand::document(&word, self).unwrap_or(raw),
+            Err(_) => raw,
+        };
+        self.set_option('x', trace);
+        self.status = status;
+        text
+    }
 }

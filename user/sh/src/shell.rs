@@ -2,6 +2,7 @@
 
 use crate::ast::Command;
 use crate::expand::{Context, Expanded};
+use crate::parser::Aliases;
 use crate::pattern::Directories;
 use crate::text::{from_bytes, to_bytes};
 use std::collections::BTreeMap;
@@ -30,8 +31,15 @@ pub struct Var {
 }
 
 /// `set -o`: the letter, the name.
-pub const OPTIONS: [(char, &str); 10] = [
+pub const OPTIONS: [(char, &str); 17] = [
     ('a', "allexport"),
+    ('b', "notify"),
+    ('h', "hashall"),
+    ('m', "monitor"),
+    ('E', "emacs"),
+    ('I', "ignoreeof"),
+    ('L', "nolog"),
+    ('V', "vi"),
     ('C', "noclobber"),
     ('e', "errexit"),
     ('f', "noglob"),
@@ -43,6 +51,9 @@ pub const OPTIONS: [(char, &str); 10] = [
     ('P', "pipefail"),
 ];
 
+/// Those that have a name only: not in `$-`.
+pub const WITHOUT_LETTER: &str = "EILPV";
+
 /// Children that run, or that have ended and were not asked about yet.
 #[derive(Debug)]
 pub struct Job {
@@ -51,7 +62,16 @@ pub struct Job {
     /// With the wait status, once there is one.
     pub pids: Vec<(i32, Option<u32>)>,
     pub stopped: bool,
+    /// Its process group is not the shell's.
+    pub own_group: bool,
     pub text: String,
+}
+
+impl Job {
+    /// All of it.
+    pub fn ended(&self) -> bool {
+        self.pids.iter().all(|p| p.1.is_some())
+    }
 }
 
 pub struct Shell {
@@ -73,6 +93,12 @@ pub struct Shell {
     /// Variables to restore when the function returns.
     pub locals: Vec<Vec<(String, Option<Var>)>>,
     pub exit_trap: Option<String>,
+    /// What `trap` said about signals, and those of them that have commands.
+    pub traps: BTreeMap<u32, String>,
+    pub caught: Vec<u32>,
+    pub aliases: Aliases,
+    /// The next text is a script of its own: `set -v` shows it.
+    pub script: bool,
     /// Above 0 where a failure is looked at: `set -e` does nothing.
     pub tested: usize,
     pub loops: u32,
@@ -103,6 +129,10 @@ impl Shell {
             jobs: Vec::new(),
             locals: Vec::new(),
             exit_trap: None,
+            traps: BTreeMap::new(),
+            caught: Vec::new(),
+            aliases: Aliases::default(),
+            script: false,
             tested: 0,
             loops: 0,
             depth: 0,
@@ -118,8 +148,11 @@ impl Shell {
                 sh.vars.insert(name, Var { value, exported: true, readonly: false });
             }
         }
-        for (name, value) in [("IFS", " \t\n"), ("PS2", "> "), ("PS4", "+ "), ("OPTIND", "1")] {
+        for (name, value) in [("IFS", " \t\n"), ("OPTIND", "1")] {
             sh.vars.insert(name.into(), Var { value: Some(value.into()), ..Var::default() });
+        }
+        for (name, value) in [("PS2", "> "), ("PS4", "+ ")] {
+            sh.vars.entry(name.into()).or_insert_with(|| Var { value: Some(value.into()), ..Var::default() });
         }
         sh.vars.entry("PPID".into()).or_insert(Var { value: Some(proc::getppid().to_string()), ..Var::default() });
         sh.adopt_pwd();
@@ -233,11 +266,19 @@ impl Context for Shell {
             '$' => Some(self.pid.to_string()),
             '!' => self.last_background.map(|p| p.to_string()),
             '#' => Some(self.positional.len().to_string()),
-            '-' => Some(self.options.clone()),
+            '-' => Some(self.options.replace(|c| WITHOUT_LETTER.contains(c), "")),
             '0' if name == "0" => Some(self.arg0.clone()),
             '0'..='9' => name.parse::<usize>().ok().and_then(|n| self.positional.get(n.checked_sub(1)?).cloned()),
-            _ => self.get(name),
+            _ => match self.get(name) {
+                None if name == "LINENO" => Some(self.line.to_string()),
+                value => value,
+            },
         }
+    }
+    fn home(&self, user: &str) -> Option<String> {
+        let passwd = from_bytes(&io::read_file(b"/etc/passwd").ok()?);
+        let fields = passwd.lines().find_map(|l| l.strip_prefix(user)?.strip_prefix(':'))?;
+        fields.split(':').nth(4).map(String::from)
     }
     fn positional(&self) -> Vec<String> {
         self.positional.clone()

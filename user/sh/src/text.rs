@@ -41,7 +41,7 @@ pub fn to_bytes(text: &str) -> Vec<u8> {
 
 /// In single quotes, for text that a shell reads again.
 pub fn quote(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:,+@%".contains(c);
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:,+@%=".contains(c);
     if !text.is_empty() && text.chars().all(plain) {
         return text.to_string();
     }

@@ -179,9 +179,9 @@ impl Out {
             Compound::Case { word, arms } => {
                 self.put(&format!("case {} in", word.raw));
                 self.newline();
-                for (patterns, body) in arms {
+                for Arm { patterns, body, through } in arms {
                     let patterns: Vec<&str> = patterns.iter().map(|w| w.raw.as_str()).collect();
-                    self.block(&format!("({})", patterns.join("|")), body, ";;");
+                    self.block(&format!("({})", patterns.join("|")), body, if *through { ";&" } else { ";;" });
                     self.newline();
                 }
                 self.put("esac");

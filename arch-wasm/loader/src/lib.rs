@@ -6,6 +6,7 @@
 //! | to | call | life |
 //! | --- | --- | --- |
 //! | accept a user program or say why not | [`check`] | once an image |
+//! | make it able to fork, if it does | [`fork`] | before that |
 //! | accept it for a machine that cannot interrupt it | [`prepare`], [`described`] | once an image |
 //! | answer a program's imports | [`stub_module`], [`web_stub_module`] | one module for all programs, one instance an lwp |
 //! | let the kernel reach user memory | [`uaccess_module`] | one module, one instance an lwp and exec |
@@ -23,6 +24,7 @@ mod atomics;
 mod clock;
 #[cfg(test)]
 mod eval;
+mod fork;
 mod hands;
 mod kernel;
 mod moves;
@@ -36,6 +38,7 @@ mod uaccess;
 mod webstub;
 
 pub use clock::clock_module;
+pub use fork::fork;
 pub use hands::{kernel_hand_module, user_hand_module};
 pub use kernel::{check_kernel, uniprocessor};
 pub use prepare::{SECTION, described, prepare};

@@ -7,7 +7,7 @@
 //! Change [`VERSION`] with any change here: a host refuses a kernel of another version.
 
 /// The version of this contract. The kernel exports it as `hypercall_version() -> i32`.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// Value types of arguments and answers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -53,6 +53,12 @@ macro_rules! hypercalls {
             /// initial memory, and never above `limit` bytes. EEXIST, ENOENT (no such image), ENOMEM, EAGAIN (the machine has no
             /// room for one more, whatever its size).
             vmspace_create(id: u32, image: u32, limit: u64) -> i32;
+            /// A new address space under an id of the caller's choice, for an lwp that will run the image that
+            /// the calling lwp runs in address space `from`. When it does, its memory will be as long as the
+            /// caller's is now and hold the same bytes, and nothing of the image is run before its entry point.
+            /// The limit is that of `from`. EEXIST, ENOENT, ENOMEM, EAGAIN (as `vmspace_create`), ENOSYS where
+            /// the host can't.
+            vmspace_fork(id: u32, from: u32) -> i32;
             /// ENOENT, EBUSY when an lwp is in it.
             vmspace_destroy(id: u32) -> i32;
             /// `cmd` as in `types::vmctl`; ENOENT, ENOTSUP for what wasm cannot do.

@@ -144,6 +144,10 @@ macro_rules! syscalls {
             14 vkernel sigprocmask(how: Uint, set: In, old: Out) = kern::sig::sys_sigprocmask;
             15 vkernel sigtimedwait(set: In, timeout_ns: U64) = kern::sig::sys_sigtimedwait;
 
+            // fork(2), for programs that carry their own stack; the loader makes these of `fork`.
+            37 vkernel fork_at(frames: In) = kern::fork::sys_fork_at;
+            38 vkernel frames() = kern::fork::sys_frames;
+
             // Credentials.
             16 vkernel getuid() = kern::cred::sys_getuid;
             17 vkernel geteuid() = kern::cred::sys_geteuid;

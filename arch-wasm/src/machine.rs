@@ -99,6 +99,9 @@ impl Machine for Wasm {
     fn vmspace_create(&self, id: u32, image: u32, limit: u64) -> SysResult<()> {
         done(host::vmspace_create(id, image, limit))
     }
+    fn vmspace_fork(&self, id: u32, from: u32) -> SysResult<()> {
+        done(host::vmspace_fork(id, from))
+    }
     fn vmspace_destroy(&self, id: u32) -> SysResult<()> {
         done(host::vmspace_destroy(id))
     }

@@ -127,6 +127,13 @@ fn vmspaces(l: &mut Linker<Cpu>) -> wasmtime::Result<()> {
     l.func_wrap("host", "vmspace_create", |c: C<'_>, id: u32, image: u32, limit: u64| -> i32 {
         machine(&c).vmspace_create(id, image, limit).answer()
     })?;
+    l.func_wrap("host", "vmspace_fork", |c: C<'_>, id: u32, from: u32| -> i32 {
+        match c.data().memory {
+            Some(memory) => machine(&c).vmspace_fork(id, from, memory.data(&c)).answer(),
+            // Of an lwp that has run no program yet.
+            None => Err::<(), _>(Errno::ENOENT).answer(),
+        }
+    })?;
     l.func_wrap("host", "vmspace_destroy", |c: C<'_>, id: u32| -> i32 { machine(&c).vmspace_destroy(id).answer() })?;
     l.func_wrap("host", "vmspace_ctl", |c: C<'_>, id: u32, cmd: u32, arg: u64| -> i64 {
         machine(&c).vmspace_ctl(id, cmd, arg).map_or_else(|e| -(e as i64), |v| v as i64)

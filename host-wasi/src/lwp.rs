@@ -33,6 +33,8 @@ pub(crate) struct Cpu {
     pub slot: SlotId,
     /// Pays for the program's tables.
     space: Option<Arc<Space>>,
+    /// The program's memory.
+    pub memory: Option<Memory>,
     /// Stopped at an epoch check, and not yet looked at again.
     stopped: bool,
     /// Epoch checks that found kernel code, in a row, and since when.
@@ -79,7 +81,7 @@ impl ResourceLimiter for Cpu {
 
 impl Cpu {
     pub fn new(machine: Arc<Machine>, slot: SlotId) -> Cpu {
-        Cpu { machine, slot, space: None, stopped: false, in_kernel: 0, in_kernel_since: 0 }
+        Cpu { machine, slot, space: None, memory: None, stopped: false, in_kernel: 0, in_kernel_since: 0 }
     }
 }
 
@@ -248,8 +250,15 @@ async fn user(kernel: &mut Kernel, lwp: u32, vmspace: u32, image: u32) -> Result
     Times::add(&machine.times.instantiate, begin);
     let (instance, memory) = made.map_err(|e| set_up_failed(&machine, e))?;
     bind(kernel, memory).await.map_err(Left::Broken)?;
+    kernel.store.data_mut().memory = Some(memory);
+    let copied = space.take_copy();
+    // What the program does before its entry point the parent has done.
+    let start = if copied.is_none() { &program.start } else { &None };
+    if let Some(copied) = copied {
+        copied.restore(&mut kernel.store, memory).map_err(|_| Left::NotSetUp(Errno::ENOMEM))?;
+    }
 
-    for entry in program.start.iter().chain([&program.entry]) {
+    for entry in start.iter().chain([&program.entry]) {
         let entry = instance.get_module_export(&mut kernel.store, entry).and_then(Extern::into_func);
         let entry = entry.ok_or(Left::NotSetUp(Errno::ENOEXEC))?;
         let entry = entry.typed::<(), ()>(&kernel.store).map_err(|_| Left::NotSetUp(Errno::ENOEXEC))?;

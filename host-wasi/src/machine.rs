@@ -138,6 +138,19 @@ impl Machine {
         })
     }
 
+    /// `memory` is that of the caller, whose address space is `from`.
+    pub fn vmspace_fork(&self, id: u32, from: u32, memory: &[u8]) -> Result<(), Errno> {
+        self.spaces.with(|spaces| {
+            if spaces.contains_key(&id) {
+                return Err(Errno::EEXIST);
+            }
+            let limit = spaces.get(&from).ok_or(Errno::ENOENT)?.limit;
+            let space = Space::copy(&self.total, self.pool(), memory, limit)?;
+            spaces.insert(id, Vmspace { space, next: None, limit, lwps: 0 });
+            Ok(())
+        })
+    }
+
     pub fn vmspace_destroy(&self, id: u32) -> Result<(), Errno> {
         self.spaces.with(|spaces| {
             if spaces.get(&id).ok_or(Errno::ENOENT)?.lwps > 0 {

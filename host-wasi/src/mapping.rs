@@ -43,6 +43,11 @@ impl Mapping {
         self.base.as_ptr()
     }
 
+    /// How many bytes from the base on can be accessed.
+    pub fn accessible(&self) -> usize {
+        self.accessible
+    }
+
     /// Makes exactly the first `n` bytes accessible (`n` is a multiple of the page size). What
     /// becomes accessible is zero unless it was accessible before and not discarded.
     pub fn set_accessible(&mut self, n: usize) -> io::Result<()> {
@@ -74,6 +79,44 @@ impl Mapping {
         let prot = ProtFlags::READ | ProtFlags::WRITE;
         // SAFETY: replaces pages of our own mapping, of which `&mut self` says that nobody uses them.
         unsafe { mm::mmap(self.base().cast(), len, prot, MapFlags::PRIVATE | MapFlags::FIXED, file, 0) }?;
+        Ok(())
+    }
+}
+
+/// What is copied, or not, as one.
+const COPY_UNIT: usize = 4096;
+
+impl Mapping {
+    /// Makes the first bytes, which are zero, a copy of `bytes`. What is zero there takes no memory here.
+    pub fn copy_from(&mut self, bytes: &[u8]) {
+        assert!(bytes.len() <= self.accessible);
+        for (nr, unit) in bytes.chunks(COPY_UNIT).enumerate() {
+            if unit.iter().fold(0, |any, byte| any | byte) == 0 {
+                continue;
+            }
+            // SAFETY: inside the accessible part of our own mapping, of which `&mut self` says that nobody uses it;
+            // `bytes` is not of this mapping for the same reason.
+            unsafe { ptr::copy_nonoverlapping(unit.as_ptr(), self.base().add(nr * COPY_UNIT), unit.len()) };
+        }
+    }
+
+    /// Puts what is accessible at `to`, and nothing is left of it here.
+    ///
+    /// # Safety
+    /// `to` is where a mapping of another owner begins, of which as much is accessible, and nobody has a reference
+    /// into it.
+    pub unsafe fn move_to(&mut self, to: *mut u8) -> io::Result<()> {
+        let flags = mm::MremapFlags::MAYMOVE | mm::MremapFlags::DONTUNMAP;
+        let (from, len) = (self.base(), self.accessible);
+        // SAFETY: our own pages, which `&mut self` says are not in use, take the place of pages that the caller
+        // answers for.
+        let moved = unsafe { mm::mremap_fixed(from.cast(), len, len, flags, to.cast()) };
+        if moved.is_err() {
+            // A host that can't move pages.
+            // SAFETY: both are accessible for so long, by the caller's word and by our own.
+            unsafe { ptr::copy_nonoverlapping(from, to, len) };
+            self.discard()?;
+        }
         Ok(())
     }
 }
@@ -255,6 +298,19 @@ mod tests {
         let mut first = [0; 1];
         rustix::io::pread(&fd, &mut first, 0).unwrap();
         assert_eq!(first, [7]);
+    }
+
+    #[test]
+    fn a_copy_is_moved_to_its_place_and_leaves_nothing_behind() {
+        let bytes: Vec<u8> = (0..3 << 16).map(|i| if i / 8192 % 2 == 0 { 0 } else { i as u8 }).collect();
+        let (pool, mut to) = (Pool::default(), Mapping::reserve(1 << 20).unwrap());
+        to.set_accessible(bytes.len()).unwrap();
+        set(&to, 0, 99);
+        let mut copy = pool.take(bytes.len()).unwrap();
+        copy.copy_from(&bytes);
+        // SAFETY: of this test, accessible for so long.
+        unsafe { copy.move_to(to.base()) }.unwrap();
+        assert!((0..bytes.len()).all(|at| get(&to, at) == bytes[at] && get(&copy, at) == 0));
     }
 
     #[test]

@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::{io, pin};
 
 use abi::Errno;
-use wasmtime::{LinearMemory, MemoryCreator, MemoryType};
+use wasmtime::{AsContextMut, LinearMemory, Memory, MemoryCreator, MemoryType};
 
 use crate::mapping::{GUARD, Mapping, Pool, RESERVATION};
 use crate::taskcell::TaskCell;
@@ -167,11 +167,31 @@ pub(crate) struct Space {
     /// Charged at creation and not yet used by a memory.
     prepaid: AtomicU64,
     spare: Mutex<Option<Mapping>>,
+    /// Of a forked process that has not begun: what its memory will hold.
+    copy: Mutex<Option<Mapping>>,
 }
 
 impl Space {
     /// `initial` bytes are paid for. ENOMEM when that is above a limit or no addresses are left.
     pub fn new(total: &Arc<Total>, pool: &Arc<Pool>, initial: u64, limit: u64) -> Result<Arc<Space>, Errno> {
+        let space = Self::empty(total, pool, initial, limit)?;
+        let mapping = pool.take(initial as usize).map_err(|_| Errno::ENOMEM)?;
+        *space.spare.lock().unwrap_or_else(PoisonError::into_inner) = Some(mapping);
+        Ok(Arc::new(space))
+    }
+
+    /// One that will hold a copy of `memory`, which may be above the limit already.
+    pub fn copy(total: &Arc<Total>, pool: &Arc<Pool>, memory: &[u8], limit: u64) -> Result<Arc<Space>, Errno> {
+        let space = Self::empty(total, pool, memory.len() as u64, u64::MAX)?;
+        space.set_limit(limit);
+        let mut mapping = pool.take(memory.len()).map_err(|_| Errno::ENOMEM)?;
+        mapping.copy_from(memory);
+        *space.copy.lock().unwrap_or_else(PoisonError::into_inner) = Some(mapping);
+        Ok(Arc::new(space))
+    }
+
+    /// `initial` bytes are charged, and given back by its `Drop`.
+    fn empty(total: &Arc<Total>, pool: &Arc<Pool>, initial: u64, limit: u64) -> Result<Space, Errno> {
         let first = usize::try_from(initial).map_err(|_| Errno::ENOMEM)?;
         if initial > limit || first > RESERVATION || !total.charge(initial) {
             return Err(Errno::ENOMEM);
@@ -184,12 +204,16 @@ impl Space {
             peak: AtomicU64::new(initial),
             prepaid: AtomicU64::new(initial),
             spare: Mutex::new(None),
+            copy: Mutex::new(None),
         };
         space.total.space_peak.fetch_max(initial, Relaxed);
-        // From here on `Drop` gives back what was charged.
-        *space.spare.lock().unwrap_or_else(PoisonError::into_inner) =
-            Some(pool.take(first).map_err(|_| Errno::ENOMEM)?);
-        Ok(Arc::new(space))
+        Ok(space)
+    }
+
+    /// What the memory of a forked process is to hold, once.
+    pub fn take_copy(&self) -> Option<Copied> {
+        let mapping = self.copy.lock().unwrap_or_else(PoisonError::into_inner).take();
+        mapping.map(|mapping| Copied { mapping: Some(mapping), pool: self.pool.clone() })
     }
 
     pub fn size(&self) -> u64 {
@@ -247,10 +271,43 @@ impl Space {
 
 impl Drop for Space {
     fn drop(&mut self) {
-        if let Some(mapping) = self.spare.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
-            self.pool.put(mapping);
+        for kept in [&mut self.spare, &mut self.copy] {
+            if let Some(mapping) = kept.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
+                self.pool.put(mapping);
+            }
         }
         self.total.release(self.used.load(Relaxed));
+    }
+}
+
+/// The memory of a process that forked, as it was then.
+pub(crate) struct Copied {
+    /// Is there until the drop.
+    mapping: Option<Mapping>,
+    pool: Arc<Pool>,
+}
+
+impl Copied {
+    /// Makes `memory`, which was just made for the child's program, this copy.
+    pub fn restore(mut self, mut store: impl AsContextMut<Data: 'static>, memory: Memory) -> wasmtime::Result<()> {
+        let mapping = self.mapping.as_mut().expect("a copy is restored once");
+        let more = mapping.accessible().saturating_sub(memory.data_size(&store)) as u64;
+        memory.grow(&mut store, more >> 16)?;
+        let to = memory.data_mut(&mut store);
+        if to.len() == mapping.accessible() && !to.is_empty() {
+            // SAFETY: a program's memory is a mapping of its own (`UserMemory`), accessible from its base on for its
+            // size; the slice, which is the only reference into it, is used for nothing else.
+            unsafe { mapping.move_to(to.as_mut_ptr()) }?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Copied {
+    fn drop(&mut self) {
+        if let Some(mapping) = self.mapping.take() {
+            self.pool.put(mapping);
+        }
     }
 }
 

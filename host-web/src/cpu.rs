@@ -66,6 +66,8 @@ pub struct Hosted {
     pub vmspace: u32,
     /// The most pages that its address space may have.
     pub limit: u32,
+    /// Its memory is to begin as a copy.
+    pub forked: bool,
     pub resume: Resume,
     pub answer: i32,
     pub seat: Option<Rc<Seat>>,
@@ -206,9 +208,10 @@ impl Cpu {
     // ---- lwps that come and go
 
     /// A new lwp on this CPU, ready to run.
-    pub fn create(&self, lwp: u32, vmspace: u32, limit: u32) {
+    pub fn create(&self, lwp: u32, vmspace: u32, limit: u32, forked: bool) {
         let slot = self.sched.borrow_mut().create(lwp, vmspace) as usize;
-        let new = Hosted { lwp, vmspace, limit, resume: Resume::New, answer: 0, seat: None, next: None, counted: None };
+        let (resume, answer) = (Resume::New, 0);
+        let new = Hosted { lwp, vmspace, limit, forked, resume, answer, seat: None, next: None, counted: None };
         let mut hosted = self.hosted.borrow_mut();
         if slot < hosted.len() {
             hosted[slot] = new;
@@ -400,7 +403,7 @@ impl Cpu {
         let (requests, dropped) = self.control.requests(self.nr);
         for request in requests {
             match request {
-                Request::Create { lwp, vmspace, limit } => self.create(lwp, vmspace, limit),
+                Request::Create { lwp, vmspace, limit, forked } => self.create(lwp, vmspace, limit, forked),
                 Request::Unpark { word, n } => _ = self.sched.borrow_mut().unpark(word, n),
                 Request::Kick { lwp, how } => self.sched.borrow_mut().kick(lwp, how),
                 Request::Refill { unit } => messages::refill(self, unit),

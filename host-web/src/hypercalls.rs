@@ -103,6 +103,10 @@ fn make(cpu: &Cpu, sleeps: bool) -> Result<Object, JsValue> {
         let cpu = self::cpu();
         done(cpu.images.vmspace_create(&cpu, id, image, limit))
     });
+    call!("vmspace_fork", (id: u32, from: u32) -> i32, {
+        let cpu = self::cpu();
+        done(cpu.images.vmspace_fork(&cpu, id, from))
+    });
     call!("vmspace_destroy", (id: u32) -> i32, {
         let cpu = self::cpu();
         done(cpu.images.vmspace_destroy(&cpu, id))
@@ -251,18 +255,30 @@ fn unpark(word: u32, n: u32) -> u32 {
 
 fn lwp_create(lwp: u32, vmspace: u32) -> Result<(), Errno> {
     let cpu = cpu();
-    let load = |nr| cpu.control.load(cpu.control.cpu(nr, at::LOAD));
+    let copy = cpu.images.take_copy(vmspace);
+    // Who forks waits for the child, more often than not.
+    let waits = |nr| i32::from(copy.is_some() && nr == cpu.nr);
+    let load = |nr| cpu.control.load(cpu.control.cpu(nr, at::LOAD)) - waits(nr);
     let online = |&nr: &u32| cpu.control.load(cpu.control.cpu(nr, at::ONLINE)) != 0;
     let nr = (0..cpu.bells.len() as u32).filter(online).min_by_key(|&nr| (load(nr), nr != cpu.nr)).unwrap_or(cpu.nr);
     if !cpu.control.lwp_add(lwp, nr) {
         return Err(Errno::EAGAIN);
     }
+    let forked = copy.is_some();
+    if let Some(copy) = copy {
+        if nr == cpu.nr {
+            cpu.images.keep_copy(vmspace, copy);
+        } else if !messages::post_copy(&cpu, nr, lwp, vmspace, &copy) {
+            cpu.control.lwp_remove(lwp);
+            return Err(Errno::EAGAIN);
+        }
+    }
     cpu.control.add(cpu.control.cpu(nr, at::LOAD), 1);
     let limit = cpu.images.take_limit(vmspace);
     if nr == cpu.nr {
-        cpu.create(lwp, vmspace, limit);
+        cpu.create(lwp, vmspace, limit, forked);
     } else {
-        cpu.request(nr, Request::Create { lwp, vmspace, limit });
+        cpu.request(nr, Request::Create { lwp, vmspace, limit, forked });
     }
     Ok(())
 }

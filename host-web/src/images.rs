@@ -27,6 +27,8 @@ use crate::numbered::Numbered;
 
 /// Numbers of images from blobs.
 pub const BLOB: u32 = 1 << 30;
+/// The number of an address space as one to wait for.
+const COPY: u32 = 1 << 31;
 /// The largest program.
 const MAX_BYTES: u64 = 512 << 20;
 /// Chromium has room for 124 memories in a page; some are the machine's own, and some of the dead
@@ -58,9 +60,11 @@ struct State {
     memories: Numbered<JsValue>,
     /// The limits in pages of address spaces that no lwp runs in yet.
     limits: Numbered<u32>,
+    /// What the memories of forked address spaces, that no lwp runs in yet, will hold: buffers.
+    copies: Numbered<JsValue>,
     /// Images of blobs that are being compiled here.
     making: Vec<u32>,
-    /// Those who wait for an image that is being compiled, or that another CPU posts.
+    /// Those who wait for an image that is being compiled, or that another CPU posts, or for a copy.
     waiting: Vec<(u32, js::Resolve)>,
 }
 
@@ -268,9 +272,50 @@ impl Images {
         Ok(())
     }
 
+    /// The copy is made now, and kept until its lwp has a memory.
+    pub fn vmspace_fork(&self, cpu: &Cpu, id: u32, from: u32) -> Result<(), Errno> {
+        let memory = self.with(|s| s.memories.get(from).cloned()).ok_or(Errno::ENOENT)?;
+        if !crate::hypercalls::admit_vmspace(cpu, VMSPACES_MAX) {
+            return Err(Errno::EAGAIN);
+        }
+        let buffer = js::get(&memory, "buffer");
+        let copy = js::function(&buffer, "slice").and_then(|slice| slice.call1(&buffer, &0.into()));
+        let copy = copy.map_err(|_| {
+            cpu.control.add(word::VMSPACES, -1);
+            Errno::ENOMEM
+        })?;
+        self.with(|s| s.limits.insert(id, cpu.limit(from)));
+        self.keep_copy(id, copy);
+        Ok(())
+    }
+
+    /// What the memory of an lwp that is about to run will hold, if it was forked.
+    pub fn take_copy(&self, vmspace: u32) -> Option<JsValue> {
+        self.with(|s| s.copies.remove(vmspace))
+    }
+
+    pub fn keep_copy(&self, vmspace: u32, copy: JsValue) {
+        self.with(|s| _ = s.copies.insert(vmspace, copy));
+    }
+
+    /// Another CPU has forked an lwp of this CPU.
+    pub fn copy_came(&self, cpu: &Cpu, lwp: u32, vmspace: u32, copy: JsValue) {
+        // It may be over already.
+        if cpu.control.lwp_cpu(lwp).is_some() {
+            self.keep_copy(vmspace, copy);
+            self.tell(COPY | vmspace);
+        }
+    }
+
+    /// The copy for an lwp that another CPU has forked. It is here or on its way.
+    pub async fn wait_for_copy(&self, cpu: &Cpu, vmspace: u32) -> Option<JsValue> {
+        cpu.sleep_in_host(self.told(COPY | vmspace)).await;
+        self.take_copy(vmspace)
+    }
+
     pub fn vmspace_destroy(&self, cpu: &Cpu, id: u32) -> Result<(), Errno> {
         self.left(id);
-        self.with(|s| s.limits.remove(id));
+        self.with(|s| (s.limits.remove(id), s.copies.remove(id)));
         cpu.control.add(word::VMSPACES, -1);
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use abi::Errno;
 use abi::trapframe::{Next, Reason};
-use js_sys::{Function, Promise, Reflect, WebAssembly};
+use js_sys::{Function, Promise, Reflect, Uint8Array, WebAssembly};
 use loader::{Import, Memory};
 use sched::SlotId;
 use wasm_bindgen::prelude::*;
@@ -89,6 +89,7 @@ pub enum Left {
 /// Sets a program up in its address space and runs it.
 async fn user(cpu: &Rc<Cpu>, slot: SlotId, seat: &Seat, image: u32) -> Result<(), Left> {
     let image = image_for(cpu, slot, image).await?;
+    let copy = copy_for(cpu, slot).await?;
     let limit = cpu.with_hosted(slot, |h| h.limit);
     if image.pages() > limit {
         return Err(Left::NotSetUp(Errno::ENOMEM));
@@ -98,8 +99,13 @@ async fn user(cpu: &Rc<Cpu>, slot: SlotId, seat: &Seat, image: u32) -> Result<()
     seat.kernel.bind(cpu, &memory).map_err(|e| out_of(cpu.ended(), e))?;
     let vmspace = cpu.with_hosted(slot, |h| h.vmspace);
     cpu.images.entered(vmspace, &memory);
+    if let Some(copy) = &copy {
+        restore(&memory, copy).map_err(|_| Left::NotSetUp(Errno::ENOMEM))?;
+    }
 
-    for entry in image.program.start.iter().map(String::as_str).chain(["_start"]) {
+    // What the program does before its entry point the parent has done.
+    let start = if copy.is_none() { &image.program.start } else { &None };
+    for entry in start.iter().map(String::as_str).chain(["_start"]) {
         let entry = js::function(&exports, entry).map_err(|_| Left::NotSetUp(Errno::ENOEXEC))?;
         if let Err(e) = run_entry(&entry).await {
             return Err(why_left(cpu.ended(), &seat.stub, e));
@@ -122,13 +128,31 @@ async fn instance(cpu: &Rc<Cpu>, seat: &Seat, image: &Image) -> Result<(JsValue,
     program(&seat.stub, image).map_err(|e| out_of(cpu.ended(), e))
 }
 
-/// The program. The kernel thinks that the lwp is in user code already: it may be killed while it waits.
+/// The program.
 async fn image_for(cpu: &Rc<Cpu>, slot: SlotId, image: u32) -> Result<Rc<Image>, Left> {
     if let Some(image) = cpu.images.get(image) {
         return Ok(image);
     }
+    posted(cpu, slot, cpu.images.wait_for(cpu, image)).await?.ok_or(Left::NotSetUp(Errno::ENOENT))
+}
+
+/// What the memory of an lwp that was forked begins as, the first time.
+async fn copy_for(cpu: &Rc<Cpu>, slot: SlotId) -> Result<Option<JsValue>, Left> {
+    let (forked, vmspace) = cpu.with_hosted(slot, |h| (std::mem::take(&mut h.forked), h.vmspace));
+    if !forked {
+        return Ok(None);
+    }
+    let copy = match cpu.images.take_copy(vmspace) {
+        Some(copy) => Some(copy),
+        None => posted(cpu, slot, cpu.images.wait_for_copy(cpu, vmspace)).await?,
+    };
+    copy.map(Some).ok_or(Left::NotSetUp(Errno::ENOENT))
+}
+
+/// What another CPU posts. The kernel thinks that the lwp is in user code already: it may be killed while it waits.
+async fn posted<T>(cpu: &Rc<Cpu>, slot: SlotId, what: impl Future<Output = T>) -> Result<T, Left> {
     cpu.sched.borrow_mut().slot(slot).preempted = true;
-    let image = cpu.images.wait_for(cpu, image).await;
+    let what = what.await;
     let killed = {
         let mut sched = cpu.sched.borrow_mut();
         let s = sched.slot(slot);
@@ -136,10 +160,18 @@ async fn image_for(cpu: &Rc<Cpu>, slot: SlotId, image: u32) -> Result<Rc<Image>,
         (s.preempted, s.held) = (false, false);
         std::mem::take(&mut s.kicked)
     };
-    if killed {
-        return Err(Left::Fault(Reason::Kicked));
+    if killed { Err(Left::Fault(Reason::Kicked)) } else { Ok(what) }
+}
+
+/// Makes a memory, which was just made for a program, what the one was that it was forked from.
+fn restore(memory: &JsValue, copy: &JsValue) -> Result<(), JsValue> {
+    let length = |of: &JsValue| js::number(of, "byteLength");
+    let more = length(copy) - length(&js::get(memory, "buffer"));
+    if more > 0.0 {
+        js::function(memory, "grow")?.call1(memory, &(more / 65536.0).into())?;
     }
-    image.ok_or(Left::NotSetUp(Errno::ENOENT))
+    Uint8Array::new(&js::get(memory, "buffer")).set(&Uint8Array::new(copy), 0);
+    Ok(())
 }
 
 async fn run_entry(entry: &Function) -> Result<(), JsValue> {

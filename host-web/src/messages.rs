@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use abi::trapframe::irq;
 use abi::types::devctl;
-use js_sys::{Reflect, Uint8Array};
+use js_sys::{Array, Reflect, Uint8Array};
 use wasm_bindgen::prelude::*;
 use web_sys::MessagePort;
 
@@ -223,9 +223,26 @@ pub fn post_image(cpu: &Cpu, number: u32, module: &JsValue) {
     for (nr, port) in cpu.peers.borrow().iter() {
         let posted = js::object(&[("image", &number.into()), ("module", module)]);
         if port.post_message(&posted).is_ok() {
-            cpu.control.add(cpu.control.cpu(*nr, at::MAIL), 1);
-            cpu.ring(*nr);
-            cpu.control.wake(*nr);
+            mailed(cpu, *nr);
         }
     }
+}
+
+/// Sends another CPU what the memory of one of its lwps will be. False when it can't be sent.
+pub fn post_copy(cpu: &Cpu, nr: u32, lwp: u32, vmspace: u32, copy: &JsValue) -> bool {
+    let peers = cpu.peers.borrow();
+    let Some((_, port)) = peers.iter().find(|(peer, _)| *peer == nr) else { return false };
+    let posted = js::object(&[("copy", copy), ("lwp", &lwp.into()), ("vmspace", &vmspace.into())]);
+    let sent = port.post_message_with_transferable(&posted, &Array::of1(copy)).is_ok();
+    if sent {
+        mailed(cpu, nr);
+    }
+    sent
+}
+
+/// Another CPU has a message.
+fn mailed(cpu: &Cpu, nr: u32) {
+    cpu.control.add(cpu.control.cpu(nr, at::MAIL), 1);
+    cpu.ring(nr);
+    cpu.control.wake(nr);
 }

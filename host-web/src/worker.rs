@@ -143,7 +143,7 @@ fn begin(cpu: &Rc<Cpu>) -> Result<(), JsValue> {
 
 /// Boots as an lwp of its own: reading the image may sleep.
 async fn boot(cpu: &Rc<Cpu>) -> Result<(), JsValue> {
-    cpu.create(BOOT_LWP, 0, 0);
+    cpu.create(BOOT_LWP, 0, 0, false);
     let slot = cpu.sched.borrow_mut().begin(crate::cpu::now_ns());
     cpu.current.set(slot);
     kernel::boot(cpu).await?;
@@ -152,7 +152,7 @@ async fn boot(cpu: &Rc<Cpu>) -> Result<(), JsValue> {
     cpu.control.lwp_add(lwp, 0);
     cpu.control.add(cpu.control.cpu(0, at::LOAD), 1);
     cpu.control.store(cpu.control.cpu(0, at::ONLINE), 1);
-    cpu.create(lwp, FIRST_VMSPACE, MOST_PAGES);
+    cpu.create(lwp, FIRST_VMSPACE, MOST_PAGES, false);
     if let Some(slot) = slot {
         cpu.gone(slot);
     }
@@ -239,8 +239,17 @@ async fn further(message: &JsValue, nr: u32, page: MessagePort) -> Result<(), Js
     Ok(())
 }
 
-/// Another CPU has compiled a program.
+/// Another CPU has compiled a program, or sends what an lwp's memory will be.
 fn from_peer(cpu: &Rc<Cpu>, message: &JsValue) {
+    let copy = js::get(message, "copy");
+    if !copy.is_undefined() {
+        return cpu.images.copy_came(
+            cpu,
+            js::number(message, "lwp") as u32,
+            js::number(message, "vmspace") as u32,
+            copy,
+        );
+    }
     let number = js::number(message, "image") as u32;
     match Image::of(js::get(message, "module")) {
         Ok(image) => cpu.images.add(number, image),

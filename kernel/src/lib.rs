@@ -105,6 +105,7 @@ impl Kernel {
             dirs: root.map(|r| kern::proc::Dirs { cwd: r.clone(), root: r }),
             vmspace: 0,
             program: Program::default(),
+            frames: None,
         };
         Lwp::new(self, &Arc::new(Proc::new(self, 0, new)))
     }
@@ -113,17 +114,16 @@ impl Kernel {
     pub fn start(self: &Arc<Kernel>) -> SysResult<()> {
         self.started_ns.store(self.machine.clock(abi::types::clock::MONOTONIC, 0), Ordering::Relaxed);
         let dirs = self.lwp0().proc.dirs.lock().clone();
-        let proc = self.proc_create(NewProc {
+        self.proc_create(NewProc {
             parent: None,
             files: Filedesc::default(),
             cred: Ucred::new(0, 0),
             dirs,
             vmspace: FIRST_VMSPACE,
             program: Program::default(),
-        })?;
-        let lp = Lwp::new(self, &proc);
-        *proc.lwp.lock() = Some(lp);
-        Ok(())
+            frames: None,
+        })
+        .map(|_| ())
     }
 
     /// The lwp of pid 1.

@@ -9,6 +9,7 @@
 //!    diskfs         a disk's file system: each change, and its commits          sleeps
 //!     vnode-data    the content of a regular file                              sleeps
 //!       hostfs      the message buffer of the file server                      sleeps
+//!        sending    to several processes: see `kern::fork`
 //!         proctree  all of the process tree: parents, groups, states
 //!           proc    one process: directories, names, limits
 //!             filedesc   one descriptor table
@@ -31,6 +32,7 @@ pub static OFFSET: Class = Class::nesting("offset", 110);
 pub static DISKFS: Class = Class::new("diskfs", 115);
 pub static VNODE_DATA: Class = Class::nesting("vnode-data", 120);
 pub static HOSTFS: Class = Class::new("hostfs", 130);
+pub static SENDING: Class = Class::new("sending", 190);
 pub static PROCTREE: Class = Class::new("proctree", 200);
 pub static PROC: Class = Class::nesting("proc", 210);
 pub static FILEDESC: Class = Class::new("filedesc", 220);

@@ -11,7 +11,7 @@ use abi::trapframe::{Next, Reason};
 use abi::types::{access, limits, mnt, mode, o, rlimit, spawn as sp, vmctl, wait};
 use abi::wire::Reader;
 use abi::{Errno, SysResult};
-use core::sync::atomic::Ordering::SeqCst;
+use core::sync::atomic::Ordering::{Relaxed, SeqCst};
 
 use crate::kern::exit;
 use crate::kern::proc::{Lwp, Program, Strings, lwpflag};
@@ -218,7 +218,8 @@ pub fn commit(lp: &Lwp, loaded: Loaded) {
     let proc = &lp.proc;
     proc.files.exec();
     // POSIX exec: what was caught has its default action.
-    proc.caught.store(0, core::sync::atomic::Ordering::Relaxed);
+    proc.caught.store(0, Relaxed);
+    proc.frames.store(0, Relaxed);
     if let Some(owner) = &loaded.owner {
         proc.cred.exec(owner, true);
     }

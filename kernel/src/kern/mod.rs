@@ -4,6 +4,7 @@ pub mod cred;
 pub mod descrip;
 pub mod exec;
 pub mod exit;
+pub mod fork;
 pub mod generic;
 pub mod ktrace;
 pub mod poll;

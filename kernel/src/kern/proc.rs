@@ -10,6 +10,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering};
 
+use abi::syscalls::UAddr;
 use abi::types::limits;
 use abi::{Errno, SysResult};
 use ksync::SpinLock;
@@ -128,7 +129,7 @@ impl Strings {
 }
 
 /// The program a process runs.
-#[derive(Default)]
+#[derive(Default, Clone)]
 pub struct Program {
     pub image: Option<Arc<Image>>,
     /// Last component of the path, for `ps`.
@@ -158,6 +159,8 @@ pub struct Proc {
     /// The host's address space; 0 when it has none (kernel processes).
     pub vmspace: u32,
     pub started_ns: u64,
+    /// Where a forked child's program finds how it is to go on; 0 in others.
+    pub frames: AtomicU32,
     /// Signals that are ignored, a bit each (`1 << signal`); the others have their default action.
     pub ignored: AtomicU32,
     /// Signals that are caught: they end a sleep and wait for `sigtimedwait`.
@@ -191,6 +194,8 @@ pub struct NewProc<'a> {
     pub dirs: Option<Dirs>,
     pub vmspace: u32,
     pub program: Program,
+    /// Of a forked child: what it finds its stack by. One that isn't becomes another program.
+    pub frames: Option<UAddr>,
 }
 
 /// Whether a process runs.
@@ -257,13 +262,19 @@ impl Tree {
 
 /// The process tree of a kernel.
 pub struct Procs {
+    /// Held while a signal is sent to more than one process, and while a forked child comes into the tree.
+    pub sending: SpinLock<()>,
     pub tree: SpinLock<Tree>,
     pub max: AtomicU32,
 }
 
 impl Default for Procs {
     fn default() -> Self {
-        Procs { tree: SpinLock::new(&locks::PROCTREE, Tree::default()), max: AtomicU32::new(1024) }
+        Procs {
+            sending: SpinLock::new(&locks::SENDING, ()),
+            tree: SpinLock::new(&locks::PROCTREE, Tree::default()),
+            max: AtomicU32::new(1024),
+        }
     }
 }
 
@@ -272,6 +283,7 @@ impl Proc {
     pub fn new(kernel: &Kernel, pid: Pid, new: NewProc<'_>) -> Proc {
         let inherit =
             |f: fn(&Proc) -> &AtomicI32| AtomicI32::new(new.parent.map_or(pid, |p| f(p).load(Ordering::Relaxed)));
+        let forked_from = new.parent.filter(|_| new.frames.is_some());
         Proc {
             pid,
             ppid: AtomicI32::new(new.parent.map_or(0, |p| p.pid)),
@@ -283,8 +295,9 @@ impl Proc {
             limits: new.parent.map_or_else(Limits::default, |p| p.limits.copy()),
             vmspace: new.vmspace,
             started_ns: kernel.machine.clock(abi::types::clock::MONOTONIC, 0),
+            frames: AtomicU32::new(new.frames.map_or(0, |f| f.0)),
             ignored: AtomicU32::new(new.parent.map_or(0, |p| p.ignored.load(Ordering::Relaxed))),
-            caught: AtomicU32::new(0),
+            caught: AtomicU32::new(forked_from.map_or(0, |p| p.caught.load(Ordering::Relaxed))),
             blocked: AtomicU32::new(new.parent.map_or(0, |p| p.blocked.load(Ordering::Relaxed))),
             pending: AtomicU32::new(0),
             signal_event: WaitQueue::new(),
@@ -301,8 +314,9 @@ impl Proc {
 }
 
 impl Kernel {
-    /// Makes a process without an lwp, a child of `new.parent`. EAGAIN at the limit on processes.
-    pub fn proc_create(self: &Arc<Kernel>, new: NewProc<'_>) -> SysResult<Arc<Proc>> {
+    /// Makes a process, a child of `new.parent`, with an lwp that the machine doesn't know yet. EAGAIN at
+    /// the limit on processes.
+    pub fn proc_create(self: &Arc<Kernel>, new: NewProc<'_>) -> SysResult<Arc<Lwp>> {
         let mut tree = self.procs.tree.lock();
         let live = tree.map.len();
         let cap = self.procs.max.load(Ordering::Relaxed) as usize;
@@ -313,8 +327,10 @@ impl Kernel {
         let parent = new.parent.map(|p| p.pid);
         let pid = tree.free_pid();
         let proc = Arc::new(Proc::new(self, pid, new));
-        let node =
-            Node { proc: proc.clone(), state: State::Running, children: Vec::new(), continued: false, autoreap: false };
+        // Before anybody can find it: a signal is told to the lwp.
+        let lp = Lwp::new(self, &proc);
+        *proc.lwp.lock() = Some(lp.clone());
+        let node = Node { proc, state: State::Running, children: Vec::new(), continued: false, autoreap: false };
         tree.map.insert(pid, node);
         tree.peak = tree.peak.max(live + 1);
         if let Some(parent) = parent
@@ -322,7 +338,7 @@ impl Kernel {
         {
             parent.children.push(pid);
         }
-        Ok(proc)
+        Ok(lp)
     }
 
     /// Takes a process that never ran out of the tree again.

@@ -213,6 +213,8 @@ pub fn kern_kill(lp: &Lwp, pid: Pid, signal: u32) -> SysResult<()> {
         p if p < -1 => p.checked_neg().ok_or(Errno::ESRCH)?,
         _ => 0,
     };
+    // One that is just being forked gets what its parent gets.
+    let sending = (pid <= 0).then(|| lp.kernel.procs.sending.lock());
     let targets: Vec<Arc<Proc>> = {
         let tree = lp.kernel.procs.tree.lock();
         let chosen = |p: &Proc| match pid {
@@ -232,6 +234,7 @@ pub fn kern_kill(lp: &Lwp, pid: Pid, signal: u32) -> SysResult<()> {
             psignal(&lp.kernel, p, signal);
         }
     }
+    drop(sending);
     if sent { Ok(()) } else { Err(Errno::EPERM) }
 }
 
@@ -324,21 +327,23 @@ pub fn signal_group(kernel: &Kernel, group: Pid, signal: u32) {
 
 /// Sends a signal to all processes that are so. Never sleeps.
 pub fn signal_all(kernel: &Kernel, signal: u32, is: impl Fn(&Proc) -> bool) {
+    to_all(kernel, is, |p| psignal(kernel, p, signal));
+}
+
+/// Does something to all processes that are so, and to the children that they fork meanwhile.
+fn to_all(kernel: &Kernel, is: impl Fn(&Proc) -> bool, act: impl Fn(&Arc<Proc>)) {
+    let sending = kernel.procs.sending.lock();
     let members: Vec<Arc<Proc>> = {
         let tree = kernel.procs.tree.lock();
         tree.map.values().filter(|n| is(&n.proc)).map(|n| n.proc.clone()).collect()
     };
-    for p in members {
-        psignal(kernel, &p, signal);
-    }
+    members.iter().for_each(act);
+    drop(sending);
 }
 
 /// The end of the time given to this vkernel.
 pub fn kill_all(kernel: &Kernel) {
-    let all: Vec<Arc<Proc>> = kernel.procs.tree.lock().map.values().map(|n| n.proc.clone()).collect();
-    for p in all {
-        die(&p, wait::signaled(sig::KILL));
-    }
+    to_all(kernel, |_| true, |p| die(p, wait::signaled(sig::KILL)));
 }
 
 /// RLIMIT_CPU, in seconds: SIGXCPU past the soft limit, SIGKILL past the hard one. `id` is what the

@@ -49,24 +49,23 @@ pub fn strings(r: &mut Reader<'_>) -> SysResult<Arc<Strings>> {
 pub fn sys_spawn(lp: &Lwp, request: UAddr, len: u32) -> SysResult<i32> {
     lp.machine().admit()?;
     let buf = copy_request(lp, request, len)?;
-    let child = new_child(lp)?;
-    let child_lp = Lwp::new(&lp.kernel, &child);
-    *child.lwp.lock() = Some(child_lp.clone());
+    let child_lp = new_child(lp)?;
+    let child = &child_lp.proc;
     match prepare(lp, &child_lp, &mut Reader::new(&buf)).and_then(|()| start(&child_lp)) {
         Ok(()) => Ok(child.pid),
         Err(e) => {
-            lp.kernel.proc_undo(&child);
+            lp.kernel.proc_undo(child);
             // A group that never came to be must not keep the keyboard.
-            crate::tty::session::take_back(lp, &child);
+            crate::tty::session::take_back(lp, child);
             // It may have opened a terminal for a session of its own.
-            crate::tty::session::proc_exited(&lp.kernel, &child);
-            dismantle(&child);
+            crate::tty::session::proc_exited(&lp.kernel, child);
+            dismantle(child);
             Err(e)
         }
     }
 }
 
-fn new_child(lp: &Lwp) -> SysResult<Arc<Proc>> {
+fn new_child(lp: &Lwp) -> SysResult<Arc<Lwp>> {
     let p = &lp.proc;
     let dirs = p.dirs.lock().clone();
     lp.kernel.proc_create(NewProc {
@@ -76,11 +75,12 @@ fn new_child(lp: &Lwp) -> SysResult<Arc<Proc>> {
         dirs,
         vmspace: lp.kernel.next_id() as u32,
         program: Program::default(),
+        frames: None,
     })
 }
 
 /// What a child that never ran holds.
-fn dismantle(child: &Proc) {
+pub(super) fn dismantle(child: &Proc) {
     child.files.clear();
     let dirs = child.dirs.lock().take();
     let program = core::mem::take(&mut *child.program.lock());
@@ -182,7 +182,7 @@ fn file_action(child: &Lwp, r: &mut Reader<'_>) -> SysResult<()> {
 }
 
 /// The machine takes the child over.
-fn start(child: &Arc<Lwp>) -> SysResult<()> {
+pub(super) fn start(child: &Arc<Lwp>) -> SysResult<()> {
     let started = child.machine().lwp_create(child);
     if started.is_err() {
         // It was made a moment ago and nobody is in it.

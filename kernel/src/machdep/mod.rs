@@ -53,6 +53,8 @@ pub trait Machine: Send + Sync {
     fn lwp_kick(&self, lp: &Lwp, how: u32);
 
     fn vmspace_create(&self, id: u32, image: u32, limit: u64) -> SysResult<()>;
+    /// A copy of the calling lwp's, which is `from`.
+    fn vmspace_fork(&self, id: u32, from: u32) -> SysResult<()>;
     fn vmspace_destroy(&self, id: u32) -> SysResult<()>;
     fn vmspace_ctl(&self, id: u32, cmd: u32, arg: u64) -> SysResult<u64>;
 

@@ -69,7 +69,11 @@ fn children(sys: &Sys) -> SysResult<()> {
     if let Ok(sleeper) = &pids[4] {
         sys.kill(*sleeper, sig::TERM)?;
     }
-    let started = pids.iter().filter(|p| p.is_ok()).count();
+    let forked = sys.fork(|sys| {
+        let _ = sys.write(1, b"a child's");
+        sys.exit(7)
+    });
+    let started = forked.is_ok() as usize + pids.iter().filter(|p| p.is_ok()).count();
     for _ in 0..started {
         let w = sys.wait4(-1, 0)?;
         assert!([7 << 8, sig::TERM, sig::KILL, 5 << 8].contains(&w.status), "status {:#x}", w.status);

@@ -5,6 +5,7 @@
 
 use alloc::format;
 use alloc::vec::Vec;
+use core::sync::atomic::Ordering::Relaxed;
 
 use abi::syscalls::{Arg, COUNT, Module, SYSCALLS, Syscall, UAddr, registers};
 use abi::types::{at, o, wait};
@@ -159,7 +160,8 @@ fn argument(rng: &mut Rng, a: &Arena, row: &Syscall, i: usize) -> u64 {
 
 /// Calls that end much are made now and then: who sleeps, is killed or has closed all learns little.
 fn spoils(name: &str) -> bool {
-    const RARE: [&str; 12] = [
+    const RARE: [&str; 13] = [
+        "fork_at",
         "clock_nanosleep",
         "poll_oneoff",
         "wait4",
@@ -199,7 +201,7 @@ fn one(sys: &Sys, rng: &mut Rng, a: &Arena) {
         let regs = [(); 6].map(|()| number(rng));
         // Also numbers that are no call; but not one that ends the machine or the process.
         let nr = rng.below(COUNT as u64 + 20) as u32;
-        if !["exit", "reboot", "proc_exit", "proc_raise", "kill"]
+        if !["exit", "reboot", "proc_exit", "proc_raise", "kill", "fork_at"]
             .iter()
             .any(|n| SYSCALLS.iter().any(|s| s.nr == nr && s.name == *n))
         {
@@ -227,6 +229,9 @@ fn one(sys: &Sys, rng: &mut Rng, a: &Arena) {
         let (p, len) = a.strings[PATHS.len() + 2 + rng.below(2) as usize];
         args = alloc::vec![p.0 as u64, len as u64];
     }
+    if row.name == "fork_at" {
+        args[0] |= 1;
+    }
     let kinds: Vec<Arg> = row.args.iter().map(|a| a.1).collect();
     let mut regs = [0; 6];
     registers(&kinds, |i, reg, upper| {
@@ -239,7 +244,9 @@ fn one(sys: &Sys, rng: &mut Rng, a: &Arena) {
 fn fuzz(sys: &Sys) -> i32 {
     let args = sys.argv();
     let arg = |i: usize| args.get(i).and_then(|a| a.parse::<u64>().ok()).unwrap_or(0);
-    let mut rng = Rng::new(arg(1));
+    // A forked child begins anew; it must not do the same again.
+    let forked = sys.lp.proc.frames.load(Relaxed) != 0;
+    let mut rng = Rng::new(if forked { arg(1) ^ (sys.getpid() as u64) << 32 } else { arg(1) });
     if sys.setuid(arg(2) as u32).is_err() {
         return 1;
     }

@@ -186,6 +186,8 @@ impl Arena {
                 let (at, len) = rng.pick(&self.requests);
                 args = vec![at, len];
             }
+            // Not 0, by which the child is known.
+            "fork_at" => args[0] |= 1,
             // The names below /tmp that this may hide are nobody's who must go on.
             "mount" => (args[0], args[1], args[2], args[3]) = self.kind_and_place(rng),
             "unmount" => (_, _, args[0], args[1]) = self.kind_and_place(rng),

@@ -48,6 +48,8 @@ imports! {
     fn sigaction(signal: u32, disposition: u32) -> i32;
     fn sigprocmask(how: u32, set: Ptr, old: MutPtr) -> i32;
     fn sigtimedwait(set: Ptr, timeout_ns: u64) -> i32;
+    fn fork_at(frames: Ptr) -> i32;
+    fn frames() -> i32;
     fn getuid() -> i32;
     fn geteuid() -> i32;
     fn getgid() -> i32;

@@ -81,17 +81,28 @@ fn main(machine: Arc<FakeMachine>, lp: Arc<Lwp>, me: Tid) {
 /// Instantiates an image in the lwp's address space and runs it until user code is left.
 fn enter(machine: &FakeMachine, sys: &Sys, image: u32) -> Left {
     let id = current_vmspace();
-    let program = {
+    let (program, body) = {
         let mut w = machine.world();
         let program = w.images.get(&image).and_then(|name| w.programs.get(name)).cloned();
         let Some(program) = program else { return Left::Because(Reason::ExecFailed, Errno::ENOENT as u32) };
         let Some(space) = w.vmspaces.get_mut(&id) else { panic!("Run, but vmspace {id} was never made") };
-        space.mem = vec![0; INITIAL_MEMORY];
         space.entered = true;
-        program
+        let forked = core::mem::take(&mut space.forked);
+        if !forked {
+            space.mem = vec![0; INITIAL_MEMORY];
+        }
+        let frames = sys.lp.proc.frames.load(Ordering::Relaxed);
+        let body = if forked { w.forked.remove(&frames) } else { None };
+        (program, body)
     };
     sys.reset();
-    let ended = catch_unwind(AssertUnwindSafe(|| program(sys)));
+    let ended = catch_unwind(AssertUnwindSafe(|| match body {
+        Some(body) => {
+            body(sys);
+            0
+        }
+        None => program(sys),
+    }));
     if let Some(space) = machine.world().vmspaces.get_mut(&id) {
         space.entered = false;
     }

@@ -40,6 +40,8 @@ pub struct Vmspace {
     pub peak: u64,
     /// An lwp is in user code, or in a system call from there.
     pub entered: bool,
+    /// A copy of another, not entered yet.
+    pub forked: bool,
 }
 
 /// One of the units 0 to 2, or an attached one.
@@ -122,6 +124,8 @@ pub struct World {
     pub procs: Vec<Weak<Proc>>,
     /// What the processes of `Vk::lwp` are to do, by number.
     pub bodies: Vec<Option<Body>>,
+    /// What forked children do, by the address that `fork_at` was given.
+    pub forked: BTreeMap<u32, Body>,
     /// What the program of pid 1 is to do next.
     pub commands: VecDeque<Body>,
     /// To be seen at the next preemption point.
@@ -156,6 +160,7 @@ impl FakeMachine {
             threads: BTreeMap::new(),
             procs: Vec::new(),
             bodies: Vec::new(),
+            forked: BTreeMap::new(),
             commands: VecDeque::new(),
             kicked: BTreeSet::new(),
             image_error: String::new(),
@@ -194,7 +199,7 @@ impl World {
     }
 
     /// A number for a handle or an image; never used twice.
-    fn number(&mut self) -> u32 {
+    pub fn number(&mut self) -> u32 {
         self.next_id += 1;
         self.next_id
     }
@@ -310,7 +315,18 @@ impl Machine for FakeMachine {
             return Err(Errno::ENOMEM);
         }
         let mem = vec![0; INITIAL_MEMORY];
-        w.vmspaces.insert(id, Vmspace { peak: mem.len() as u64, mem, limit, entered: false });
+        w.vmspaces.insert(id, Vmspace { peak: mem.len() as u64, mem, limit, entered: false, forked: false });
+        Ok(())
+    }
+
+    fn vmspace_fork(&self, id: u32, from: u32) -> SysResult<()> {
+        let mut w = self.world();
+        w.may_fail(Errno::ENOMEM)?;
+        assert!(!w.vmspaces.contains_key(&id), "vmspace_fork: EEXIST for {id}");
+        assert_eq!(from, lwp::current_vmspace(), "vmspace_fork: of another lwp's");
+        let space = w.vmspaces.get(&from).ok_or(Errno::ENOENT)?;
+        let (mem, limit) = (space.mem.clone(), space.limit);
+        w.vmspaces.insert(id, Vmspace { peak: mem.len() as u64, mem, limit, entered: false, forked: true });
         Ok(())
     }
 

@@ -4,6 +4,7 @@
 //! through `trap` and `copyin` as a real one does. The wrappers use the memory from
 //! [`SCRATCH`] on; what [`Sys::alloc`] gives is the test's own.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -13,6 +14,7 @@ use abi::syscalls::{Module, SYSCALLS, Syscall, UAddr, registers};
 use abi::trapframe::{ACTION_UNWIND, Next, Reason};
 use abi::{Errno, SysResult};
 
+use super::boot::Body;
 use super::lwp::{Left, leave};
 use super::machine::FakeMachine;
 use super::sched::Tid;
@@ -103,6 +105,28 @@ impl Sys {
     /// A fault of the program.
     pub fn fault(&self, reason: Reason) -> ! {
         leave(Left::Because(reason, 0))
+    }
+
+    /// fork(2): the child does `f` and exits; it has the caller's memory. Answers the child's pid.
+    pub fn fork(&self, f: impl FnOnce(&Sys) + Send + 'static) -> SysResult<i32> {
+        let floor = self.floor.get();
+        let body: Body = Box::new(move |sys| {
+            // What the caller has allocated is the child's, too.
+            sys.floor.set(floor);
+            sys.fresh();
+            f(sys);
+        });
+        let frames = {
+            let mut w = self.machine.world();
+            let frames = w.number();
+            w.forked.insert(frames, body);
+            frames
+        };
+        let pid = self.call("fork_at", &[frames.reg()]);
+        if pid.is_err() {
+            self.machine.world().forked.remove(&frames);
+        }
+        pid.map(|p| p as i32)
     }
 
     /// The arguments of the program.

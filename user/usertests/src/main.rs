@@ -20,6 +20,8 @@ mod waits;
 #[cfg(target_family = "wasm")]
 mod badptr;
 #[cfg(target_family = "wasm")]
+mod fork;
+#[cfg(target_family = "wasm")]
 mod fuzz;
 #[cfg(target_family = "wasm")]
 mod limits;
@@ -51,6 +53,8 @@ fn tables() -> Vec<&'static [Test]> {
         waits::TESTS,
         #[cfg(target_family = "wasm")]
         programs::TESTS,
+        #[cfg(target_family = "wasm")]
+        fork::TESTS,
         #[cfg(target_family = "wasm")]
         wasi::TESTS,
         #[cfg(target_family = "wasm")]

@@ -60,6 +60,8 @@ pub struct Module {
     pub imports: Vec<(&'static str, &'static str, Vec<u8>, Vec<u8>)>,
     /// The instructions of its `_start`, which follows the imports as a function.
     pub start: Vec<u8>,
+    /// The instructions of its start function, if it has one.
+    pub initialiser: Vec<u8>,
     /// The name its one function is exported by.
     pub export: &'static str,
     pub pages: u32,
@@ -74,6 +76,7 @@ impl Module {
         Module {
             imports: Vec::new(),
             start: start.to_vec(),
+            initialiser: Vec::new(),
             export: "_start",
             pages: 1,
             data: Vec::new(),
@@ -107,6 +110,10 @@ impl Module {
             functions.push(unsigned(1));
             code.push(body(&[0x20, 0]));
         }
+        if !self.initialiser.is_empty() {
+            functions.push(unsigned(0));
+            code.push(body(&self.initialiser));
+        }
         let exports =
             [[string(self.export), vec![0], unsigned(start)].concat(), [string("memory"), vec![2, 0]].concat()];
         let mut out = b"\0asm\x01\0\0\0".to_vec();
@@ -118,6 +125,10 @@ impl Module {
         }
         out.extend(section(5, &[[vec![0], unsigned(self.pages)].concat()]));
         out.extend(section(7, &exports));
+        if !self.initialiser.is_empty() {
+            let last = unsigned(start + code.len() as u32 - 1);
+            out.extend([vec![8], unsigned(last.len() as u32), last].concat());
+        }
         if self.table {
             let offset = [i32_const(1), vec![op::END]].concat();
             out.extend(section(9, &[[vec![0], offset, vec![1], unsigned(start + 1)].concat()]));

@@ -1,4 +1,5 @@
 // How the page is built. Everything is referenced relatively, so dist/ works beneath any path.
+import { createHash } from "node:crypto";
 import { defineConfig, type Plugin } from "vite";
 
 /**
@@ -42,9 +43,25 @@ function preloadTerminal(): Plugin {
   };
 }
 
+/** The policy names the one script that stands in the page by its hash. */
+function allowInlineScript(): Plugin {
+  return {
+    name: "allow-inline-script",
+    transformIndexHtml: {
+      order: "post",
+      handler(html) {
+        const scripts = [...html.matchAll(/<script>([^]*?)<\/script>/g)];
+        if (scripts.length !== 1) throw new Error(`one inline script is expected in index.html, there are ${scripts.length}`);
+        const hash = createHash("sha256").update(scripts[0]![1]!).digest("base64");
+        return html.replace("script-src 'self'", `script-src 'self' 'sha256-${hash}'`);
+      },
+    },
+  };
+}
+
 export default defineConfig({
   base: "./",
-  plugins: [xtermWithoutInlineStyles(), preloadTerminal()],
+  plugins: [xtermWithoutInlineStyles(), preloadTerminal(), allowInlineScript()],
   build: {
     target: "es2023", // an engine with JSPI has all of it
     assetsInlineLimit: 0, // a data: URL would need a hole in the policy

@@ -1,7 +1,36 @@
 // A CPU's worker: starts the Rust code, without waiting to be told what for.
-import init, { cpu_main } from "./host_web.js";
+import init, { cpu_ahead, cpu_main } from "./host_web.js";
 
+/** Has promises looked at by nobody yet. */
+const later = (promise) => (promise.catch(() => {}), promise);
+
+/**
+ * Asks for what a boot needs while our own code is compiled: of the server the kernel and the list of files, of the
+ * browser's cache what the last boot needed. `ahead.rs` goes on with it, checks it, and does without what fails.
+ */
+function ask(base) {
+  const cached = async (key) => (await (await caches.open("vkernel-1")).match(base + key));
+  const kept = cached("manifest.json").then((r) => r?.text());
+  const packs = {};
+  const found = kept.then((text) => {
+    const { index, boot } = JSON.parse(text);
+    for (const name of [index, ...boot]) packs["packs/" + name] = later(cached("packs/" + name).then((r) => r?.arrayBuffer()));
+    return text;
+  });
+  return {
+    kernel: later(WebAssembly.compileStreaming(fetch(base + "kernel.wasm"))),
+    manifest: later(fetch(base + "manifest.json", { cache: "no-cache" }).then((r) => (r.ok ? r.text() : undefined))),
+    kept: later(found),
+    packs,
+  };
+}
+
+// The page gives this name to the worker that it starts before its own code is there.
+const ahead = self.name === "ahead";
+const base = new URL(".", import.meta.url).href;
+const asked = ahead ? ask(base) : undefined;
 const ready = init();
+if (ahead) ready.then(() => cpu_ahead(base, asked)).catch(() => {});
 // Told below, to whoever listens by then.
 ready.catch(() => {});
 

@@ -1,7 +1,11 @@
 // The worker that has the disks: starts the Rust code, which the page has compiled already.
-import init, { disk_main } from "./host_web.js";
+import init, { disk_ahead, disk_main } from "./host_web.js";
+
+// The page gives this name to a worker that it starts before its own code is there.
+const ready = self.name === "ahead" ? init().then(disk_ahead) : undefined;
+ready?.catch(() => {});
 
 addEventListener("message", async ({ data }) => {
-  await init({ module_or_path: data.host });
+  await (ready ?? init({ module_or_path: data.host }));
   disk_main(data);
 }, { once: true });

@@ -23,15 +23,15 @@ pub struct Modules {
 }
 
 impl Modules {
-    /// The small ones are made here; `kernel` is compiled already.
-    pub fn around(kernel: JsValue, kmem: &KernelMemory) -> Result<Modules, JsValue> {
+    /// The small ones, made here; `kernel` is still to be compiled.
+    pub fn around(kmem: &KernelMemory) -> Result<Modules, JsValue> {
         let compile = |wasm: Vec<u8>| {
             let bytes = js_sys::Uint8Array::from(wasm.as_slice());
             WebAssembly::Module::new(&bytes).map(JsValue::from)
         };
         let pages = u64::from(kmem.size() >> 16);
         Ok(Modules {
-            kernel,
+            kernel: JsValue::UNDEFINED,
             stub: compile(loader::web_stub_module())?,
             uaccess: compile(loader::uaccess_module(Some((pages, u64::from(MAX_PAGES)))))?,
             clock: compile(loader::clock_module())?,

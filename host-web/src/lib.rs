@@ -6,13 +6,14 @@
 //!
 //! | to follow | read |
 //! | --- | --- |
-//! | the start | `page::boot`, `worker::cpu_main` |
+//! | the start | `page::boot`, `ahead.rs`, `worker::cpu_main` |
 //! | an lwp's life | `lwp.rs` |
 //! | a switch between lwps, preemption | `cpu.rs`; with nothing to run `idle.rs` |
 //! | a hypercall | `hypercalls.rs` |
 //! | what CPUs share | `control.rs`, `units.rs` |
 //! | the machine of an engine without JSPI | `threads/mod.rs` |
 
+mod ahead;
 mod blobs;
 mod config;
 mod control;

@@ -63,7 +63,12 @@ struct Inner {
     /// come later if they all began at once.
     later: RefCell<Vec<Posted>>,
     callbacks: JsValue,
+    /// Some program has written something.
+    seen: Cell<bool>,
     sessions: RefCell<Numbered<Rc<SessionInner>>>,
+    /// The session that was asked for with the boot, and what a machine that was not told of it yet is to be told.
+    session: RefCell<Option<Session>>,
+    attach: RefCell<Option<ToCpu>>,
     booted: RefCell<Option<(Resolve, Resolve)>>,
     report: RefCell<Vec<Resolve>>,
     ended: Cell<bool>,
@@ -77,6 +82,8 @@ struct Posted {
 
 /// The further CPUs start so long after boot when no program has written anything by then.
 const LATER_MS: f64 = 1000.0;
+/// And so long after the first output, which is to be seen before them.
+const SHOWN_MS: f64 = 60.0;
 
 struct SessionInner {
     unit: u32,
@@ -129,9 +136,9 @@ fn start(
     let shared = threads || shared && cpus > 1;
     let control = shared.then(|| Control::over(SharedArrayBuffer::new(BYTES).into()));
     let peers = peer_ports(cpus)?;
-    let mut workers = vec![first_worker(&options.base, &callbacks)?];
+    let mut workers = vec![given_worker(&callbacks, "first", &options.base, "cpu.js")?];
     let disk_ports = match options.persist.unwrap_or(true) {
-        true => storage_worker(&options.base, cpus, &mut workers)?,
+        true => storage_worker(&options.base, &callbacks, cpus, &mut workers)?,
         false => Array::new(),
     };
     let (mut later, mut ports) = (Vec::new(), Vec::new());
@@ -157,7 +164,6 @@ fn start(
         ports.push(channel.port1());
     }
     let now = later.remove(0);
-    workers[0].post_message_with_transfer(&now.message, &now.transfer)?;
     let booted = js::with_resolvers();
     let inner = Rc::new(Inner {
         cpus: cores,
@@ -168,11 +174,16 @@ fn start(
         workers: RefCell::default(),
         later: RefCell::new(later),
         callbacks,
+        seen: Cell::new(false),
         sessions: RefCell::default(),
+        session: RefCell::default(),
+        attach: RefCell::default(),
         booted: RefCell::new(Some((booted.resolve(), booted.reject()))),
         report: RefCell::default(),
         ended: Cell::new(false),
     });
+    inner.first_session(&now.message)?;
+    workers[0].post_message_with_transfer(&now.message, &now.transfer)?;
     for port in &ports {
         let of = inner.clone();
         let came = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| of.came(&event.data()));
@@ -184,11 +195,11 @@ fn start(
     Ok((inner, booted.promise()))
 }
 
-/// The first CPU's worker: one that the page has started already, or a new one.
-fn first_worker(base: &str, options: &JsValue) -> Result<Worker, JsValue> {
-    match js::get(options, "first").dyn_into() {
+/// A worker that the page has started already, or a new one.
+fn given_worker(options: &JsValue, name: &str, base: &str, script: &str) -> Result<Worker, JsValue> {
+    match js::get(options, name).dyn_into() {
         Ok(worker) => Ok(worker),
-        Err(_) => worker(base, "cpu.js"),
+        Err(_) => worker(base, script),
     }
 }
 
@@ -199,14 +210,14 @@ fn worker(base: &str, script: &str) -> Result<Worker, JsValue> {
 }
 
 /// Starts the worker that has the disks; answers the CPUs' ports to it.
-fn storage_worker(base: &str, cpus: u32, workers: &mut Vec<Worker>) -> Result<Array, JsValue> {
+fn storage_worker(base: &str, options: &JsValue, cpus: u32, workers: &mut Vec<Worker>) -> Result<Array, JsValue> {
     let (own, theirs) = (Array::new(), Array::new());
     for _ in 0..cpus {
         let channel = MessageChannel::new()?;
         own.push(&channel.port1());
         theirs.push(&channel.port2());
     }
-    let worker = worker(base, "disk.js")?;
+    let worker = given_worker(options, "disk", base, "disk.js")?;
     let message = js::object(&[("host", &wasm_bindgen::module()), ("ports", &theirs)]);
     worker.post_message_with_transfer(&message, &theirs)?;
     workers.push(worker);
@@ -237,6 +248,48 @@ impl Inner {
         });
         worker.set_onerror(Some(failed.into_js_value().unchecked_ref()));
         self.workers.borrow_mut().push(worker);
+    }
+
+    /// Makes the session that is asked for with the boot: the first CPU attaches it as soon as the kernel is up, without
+    /// a message there and back.
+    fn first_session(self: &Rc<Self>, message: &Object) -> Result<(), JsValue> {
+        let asked = js::get(&self.callbacks, "session");
+        if !asked.is_object() {
+            return Ok(());
+        }
+        let (session, record) = self.session(&asked)?;
+        *self.session.borrow_mut() = Some(session);
+        match self.machine {
+            Kind::Stacks => _ = Reflect::set(message, &"session".into(), &messages::message(record.to_js(), None))?,
+            Kind::Threads => *self.attach.borrow_mut() = Some(record),
+        }
+        Ok(())
+    }
+
+    /// A session, and what the first CPU is to be told of it.
+    fn session(self: &Rc<Self>, options: &JsValue) -> Result<(Session, ToCpu), JsValue> {
+        let of = SpawnOptions::of_js(options)?;
+        let units = devctl::ATTACHED_FIRST..devctl::ATTACHED_FIRST + devctl::ATTACHED_MAX;
+        let unit = { units }.find(|unit| !self.sessions.borrow().contains(*unit));
+        let unit = unit.ok_or_else(|| JsError::new("too many sessions at once"))?;
+        let resolvers = js::with_resolvers();
+        let inner = Rc::new(SessionInner {
+            unit,
+            onoutput: js::function(options, "onoutput").ok(),
+            exited: resolvers.promise(),
+            over: resolvers.resolve(),
+            status: Cell::new(None),
+        });
+        self.sessions.borrow_mut().insert(unit, inner.clone());
+        let kind = if of.tty.unwrap_or(true) { devctl::KIND_SCREEN } else { devctl::KIND_PIPE };
+        let (rows, cols) = (of.rows.unwrap_or(24), of.cols.unwrap_or(80));
+        let record = ToCpu::Attach { unit, kind, rows, cols, command: command(&of) };
+        Ok((Session { machine: self.clone(), inner }, record))
+    }
+
+    fn start_others_after(self: &Rc<Self>, ms: f64) {
+        let of = self.clone();
+        js::set_timeout(Closure::once_into_js(move || of.start_others()).unchecked_ref(), ms);
     }
 
     /// Starts the further CPUs, once.
@@ -274,11 +327,13 @@ impl Inner {
         let Some(record) = ToPage::of_js(&record) else { return };
         match record {
             ToPage::Booted => {
+                if let Some(record) = self.attach.take() {
+                    self.post(&record, None);
+                }
                 if let Some((resolve, _)) = self.booted.take() {
                     resolve.value(&JsValue::UNDEFINED);
                 }
-                let of = self.clone();
-                js::set_timeout(&Closure::once_into_js(move || of.start_others()).unchecked_into(), LATER_MS);
+                self.start_others_after(LATER_MS);
             }
             ToPage::Console(text) => self.call("onconsole", &text.into()),
             ToPage::Notice(text) => self.call("onnotice", &text.into()),
@@ -293,7 +348,9 @@ impl Inner {
             }
             ToPage::Output(unit) => {
                 self.output(unit, bytes);
-                self.start_others();
+                if !self.seen.replace(true) {
+                    self.start_others_after(SHOWN_MS);
+                }
             }
             ToPage::Exited { unit, status } => {
                 self.output(unit, None);
@@ -394,26 +451,18 @@ impl VKernel {
 
     /// Runs something on a device of its own; without `argv` a login shell.
     pub fn spawn(&self, options: JsValue) -> Result<Session, JsValue> {
-        let of = SpawnOptions::of_js(&options)?;
         if self.0.ended.get() {
             return Err(JsError::new("the vkernel has ended").into());
         }
-        let units = devctl::ATTACHED_FIRST..devctl::ATTACHED_FIRST + devctl::ATTACHED_MAX;
-        let unit = { units }.find(|unit| !self.0.sessions.borrow().contains(*unit));
-        let unit = unit.ok_or_else(|| JsError::new("too many sessions at once"))?;
-        let resolvers = js::with_resolvers();
-        let inner = Rc::new(SessionInner {
-            unit,
-            onoutput: js::function(&options, "onoutput").ok(),
-            exited: resolvers.promise(),
-            over: resolvers.resolve(),
-            status: Cell::new(None),
-        });
-        self.0.sessions.borrow_mut().insert(unit, inner.clone());
-        let kind = if of.tty.unwrap_or(true) { devctl::KIND_SCREEN } else { devctl::KIND_PIPE };
-        let (rows, cols) = (of.rows.unwrap_or(24), of.cols.unwrap_or(80));
-        self.0.post(&ToCpu::Attach { unit, kind, rows, cols, command: command(&of) }, None);
-        Ok(Session { machine: self.0.clone(), inner })
+        let (session, record) = self.0.session(&options)?;
+        self.0.post(&record, None);
+        Ok(session)
+    }
+
+    /// The session that was asked for with the boot: `session` in its options, as `spawn` takes them. Once.
+    #[wasm_bindgen(js_name = takeSession)]
+    pub fn take_session(&self) -> Option<Session> {
+        self.0.session.take()
     }
 
     /// The kernel's counters, as text: a line `name value` each. Nothing when it has ended.

@@ -70,13 +70,7 @@ impl Storage {
 
     /// The blob of a file of the image, and so of its program.
     pub fn find(&self, path: &str) -> Option<u32> {
-        let mut index = abi::image::Index(abi::wire::Reader::new(self.store.index()));
-        while let Ok(Some(entry)) = index.next_entry() {
-            if entry.path == path.as_bytes() {
-                return Some(entry.blob).filter(|&blob| self.store.prepared(blob).is_some());
-            }
-        }
-        None
+        self.store.find(path)
     }
 
     /// Prepares and compiles a program. ENOEXEC; ENOMEM where the engine has no room for another memory now.

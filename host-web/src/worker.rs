@@ -7,11 +7,12 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use abi::trapframe::FIRST_VMSPACE;
-use js_sys::{Array, Promise, WebAssembly};
+use js_sys::Array;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{MessageEvent, MessagePort};
 
+use crate::ahead::{self, Ahead, SOON};
 use crate::blobs::{Listener, Store};
 use crate::control::{BYTES, Control, cpu as at};
 use crate::cpu::{BOOT_LWP, Cpu, Parts, set_current_cpu};
@@ -27,9 +28,6 @@ use crate::{config, js, threads};
 
 /// Bells are a page each.
 const BELL_PAGES: u32 = 1;
-
-/// Programs that every prompt needs: compiled while the kernel boots.
-const SOON: [&str; 3] = ["sbin/init", "bin/sh", "bin/tools"];
 
 /// What is told to the page of a fetch.
 pub struct Told(pub MessagePort);
@@ -55,7 +53,10 @@ pub fn cpu_main(message: JsValue) {
         let page: MessagePort = js::get(&message, "page").unchecked_into();
         let nr = js::number(&message, "nr") as u32;
         let began = match nr {
-            0 if js::get(&message, "threads").is_truthy() => threads::serve(&message, page.clone()).await,
+            0 if js::get(&message, "threads").is_truthy() => {
+                ahead::forget();
+                threads::serve(&message, page.clone()).await
+            }
             0 => first(&message, page.clone()).await,
             nr => further(&message, nr, page.clone()).await,
         };
@@ -77,17 +78,11 @@ fn peers(message: &JsValue) -> Vec<(u32, MessagePort)> {
 async fn first(message: &JsValue, page: MessagePort) -> Result<(), JsValue> {
     let options = Options::of_js(&js::get(message, "options"))?;
     let shared = js::get(message, "shared").is_truthy();
-    let kernel = compile_kernel(&options.base);
-    let store = Store::open(&options.base, Rc::new(Told(page.clone()))).await;
-    let store = store.map_err(|e| JsError::new(&e.text))?;
-    let kernel = JsFuture::from(kernel).await?;
-
-    let kmem = KernelMemory::make()?;
+    let ahead::Parts { store, kmem, modules } = Ahead::of(&options.base, &page).done().await?;
     let buffer = if shared { js::get(message, "control") } else { own_control()? };
     let peers = peers(message);
     let cpus = if shared { peers.len() + 1 } else { 1 };
     let bells = (0..cpus).map(|_| shared_memory(BELL_PAGES, BELL_PAGES)).collect::<Result<Vec<_>, _>>()?;
-    let modules = Modules::around(kernel, &kmem)?;
     let disk = disk(message).await;
     let disks = Storage::disks(disk.as_ref());
     if let Some(notice) = disk.as_ref().and_then(Disk::notice) {
@@ -103,6 +98,10 @@ async fn first(message: &JsValue, page: MessagePort) -> Result<(), JsValue> {
     boot(&cpu).await?;
     listen(&cpu, &cpu.page, messages::from_page);
     messages::post(&cpu.page, &ToPage::Booted);
+    let session = js::get(message, "session");
+    if !session.is_undefined() {
+        messages::from_page(&cpu, &session);
+    }
     for (nr, port) in &peers {
         tell_peer(&cpu, *nr, port)?;
         listen(&cpu, port, from_peer);
@@ -122,16 +121,6 @@ pub async fn disk(message: &JsValue) -> Option<Disk> {
 fn own_control() -> Result<JsValue, JsValue> {
     let pages = BYTES.div_ceil(65536);
     Ok(js::get(&shared_memory(pages, pages)?, "buffer"))
-}
-
-/// Fetches and compiles while the image is fetched.
-pub fn compile_kernel(base: &str) -> Promise {
-    let url = [base, "kernel.wasm"].concat();
-    let fetched = js::function(&js_sys::global(), "fetch").and_then(|f| f.call1(&JsValue::UNDEFINED, &url.into()));
-    match fetched {
-        Ok(response) => WebAssembly::compile_streaming(response.unchecked_ref()).unchecked_into(),
-        Err(e) => Promise::reject(&e),
-    }
 }
 
 fn begin(cpu: &Rc<Cpu>) -> Result<(), JsValue> {

@@ -25,7 +25,7 @@ import { TabStrip } from "./ui/tabstrip.js";
 import { onTheme, toggleTheme } from "./ui/theme.js";
 import { Uploads } from "./ui/uploads.js";
 import { followViewport } from "./ui/viewport.js";
-import type { Ended, HostModule, Machine } from "./vk.js";
+import type { Ended, HostModule, Machine, Task } from "./vk.js";
 
 const FONT = { min: 8, max: 32, normal: 14, small: 12 };
 
@@ -70,10 +70,12 @@ class App {
   async start(loading: Promise<HostModule>): Promise<void> {
     this.#open();
     if (this.params.runRefused) this.notices.show({ key: "run", text: this.params.runRefused, kind: "error" });
+    const early = this.current;
     const vk = await bootMachine(loading, this.params, this.status, {
       onconsole: (text) => this.console.add(text),
       onended: (e) => this.#end(e),
       onnotice: (text) => this.notices.show({ key: `machine:${text}`, text }),
+      ...(early ? { session: early.options() } : {}),
     });
     this.#vk = vk;
     this.status.booted();
@@ -82,7 +84,9 @@ class App {
     byId<HTMLButtonElement>("add").disabled = false;
     const uploads = new Uploads(vk, this.status, this.notices);
     takeFiles((s) => uploads.add(s), (text) => this.notices.show({ key: "files", text, kind: "error" }));
-    for (const s of this.#sessions.values()) this.#startSession(s);
+    const running = vk.takeSession?.();
+    if (running) this.#started(early, running);
+    for (const s of this.#sessions.values()) if (!s.running) this.#startSession(s);
     // A frame never takes the focus from the page around it.
     if (!framed && document.activeElement === document.body) this.current?.view.focus();
   }
@@ -103,6 +107,13 @@ class App {
     this.#update(next);
     if (this.#vk) this.#startSession(session);
     if (before !== undefined) session.view.focus();
+  }
+
+  /** The shell that was asked for with the boot runs. Its terminal may be gone by now. */
+  #started(session: Session | undefined, task: Task): void {
+    if (!session || !this.#sessions.has(session.id)) return task.close();
+    session.started(task);
+    this.#update(tabs.change(this.#tabs, session.id, { state: "running" }));
   }
 
   #startSession(session: Session): void {

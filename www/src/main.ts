@@ -6,14 +6,14 @@ import "@xterm/xterm/css/xterm.css";
 import "./style.css";
 import { applyStoredTheme } from "./ui/theme.js";
 import { missing } from "./lib/support.js";
-import { loadHost, startFirst } from "./vk.js";
+import { endAhead, loadHost } from "./vk.js";
 
 applyStoredTheme();
 const lacks = missing(globalThis);
 if (lacks.length > 0) {
+  endAhead();
   void import("./ui/unsupported.js").then((m) => m.showUnsupported(lacks));
 } else {
-  startFirst();
   const host = loadHost(0);
   host.catch(() => {}); // the page says it when it gets there
   void import("./app.js").then((m) => m.start(host));

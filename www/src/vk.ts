@@ -20,8 +20,11 @@ export interface Ended {
 }
 
 export interface BootOptions {
-  /** A worker of `cpu.js` that was started already. */
+  /** Workers of `cpu.js` and `disk.js` that were started already, by the name "ahead". */
   first?: Worker;
+  disk?: Worker;
+  /** What is to run as soon as it can; `takeSession` answers it. */
+  session?: SpawnOptions;
   base: string;
   cpus?: number;
   init?: string[];
@@ -60,6 +63,8 @@ export interface Task {
 
 export interface Machine {
   spawn(options: SpawnOptions): Task;
+  /** What was asked for with the boot, once. */
+  takeSession?(): Task | undefined;
   readonly cpus: number;
   readonly isolated: boolean;
   report(): Promise<string>;
@@ -76,21 +81,24 @@ export function machineBase(): string {
   return new URL("./vk/", document.baseURI).href;
 }
 
-let first: Worker | undefined;
+type Ahead = { first?: Worker; disk?: Worker };
 
-/** Starts the first CPU's worker, which loads what it needs beside the page. */
-export function startFirst(): void {
-  const worker = new Worker(machineBase() + "cpu.js", { type: "module" });
-  first = worker;
-  // One that could not be loaded is of no use; the machine starts another.
-  worker.addEventListener("error", () => (first = first === worker ? undefined : first));
+/** The workers that the page's head has started; whatever failed of it, the machine does itself. */
+let ahead: Ahead = (globalThis as { vkAhead?: Ahead }).vkAhead ?? {};
+for (const name of ["first", "disk"] as const) {
+  ahead[name]?.addEventListener("error", () => delete ahead[name]);
 }
 
-/** The worker that was started, once. */
-export function takeFirst(): { first?: Worker } {
-  const worker = first;
-  first = undefined;
-  return worker ? { first: worker } : {};
+/** The workers that were started, once. */
+export function takeAhead(): Ahead {
+  const taken = ahead;
+  ahead = {};
+  return taken;
+}
+
+/** They are of no use: nothing will be booted. */
+export function endAhead(): void {
+  for (const worker of Object.values(takeAhead())) worker.terminate();
 }
 
 /**

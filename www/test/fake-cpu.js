@@ -1,1 +1,1 @@
-// The worker that the page starts ahead. The machine made of nothing has no use for it.
+// The workers that the page starts ahead. The machine made of nothing has no use for them.

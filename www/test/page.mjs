@@ -323,7 +323,7 @@ test("comes back without a network, and offers new versions", async (t) => {
   mkdirSync(join(dir, "vk"));
   const host = readFileSync(new URL("fake-host.js", import.meta.url), "utf8");
   writeFileSync(join(dir, "vk/host_web.js"), host);
-  cpSync(new URL("fake-cpu.js", import.meta.url).pathname, join(dir, "vk/cpu.js"));
+  for (const worker of ["cpu.js", "disk.js"]) cpSync(new URL("fake-cpu.js", import.meta.url).pathname, join(dir, "vk", worker));
   stamp(dir);
   let site = await serve({ dir, base: "/p/" });
   const { port } = site.address();

@@ -15,7 +15,7 @@ const TYPES = {
 export function serve({ dir = join(www, "dist"), port = 0, base = "/", vk = undefined, headers = {} } = {}) {
   const fileOf = (path) => {
     if (vk === "fake" && path === "vk/host_web.js") return join(www, "test/fake-host.js");
-    if (vk === "fake" && path === "vk/cpu.js") return join(www, "test/fake-cpu.js");
+    if (vk === "fake" && ["vk/cpu.js", "vk/disk.js"].includes(path)) return join(www, "test/fake-cpu.js");
     if (vk && vk !== "fake" && path.startsWith("vk/")) return join(vk, path.slice(3));
     return join(dir, path);
   };

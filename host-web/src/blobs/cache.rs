@@ -10,7 +10,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use js_sys::{Array, Uint8Array};
+use js_sys::{Array, Object, Promise, Reflect, Uint8Array};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 
@@ -27,18 +27,20 @@ pub struct Cache {
     inner: Option<web::Cache>,
     base: Rc<str>,
     listener: Rc<dyn Listener>,
+    /// Promises of what was looked for before we were: buffers, or nothing, by key. Each is taken once.
+    asked: Object,
     /// It was said that the cache is full.
     told: Rc<Cell<bool>>,
 }
 
 impl Cache {
     /// Never fails: a cache that can't be had is empty.
-    pub async fn open(base: &str, listener: Rc<dyn Listener>) -> Cache {
+    pub async fn open(base: &str, listener: Rc<dyn Listener>, asked: Object) -> Cache {
         let inner = match global("caches") {
             Some(caches) => caches.unchecked_into::<CacheStorage>().open(NAME).await.ok(),
             None => None,
         };
-        Cache { inner, base: base.into(), listener, told: Rc::default() }
+        Cache { inner, base: base.into(), listener, asked, told: Rc::default() }
     }
 
     pub fn works(&self) -> bool {
@@ -55,6 +57,14 @@ impl Cache {
     }
 
     pub async fn bytes(&self, key: &str) -> Option<Uint8Array> {
+        if let Ok(asked) = js::get(&self.asked, key).dyn_into::<Promise>() {
+            let _ = Reflect::delete_property(&self.asked, &key.into());
+            if let Ok(buffer) = asked.await
+                && buffer.is_object()
+            {
+                return Some(Uint8Array::new(&buffer));
+            }
+        }
         let buffer = self.response(key).await?.array_buffer().await.ok()?;
         Some(Uint8Array::new(&buffer))
     }

@@ -19,11 +19,11 @@ mod programs;
 mod table;
 mod web;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use abi::Errno;
-use js_sys::Uint8Array;
+use js_sys::{Promise, Uint8Array};
 use wasm_bindgen::prelude::*;
 
 use cache::Cache;
@@ -72,6 +72,8 @@ struct Inner {
     manifest: JsValue,
     table: Table,
     packs: Packs,
+    /// Of the modules of programs that are expected to be run.
+    expected: RefCell<Vec<(u32, Promise)>>,
     /// For each blob: which unpacking of its pack it was checked in, 0 for none.
     checked: Vec<Cell<u32>>,
 }
@@ -80,6 +82,11 @@ impl Store {
     /// The kernel's blob 1.
     pub fn index(&self) -> &[u8] {
         self.0.table.index()
+    }
+
+    /// The blob of a program of the image.
+    pub fn find(&self, path: &str) -> Option<u32> {
+        self.0.table.find(path).filter(|&blob| self.prepared(blob).is_some())
     }
 
     /// The blob with the prepared form of a program.

@@ -4,6 +4,7 @@ use abi::Errno;
 use js_sys::WebAssembly::{self, Module};
 use js_sys::{Promise, Uint8Array};
 use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::future_to_promise;
 
 use super::{Failure, Store};
 use crate::js;
@@ -12,8 +13,26 @@ use crate::js;
 const BIG: u32 = 1 << 20;
 
 impl Store {
+    /// Compiles a program that will be run soon.
+    pub fn expect(&self, blob: u32) {
+        let store = self.clone();
+        let module = future_to_promise(async move {
+            let made = store.make(blob).await;
+            made.map(JsValue::from).map_err(|failure| failure.to_js())
+        });
+        self.0.expected.borrow_mut().push((blob, module));
+    }
+
     /// The module of a program of the image that has a prepared form. ENOEXEC, EIO.
     pub async fn module(&self, blob: u32) -> Result<Module, Failure> {
+        let mut expected = self.0.expected.borrow_mut().extract_if(.., |e| e.0 == blob).collect::<Vec<_>>();
+        match expected.pop() {
+            Some((_, module)) => module.await.map(JsCast::unchecked_into).map_err(|e| Failure::from_js(&e)),
+            None => self.make(blob).await,
+        }
+    }
+
+    async fn make(&self, blob: u32) -> Result<Module, Failure> {
         let Some(prepared) = self.prepared(blob) else {
             let text = [&self.0.table.path(blob), " has no prepared form"].concat();
             return Err(Failure::new(Errno::ENOEXEC, text));

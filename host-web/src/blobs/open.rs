@@ -4,11 +4,11 @@
 //! what is to be booted; most times it is. No answer, an error, somebody's login page: then what was
 //! booted last time is still good.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use abi::Errno;
-use js_sys::{Array, Promise, Uint8Array};
+use js_sys::{Array, Object, Promise, Uint8Array};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{future_to_promise, spawn_local};
 
@@ -17,6 +17,7 @@ use super::manifest::Manifest;
 use super::packs::Packs;
 use super::table::Table;
 use super::{Failure, Inner, Listener, Store, fetch};
+use crate::js;
 
 /// How long the server may take to answer for the manifest when the cache has one.
 const PATIENCE_MS: f64 = 4000.0;
@@ -46,17 +47,35 @@ impl Start {
 impl Store {
     /// Fetches the manifest, the index and the packs needed to boot. `base` ends with a slash.
     pub async fn open(base: &str, listener: Rc<dyn Listener>) -> Result<Store, Failure> {
+        Store::open_asked(base, listener, &JsValue::UNDEFINED).await
+    }
+
+    /// The same, with what was asked for before this code was there (`js/cpu.js`): `manifest` and `kept`, promises of the
+    /// server's and of the cache's text, and `packs`, promises of the cache's boot packs by key.
+    pub async fn open_asked(base: &str, listener: Rc<dyn Listener>, asked: &JsValue) -> Result<Store, Failure> {
         let url = [base, MANIFEST].concat();
-        let asked = {
+        let early = js::get(asked, "manifest").dyn_into::<Promise>().ok();
+        let answer = {
             let url = url.clone();
             future_to_promise(async move {
+                if let Some(early) = early
+                    && let Ok(text) = early.await
+                    && text.is_string()
+                {
+                    return Ok(text);
+                }
                 let text = fetch::text_once(&url, PATIENCE_MS).await;
                 text.map(JsValue::from).map_err(|failure| failure.to_js())
             })
         };
-        let cache = Cache::open(base, listener.clone()).await;
-        let kept = cache.text(MANIFEST).await.and_then(|text| Start::new(text, base, &cache, &listener));
-        let answer = Packs::wait(asked).await;
+        let packs = js::get(asked, "packs").dyn_into().unwrap_or_else(|_| Object::new());
+        let cache = Cache::open(base, listener.clone(), packs).await;
+        let kept = match js::get(asked, "kept").dyn_into::<Promise>() {
+            Ok(kept) => kept.await.ok().and_then(|text| text.as_string()),
+            Err(_) => cache.text(MANIFEST).await,
+        };
+        let kept = kept.and_then(|text| Start::new(text, base, &cache, &listener));
+        let answer = Packs::wait(answer).await;
         let start = match kept {
             Some(kept) => {
                 let text = answer.ok().and_then(|text| text.as_string()).filter(|text| *text != kept.text);
@@ -90,7 +109,8 @@ async fn finish(start: Start, cache: Cache, listener: Rc<dyn Listener>) -> Resul
     // Only now: a manifest in the cache is one that was booted from.
     cache.put(MANIFEST, "application/json", &text.into());
     let checked = (0..table.blobs()).map(|_| Cell::new(0)).collect();
-    Ok(Store(Rc::new(Inner { cache, listener, manifest: json, table, packs, checked })))
+    let expected = RefCell::default();
+    Ok(Store(Rc::new(Inner { cache, listener, manifest: json, table, packs, expected, checked })))
 }
 
 fn bad_manifest(url: &str) -> Failure {

@@ -139,9 +139,7 @@ impl Inner {
         if again {
             self.cache.delete(&key).await;
         } else if let Some(file) = self.cache.bytes(&key).await {
-            if pack.is_called(&file).await
-                && let Some(raw) = unpack(&file, pack.raw).await
-            {
+            if let Some(raw) = pack.opened(&file).await {
                 return Ok(raw);
             }
             self.cache.delete(&key).await;
@@ -151,10 +149,7 @@ impl Inner {
         let url = [&self.base, &*key].concat();
         for how in [how, "reload"].into_iter().skip(usize::from(again)) {
             let file = Transfer::new(&url, &pack.title, pack.bytes, how, &*self.listener).run().await?;
-            if !pack.is_called(&file).await {
-                continue;
-            }
-            if let Some(raw) = unpack(&file, pack.raw).await {
+            if let Some(raw) = pack.opened(&file).await {
                 self.cache.put(&key, "application/octet-stream", &file);
                 return Ok(raw);
             }
@@ -165,9 +160,14 @@ impl Inner {
 }
 
 impl Pack {
-    /// Whether a file is this pack.
-    async fn is_called(&self, file: &Uint8Array) -> bool {
-        hash::hex(&hash::sha256(file).await, NAME_BYTES) == self.name
+    /// Unpacks a file if it is this pack. The digest, which is another thread's, and the unpacking run beside each
+    /// other; nobody sees the contents before both are done.
+    async fn opened(&self, file: &Uint8Array) -> Option<Uint8Array> {
+        let (name, of) = (self.name.clone(), file.clone());
+        let called =
+            future_to_promise(async move { Ok((hash::hex(&hash::sha256(&of).await, NAME_BYTES) == name).into()) });
+        let raw = unpack(file, self.raw).await;
+        if called.await.is_ok_and(|called| called.is_truthy()) { raw } else { None }
     }
 }
 

@@ -68,6 +68,17 @@ impl Table {
         Some(Slot { pack, offset, length, prepared, sha256 })
     }
 
+    /// The blob of a file.
+    pub fn find(&self, path: &str) -> Option<u32> {
+        let mut index = Index(Reader::new(self.index()));
+        while let Ok(Some(entry)) = index.next_entry() {
+            if entry.path == path.as_bytes() {
+                return Some(entry.blob);
+            }
+        }
+        None
+    }
+
     /// What a person calls a blob: the path of the file, or of the program it is the prepared form of.
     pub fn path(&self, blob: u32) -> String {
         let original = (BLOB_FIRST..self.blobs()).find(|&b| self.slot(b).is_some_and(|s| s.prepared == blob));

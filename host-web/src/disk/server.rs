@@ -1,11 +1,12 @@
 //! The storage worker: opens the disks and serves them to the CPUs, from its first message until
 //! it is terminated.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use abi::Errno;
 use abi::types::diskctl;
-use js_sys::{Array, Uint8Array};
+use js_sys::{Array, Promise, Uint8Array};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{future_to_promise, spawn_local};
 use web_sys::{MessageEvent, MessagePort};
@@ -15,11 +16,38 @@ use super::op;
 use super::unit::{Answer, Request, Unit};
 use crate::js::get;
 
+thread_local! {
+    static BEGUN: RefCell<Option<Promise>> = const { RefCell::new(None) };
+    static DISKS: RefCell<Option<Rc<Disks>>> = const { RefCell::new(None) };
+}
+
+/// Opens the disks before anybody asks for them, in a worker that the page has started ahead.
+#[wasm_bindgen]
+pub fn disk_ahead() {
+    let open = future_to_promise(async {
+        let disks = Rc::new(exclusive::open().await);
+        DISKS.with(|of| *of.borrow_mut() = Some(disks));
+        Ok(JsValue::UNDEFINED)
+    });
+    BEGUN.with(|begun| *begun.borrow_mut() = Some(open));
+}
+
+/// What [`disk_ahead`] opens, or opened now.
+async fn disks() -> Rc<Disks> {
+    if let Some(begun) = BEGUN.with(|begun| begun.borrow_mut().take()) {
+        let _ = begun.await;
+    }
+    match DISKS.with(|of| of.borrow_mut().take()) {
+        Some(disks) => disks,
+        None => Rc::new(exclusive::open().await),
+    }
+}
+
 /// The worker's entry. `message` is what the page has posted: `ports`, an array with a port for each CPU.
 #[wasm_bindgen]
 pub fn disk_main(message: JsValue) {
     spawn_local(async move {
-        let disks = Rc::new(exclusive::open().await);
+        let disks = disks().await;
         exclusive::answer_others(&disks);
         let ports: Array = get(&message, "ports").unchecked_into();
         for port in ports.iter() {

@@ -16,6 +16,7 @@ use super::board::{Board, THREADS_MAX, at, state};
 use super::calls;
 use super::choice::threads_max;
 use super::link::{Link, op, words};
+use crate::ahead::compile_kernel;
 use crate::blobs::{Failure, Store};
 use crate::control::word;
 use crate::cpu::{BOOT_LWP, Cpu, Parts, forever};
@@ -29,7 +30,7 @@ use crate::messages::{self, ToCpu, ToPage};
 use crate::numbered::Numbered;
 use crate::page::Options;
 use crate::storage::Storage;
-use crate::worker::{Told, compile_kernel, disk};
+use crate::worker::{Told, disk};
 use crate::{config, js};
 
 /// The thread that boots.

@@ -1,7 +1,7 @@
 /** Boots the machine, as often as it takes. */
 import type { Params } from "../lib/params.js";
 import { backoffMs, errorText, isNetworkError } from "../lib/retry.js";
-import { loadHost, machineBase, takeFirst, type BootOptions, type HostModule, type Machine } from "../vk.js";
+import { loadHost, machineBase, takeAhead, type BootOptions, type HostModule, type Machine } from "../vk.js";
 import type { Status } from "./status.js";
 
 /**
@@ -12,7 +12,7 @@ export async function bootMachine(
   first: Promise<HostModule>,
   params: Params,
   status: Status,
-  events: Pick<BootOptions, "onconsole" | "onended" | "onnotice">,
+  events: Pick<BootOptions, "onconsole" | "onended" | "onnotice" | "session">,
 ): Promise<Machine> {
   let loading = first;
   for (let attempt = 0; ; attempt++) {
@@ -20,7 +20,7 @@ export async function bootMachine(
       const host = await loading;
       return await host.boot({
         base: machineBase(),
-        ...takeFirst(),
+        ...takeAhead(),
         persist: params.persist,
         ...(params.cpus ? { cpus: params.cpus } : {}),
         ...events,

@@ -6,7 +6,7 @@ import { Flow } from "../lib/flow.js";
 import { SaveGuard } from "../lib/guard.js";
 import { FileReceiver, type FileEvent } from "../lib/osc1337.js";
 import { parseOsc52 } from "../lib/osc52.js";
-import type { Machine, Task } from "../vk.js";
+import type { Machine, SpawnOptions, Task } from "../vk.js";
 import { el } from "./dom.js";
 import { TerminalView } from "./terminal.js";
 import { Touch } from "./touch.js";
@@ -70,11 +70,11 @@ export class Session {
     });
   }
 
-  /** Runs a login shell here. */
-  start(vk: Machine): void {
+  /** What a login shell here is asked for with. */
+  options(): SpawnOptions {
     const { xterm } = this.view;
-    const flow = new Flow((n) => task.ack(n));
-    const task = vk.spawn({
+    const flow = new Flow((n) => this.#task?.ack(n));
+    return {
       cols: xterm.cols,
       rows: xterm.rows,
       onoutput: (bytes) => {
@@ -84,8 +84,20 @@ export class Session {
           this.#shown();
         });
       },
-    });
+    };
+  }
+
+  /** Runs a login shell here. */
+  start(vk: Machine): void {
+    this.started(vk.spawn(this.options()));
+  }
+
+  /** The login shell that runs here, asked for with `options`. */
+  started(task: Task): void {
+    const { cols, rows } = this.view.xterm;
     this.#task = task;
+    // It was asked for a while ago, maybe.
+    task.resize(cols, rows);
     for (const bytes of this.#typedEarly.splice(0)) task.write(bytes);
     void task.exited.then((status) => {
       if (this.#task !== task) return; // closed by the user, who knows

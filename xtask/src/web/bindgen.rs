@@ -95,6 +95,31 @@ fn number_imports(line: &str, numbers: &mut HashMap<String, String>) -> String {
     out + rest
 }
 
+/// The workers' files get the JavaScript that they import put in: a worker starts with one file, not two in turn.
+fn workers(js: &Path, out: &Path) -> Outcome {
+    let host = String::from_utf8(read(&out.join("host_web.js"))?).map_err(|e| e.to_string())?;
+    for name in ["cpu.js", "disk.js"] {
+        let text = String::from_utf8(read(&js.join(name))?).map_err(|e| e.to_string())?;
+        write_if_changed(
+            &out.join(name),
+            joined(&host, &text).ok_or_else(|| format!("{name}: imports differ"))?.as_bytes(),
+        )?;
+    }
+    Ok(())
+}
+
+/// A worker's file after the module that it imports, whose exports it uses by their names there.
+fn joined(host: &str, worker: &str) -> Option<String> {
+    let default =
+        |line: &str| Some(line.strip_prefix("export { initSync, ")?.strip_suffix(" as default };")?.to_string());
+    let start = host.lines().find_map(default)?;
+    let import = worker.lines().find(|line| line.starts_with("import init, {"))?;
+    let exported = |line: &'_ str| line.strip_prefix("export ").unwrap_or(line).to_string();
+    let host = host.lines().filter(|line| default(line).is_none()).map(exported);
+    let worker = worker.lines().filter(|line| *line != import).map(String::from);
+    Some(host.chain([format!("const init = {start};")]).chain(worker).map(|line| line + "\n").collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,9 +137,15 @@ mod tests {
         );
         assert_eq!(module, b"\x1a__wbg_new_0000000000000001\0\x1a__wbg_new_0000000000000000\0__wbg_free");
     }
-}
 
-/// The workers' files are used as they are written.
-fn workers(js: &Path, out: &Path) -> Outcome {
-    if js.is_dir() { super::sync(js, out) } else { Ok(()) }
+    #[test]
+    fn a_worker_has_the_module_that_it_imports_in_it() {
+        let host = "let wasm;\nexport function f() {\n}\nexport class C {\n}\nexport { initSync, start as default };\n";
+        let worker = "// What it is.\nimport init, { f } from \"./host_web.js\";\nawait init();\nf();\n";
+        let joined = joined(host, worker).unwrap();
+        assert_eq!(
+            joined,
+            "let wasm;\nfunction f() {\n}\nclass C {\n}\nconst init = start;\n// What it is.\nawait init();\nf();\n"
+        );
+    }
 }

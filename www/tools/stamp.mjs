@@ -6,7 +6,7 @@ import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** Left out: packs are fetched when needed and named by their contents; the worker cannot hold itself. */
-const LEFT_OUT = /^(sw\.js|release\.js|vk\/packs\/.*|.*\.map|\..*|.*\/\..*)$/;
+const LEFT_OUT = /^(sw\.js|release\.js|vk\/packs\/.*|.*\.d\.ts|.*\.map|\..*|.*\/\..*)$/;
 
 export function stamp(dir) {
   const files = {};

@@ -1,11 +1,12 @@
 //! The page: `www` built by Vite, and put beside what it boots.
 
 use super::sync;
-use crate::process::{Outcome, read, root, target, write_if_changed};
+use crate::process::{Outcome, capture, read, root, target, write_if_changed};
 use crate::{build, npm};
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hasher};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// Builds the page if its sources changed, and makes a directory show it. What is there under `vk` stays.
 pub fn site(out: &Path) -> Outcome {
@@ -19,7 +20,16 @@ pub fn site(out: &Path) -> Outcome {
         write_if_changed(&stamp, now.as_bytes())?;
     }
     sync(&dist, out)?;
-    remove_others(&dist, out)
+    remove_others(&dist, out)?;
+    stamp_release(&www, out)
+}
+
+/// Writes what a version of the page consists of, with what it boots: the service worker takes all of it or nothing, so that
+/// a visit without a network has it all, and no visit a mixture.
+fn stamp_release(www: &Path, out: &Path) -> Outcome {
+    let mut c = Command::new("node");
+    c.arg(www.join("tools/stamp.mjs")).arg(out);
+    capture(c).map(|_| ())
 }
 
 /// A number that changes with the page's sources.

@@ -45,8 +45,13 @@ function keptForLater() {
   return Promise.race([navigator.serviceWorker?.ready.then(() => new Promise((resolve) => setTimeout(resolve, 1000))), late]).then(() => undefined);
 }
 
+/** What the page before leaves behind, its processes and writes, is none of this visit's. */
+const settled = () => new Promise((resolve) => setTimeout(resolve, 600));
+
 async function visit(profile, server, after) {
+  await settled();
   const page = await profile.open();
+  await settled();
   const init = page.raw.addInitScript?.bind(page.raw) ?? page.raw.evaluateOnNewDocument.bind(page.raw);
   await init(watch);
   server.take();

@@ -38,14 +38,20 @@
 //! loop  (point 2, with an arm of its own)
 //! ```
 
+mod frame;
+mod labels;
+
 use wasm_encoder::{BlockType, Encode, InstructionSink, ValType};
-use wasmparser::{Catch, Operator, OperatorsReader, Result};
+use wasmparser::{Operator, OperatorsReader, Result};
 
 use super::copy::{Copy, Renumber};
-use super::module::{Code, I32, Module, is_number};
-use super::shape::{KINDS, Nest, Point, Shape, Site, Slots, kind};
+use super::module::{Code, I32, Module};
+use super::shape::{KINDS, Nest, Point, Shape, Site};
 use super::types::Added;
-use super::value::{dummy, load, size, store};
+use super::value::{dummy, load};
+use frame::Locals;
+
+pub use frame::frame_size;
 
 /// The numbers of what is added.
 #[derive(Clone, Copy)]
@@ -235,11 +241,6 @@ impl Writer<'_, '_> {
         Ok(())
     }
 
-    /// The number of labels that a branch to one of the program's crosses.
-    fn label(&self, relative: u32) -> u32 {
-        self.depth - self.labels[self.labels.len() - 1 - relative as usize].at
-    }
-
     fn open(&mut self, op: &Operator, begin: usize, end: usize) {
         let number = self.nests;
         self.nests += 1;
@@ -294,29 +295,6 @@ impl Writer<'_, '_> {
         }
         // From inside of the `if`.
         self.code().i32_const(number as i32).br(depth + 1 - SAVE).end();
-    }
-
-    /// Puts what is beneath a nest into slots.
-    fn spill(&mut self, nest: &Nest) {
-        if nest.below.is_empty() {
-            return;
-        }
-        let mut stack = nest.stack();
-        if let [_] = stack[..] {
-            let slot = self.locals.slots(nest.base, &stack)[0];
-            self.code().local_tee(slot);
-            return;
-        }
-        let slots = self.locals.slots(nest.base, &stack);
-        let first = stack.len() - 1;
-        while stack.pop().is_some() {
-            let slot = slots[stack.len()];
-            match stack[..] {
-                [] => _ = self.code().local_tee(slot),
-                _ => _ = self.code().local_set(slot),
-            }
-        }
-        slots[slots.len() - first..].iter().for_each(|&slot| _ = self.code().local_get(slot));
     }
 
     /// The end of the innermost block around what is before a point.
@@ -377,59 +355,6 @@ impl Writer<'_, '_> {
         }
     }
 
-    /// Rewrites the labels of a branch.
-    fn branch(&mut self, op: &Operator, begin: usize, end: usize) -> bool {
-        match *op {
-            Operator::Br { relative_depth }
-            | Operator::BrIf { relative_depth }
-            | Operator::BrOnNull { relative_depth }
-            | Operator::BrOnNonNull { relative_depth } => {
-                self.copy.up_to(begin + 1);
-                self.label(relative_depth).encode(&mut self.copy.out);
-            }
-            Operator::BrTable { ref targets } => {
-                self.copy.up_to(begin + 1);
-                targets.len().encode(&mut self.copy.out);
-                // The module is valid.
-                for target in targets.targets().flatten().chain([targets.default()]) {
-                    self.label(target).encode(&mut self.copy.out);
-                }
-            }
-            Operator::BrOnCast { relative_depth, .. } | Operator::BrOnCastFail { relative_depth, .. } => {
-                // A prefix, a number, flags, the label, types.
-                let label = number_end(self.emit.module.bytes, begin + 1) + 1;
-                self.copy.up_to(label);
-                self.label(relative_depth).encode(&mut self.copy.out);
-                self.copy.skip_to(number_end(self.emit.module.bytes, label));
-                self.copy.up_to(end);
-            }
-            _ => return false,
-        }
-        self.copy.skip_to(end);
-        true
-    }
-
-    /// Rewrites the labels of a `try_table`, of which the head is from `begin` to `end`.
-    fn catches(&mut self, catches: &[Catch], begin: usize, end: usize) {
-        let mut clauses = Vec::new();
-        (catches.len() as u32).encode(&mut clauses);
-        for catch in catches {
-            let (kind, tag, label) = match *catch {
-                Catch::One { tag, label } => (0, Some(tag), label),
-                Catch::OneRef { tag, label } => (1, Some(tag), label),
-                Catch::All { label } => (2, None, label),
-                Catch::AllRef { label } => (3, None, label),
-            };
-            clauses.push(kind);
-            tag.into_iter().for_each(|tag| tag.encode(&mut clauses));
-            self.label(label).encode(&mut clauses);
-        }
-        let ty = block_type_end(self.emit.module.bytes, begin + 1);
-        self.copy.up_to(ty);
-        self.copy.out.extend_from_slice(&clauses);
-        self.copy.skip_to(end);
-    }
-
     /// Writes a call at which fork is refused.
     fn hold(&mut self, number: usize, op: &Operator, begin: usize, end: usize) {
         let held = self.emit.numbers.held;
@@ -455,49 +380,6 @@ impl Writer<'_, '_> {
         }
         count(&mut self.code(), -1);
     }
-
-    /// The epilogue. The number of the site is on the operand stack.
-    fn save(&mut self) {
-        let Numbers { top, saved, resume, .. } = self.emit.numbers;
-        let (site, frame, id) = (self.locals.site(), self.locals.frame(), self.id);
-        self.code().local_set(site).global_get(top).local_set(frame);
-        let mut offset = 0;
-        for (local, ty) in self.locals.all() {
-            let mut code = self.code();
-            code.local_get(frame).local_get(local);
-            store(&mut code, ty, offset);
-            offset += size(ty);
-        }
-        let mut code = self.code();
-        code.local_get(frame).local_get(site);
-        store(&mut code, I32, offset);
-        code.local_get(frame).i32_const(id as i32);
-        store(&mut code, I32, offset + 4);
-        code.local_get(frame).i32_const(offset as i32 + 8).i32_add().call(saved);
-        // There is no room for the caller's frame: fork's answer is an error, from here.
-        code.if_(BlockType::Empty).call(resume + id - 1).return_().end();
-        self.shape.results.iter().for_each(|&ty| dummy(&mut self.copy.out, ty));
-    }
-
-    /// Takes the frame from memory.
-    fn restore(&mut self) {
-        let top = self.emit.numbers.top;
-        let (site, frame, again) = (self.locals.site(), self.locals.frame(), self.locals.again());
-        let size_ = frame_size(self.shape);
-        self.code().global_get(top).i32_const(size_ as i32).i32_sub().local_tee(frame).global_set(top);
-        let mut offset = 0;
-        for (local, ty) in self.locals.all() {
-            let mut code = self.code();
-            code.local_get(frame);
-            load(&mut code, ty, offset);
-            code.local_set(local);
-            offset += size(ty);
-        }
-        let mut code = self.code();
-        code.local_get(frame);
-        load(&mut code, I32, offset);
-        code.local_set(site).i32_const(1).local_set(again);
-    }
 }
 
 /// Calls the resume copy of the function whose frame is on top. The frame ends with its number.
@@ -505,70 +387,4 @@ pub fn resume_last(code: &mut InstructionSink, top: u32, table: u32, ty: u32) {
     code.global_get(top).i32_const(4).i32_sub();
     load(code, I32, 0);
     code.call_indirect(table, ty);
-}
-
-/// Bytes of a frame: locals, slots, the number of the site, that of the function.
-pub fn frame_size(shape: &Shape) -> u32 {
-    Locals::of(shape).all().map(|(_, ty)| size(ty)).sum::<u32>() + 8
-}
-
-/// Where a block type ends that begins at a place. The module is valid.
-fn block_type_end(bytes: &[u8], begin: usize) -> usize {
-    const NON_NULL: u8 = 0x64;
-    const NULLABLE: u8 = 0x63;
-    // A reference type of two parts, or one number.
-    number_end(bytes, begin + usize::from(matches!(bytes[begin], NON_NULL | NULLABLE)))
-}
-
-fn number_end(bytes: &[u8], begin: usize) -> usize {
-    begin + bytes[begin..].iter().take_while(|&&byte| byte & 0x80 != 0).count() + 1
-}
-
-/// The numbers of a body's locals: the program's, a slot for each value that is spilled, and three of our own.
-struct Locals {
-    /// Of references what stands for them; they are in no frame.
-    groups: Vec<(u32, Option<Code>)>,
-    first: u32,
-    slots: Slots,
-}
-
-impl Locals {
-    const OWN: u32 = 3;
-
-    fn of(shape: &Shape) -> Locals {
-        let first = shape.locals.iter().map(|(count, _)| count).sum();
-        Locals { groups: shape.locals.clone(), first, slots: shape.slots }
-    }
-
-    /// The slots of values, of which those before use `base`.
-    fn slots(&self, base: Slots, values: &[Code]) -> Vec<u32> {
-        let mut used = base;
-        let slot = |&code: &Code| {
-            let kind = kind(code);
-            used[kind] += 1;
-            self.first + self.slots[..kind].iter().sum::<u32>() + used[kind] - 1
-        };
-        values.iter().map(slot).collect()
-    }
-
-    /// All that is in a frame.
-    fn all(&self) -> impl Iterator<Item = (u32, Code)> + use<> {
-        let slots = self.slots.into_iter().zip(KINDS.map(Some));
-        let groups: Vec<_> = self.groups.iter().copied().chain(slots).collect();
-        let each = groups.into_iter().flat_map(|(count, code)| std::iter::repeat_n(code, count as usize));
-        (0..).zip(each).filter_map(|(local, code)| Some((local, code.filter(|&code| is_number(code))?)))
-    }
-
-    fn own(&self) -> u32 {
-        self.first + self.slots.iter().sum::<u32>()
-    }
-    fn frame(&self) -> u32 {
-        self.own()
-    }
-    fn site(&self) -> u32 {
-        self.own() + 1
-    }
-    fn again(&self) -> u32 {
-        self.own() + 2
-    }
 }

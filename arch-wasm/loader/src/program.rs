@@ -89,6 +89,10 @@ pub fn check_declarations(bytes: &[u8]) -> Result<Program, Refusal> {
     examine(bytes, false)
 }
 
+/// A program's memories. Engines reserve gigabytes of addresses for each, and browsers have room for a hundred
+/// in all: one program with that many would leave none for any other. Tools that merge programs make a few.
+pub const MEMORIES_MAX: u32 = 8;
+
 /// What wasmtime 48 has on by default: WebAssembly 3.0, so neither components nor legacy
 /// exceptions. Memory64 and shared memories pass the validator and are refused by name below.
 pub(crate) fn features() -> WasmFeatures {
@@ -221,6 +225,9 @@ impl<'a> Scan<'a> {
     /// it, or else the first.
     fn user_memory(&self) -> Result<Option<u32>, Refusal> {
         let count = self.types.as_ref().memory_count();
+        if count > MEMORIES_MAX {
+            return Err(Refusal::ManyMemories { count });
+        }
         for index in 0..count {
             let MemoryType { shared, memory64, .. } = self.types.as_ref().memory_at(index);
             if shared {

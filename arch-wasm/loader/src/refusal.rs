@@ -6,6 +6,8 @@
 
 use std::fmt;
 
+use crate::program::MEMORIES_MAX;
+
 /// The import modules, as a message lists them.
 const OFFER: &str = "programs may import from wasi_snapshot_preview1, wasi_unstable and vkernel";
 
@@ -34,6 +36,8 @@ pub enum Refusal {
     SharedMemory { memory: String },
     /// A memory of 64-bit addresses.
     Memory64 { memory: String },
+    /// More memories than [`MEMORIES_MAX`](crate::program::MEMORIES_MAX).
+    ManyMemories { count: u32 },
     /// `_initialize` and no `_start`.
     Reactor,
     /// Neither.
@@ -84,6 +88,9 @@ impl fmt::Display for Refusal {
             }
             Refusal::SharedMemory { memory } => {
                 write!(f, "{memory} is shared, which is not offered yet; build it without threads (wasm32-wasip1)")
+            }
+            Refusal::ManyMemories { count } => {
+                write!(f, "has {count} memories; at most {MEMORIES_MAX} are offered, engines have room for few")
             }
             Refusal::Memory64 { memory } => {
                 write!(f, "{memory} has 64-bit addresses, which is not offered yet; build it for wasm32")

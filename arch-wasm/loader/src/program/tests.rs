@@ -47,6 +47,12 @@ fn a_command_as_the_c_library_makes_it() {
 }
 
 #[test]
+fn a_program_may_have_a_few_memories_and_not_all() {
+    assert_eq!(program(&"(memory 1)".repeat(8)).all_pages, 8);
+    assert!(why(&"(memory 1)".repeat(9)).contains("9 memories; at most 8"));
+}
+
+#[test]
 fn the_three_modules_can_be_mixed_and_keep_their_order() {
     let p = program(
         "(import \"wasi_unstable\" \"fd_seek\" (func (param i32 i64 i32 i32) (result i32)))

@@ -56,4 +56,18 @@
  (func (export "loopthrows") (loop $l (block (try_table (catch_all $l) (call $loopthrow)))))
  (func (export "divs") (local i64) (local.set 0 (i64.const 0x7fffffffffffffff)) (loop (drop (i64.div_u (local.get 0) (i64.load (i32.const 64)))) (br 0)))
  (func (export "chase") (local i32) (loop (local.set 0 (i32.and (i32.add (i32.mul (local.get 0) (i32.const 1103515245)) (i32.load (i32.add (local.get 0) (i32.const 8)))) (i32.const 0x3ffff0))) (br 0)))
+ ;; counted loops: an index that steps over its bound, one that comes round, a step of 0, bounds that are far
+ (func (export "stepsover") (local i32) (loop (br_if 0 (i32.ne (local.tee 0 (i32.add (local.get 0) (i32.const 2))) (i32.const 7)))))
+ (func (export "comesround") (local i32) (loop (br_if 0 (i32.lt_u (local.tee 0 (i32.add (local.get 0) (i32.const 2))) (i32.const -1)))))
+ (func (export "stepless") (local i32 i32) (loop (br_if 0 (i32.lt_u (local.tee 0 (i32.add (local.get 0) (local.get 1))) (i32.const 7)))))
+ (func $far (local i32) (loop (drop (i32.load (i32.and (local.get 0) (i32.const 0x3ffffc)))) (br_if 0 (i32.ne (local.tee 0 (i32.add (local.get 0) (i32.const 4096))) (i32.const 0)))))
+ (func (export "far") (loop (call $far) (br 0)))
+ ;; loops of a known number of turns in one another, and calls of them
+ (func $known (local i32 i32 i32)
+  (local.set 0 (i32.const 15)) (loop (local.set 1 (i32.const 15)) (loop (local.set 2 (i32.const 7))
+   (loop (drop (i32.load (i32.const 16))) (br_if 0 (local.tee 2 (i32.add (local.get 2) (i32.const -1)))))
+   (br_if 0 (local.tee 1 (i32.add (local.get 1) (i32.const -1))))) (br_if 0 (local.tee 0 (i32.add (local.get 0) (i32.const -1))))))
+ (func $known2 (local i32) (local.set 0 (i32.const 100)) (loop (call $known) (call $known) (br_if 0 (local.tee 0 (i32.add (local.get 0) (i32.const -1))))))
+ (func $known3 (local i32) (local.set 0 (i32.const 100)) (loop (call $known2) (br_if 0 (local.tee 0 (i32.add (local.get 0) (i32.const -1))))))
+ (func (export "known") (loop (call $known3) (br 0)))
  (func (export "_start") (i64.store (i32.const 64) (i64.const 3))))

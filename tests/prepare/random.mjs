@@ -17,7 +17,7 @@ export class Random {
   }
 }
 
-const uleb = (n) => {
+export const uleb = (n) => {
   const out = [];
   do {
     const byte = n & 127;
@@ -26,7 +26,7 @@ const uleb = (n) => {
   } while (n);
   return out;
 };
-const sleb = (n) => {
+export const sleb = (n) => {
   const out = [];
   for (;;) {
     const byte = n & 127;
@@ -35,9 +35,9 @@ const sleb = (n) => {
     out.push(byte | 128);
   }
 };
-const list = (items) => [...uleb(items.length), ...items.flat()];
-const section = (id, bytes) => [id, ...uleb(bytes.length), ...bytes];
-const text = (s) => list([...new TextEncoder().encode(s)]);
+export const list = (items) => [...uleb(items.length), ...items.flat()];
+export const section = (id, bytes) => [id, ...uleb(bytes.length), ...bytes];
+export const text = (s) => list([...new TextEncoder().encode(s)]);
 
 // Types: 0 () -> (), 1 (i32) -> i32, 2 (i32 i32) -> i32, 3 (i32 i32) -> (i32 i32), 4 () -> (i32 i32), 5 (i32) -> ()
 const TYPES = [[0, 0], [1, 1], [2, 1], [2, 2], [0, 2], [1, 0]];

@@ -14,8 +14,10 @@
 //! about positions that have changed. What the program needs is in the custom section [`SECTION`], for [`described`].
 //! It is one of ours, whatever the program had under that name.
 
+mod chunk;
 mod copy;
 mod cost;
+mod counted;
 mod describe;
 mod emit;
 mod flow;
@@ -44,6 +46,8 @@ pub const SECTION: &str = "vkernel.program";
 /// # Errors
 /// What [`check`] refuses, which includes what was prepared already, and what would be too large for an engine.
 pub fn prepare(bytes: &[u8]) -> Result<Vec<u8>, Refusal> {
+    let forking = crate::fork(bytes)?;
+    let bytes = forking.as_deref().unwrap_or(bytes);
     let program = check(bytes)?;
     let bytes = program.rewritten.as_deref().unwrap_or(bytes);
     match rewrite(bytes, &program) {

@@ -8,15 +8,18 @@
 use wasm_encoder::{BlockType, CodeSection, Encode, Function, InstructionSink, ValType};
 use wasmparser::{BinaryReader, Result};
 
+use super::chunk::{CHUNK, Piece};
 use super::copy::Copy;
 use super::flow::{Edit, Flow, Instead, Loop, Move, What};
-use super::graph::{LEAF_TURNS, TURNS};
+use super::graph::LEAF_TURNS;
 use super::module::Module;
 
 /// Units of cost between two checks: some 50 us.
 pub const FUEL: i32 = 1 << 18;
 /// A turn that costs so much goes off the fuel at once: that is dearer than to count, but not beside it.
 const DEAR: u32 = LEAF_TURNS / 4;
+/// A turn that costs so much is not paid for with others.
+const PIECE: u32 = CHUNK / 4;
 /// So that no sum of two overflows.
 const MOST: u32 = 1 << 28;
 /// Limits of the engines, as wasmparser has them: <https://webassembly.github.io/spec/js-api/#limits>.
@@ -70,6 +73,7 @@ impl Emit<'_> {
             return Ok(Err(TooLarge("locals")));
         }
         hints.clear();
+        let mut labels = Labels::default();
         let mut at = 0;
         while let Some(edit) = flow.edits.get(at) {
             copy.up_to(edit.begin);
@@ -78,9 +82,13 @@ impl Emit<'_> {
                 What::Head(number) if Kind::of(&flow.loops[number as usize]) == Kind::Split => {
                     let l = &flow.loops[number as usize];
                     let used = &flow.used[l.used.0..l.used.1];
-                    at += self.unroll(l, &flow.edits[at..], used, &locals, &mut copy, hints)?;
+                    at += self.split(l, &flow.edits[at..], used, &locals, &mut labels, &mut copy, hints)?;
                 }
-                _ if self.edit(edit, flow, &locals, &mut copy.out, hints) => copy.skip_to(edit.end),
+                What::Branch { .. } | What::Table { .. } => {
+                    self.branch(edit, &labels, &mut copy.out)?;
+                    copy.skip_to(edit.end);
+                }
+                _ if self.edit(edit, flow, &locals, &mut labels, &mut copy.out, hints) => copy.skip_to(edit.end),
                 _ => {}
             }
         }
@@ -112,16 +120,57 @@ impl Emit<'_> {
     }
 
     /// Writes an edit, but in a loop that was split; false when what is there stays.
-    fn edit(&mut self, edit: &Edit, flow: &Flow, locals: &Locals, out: &mut Vec<u8>, hints: &mut Hints) -> bool {
+    fn edit(
+        &mut self,
+        edit: &Edit,
+        flow: &Flow,
+        locals: &Locals,
+        labels: &mut Labels,
+        out: &mut Vec<u8>,
+        hints: &mut Hints,
+    ) -> bool {
         let the = |number: u32| &flow.loops[number as usize];
         match edit.what {
             What::Start => {}
             What::Pay(units) => self.pay(units, locals.scratch(), out, hints),
-            What::Before(number) if Kind::of(the(number)) == Kind::Split => {
-                let (begin, end) = the(number).ty;
-                out.push(BLOCK);
-                out.extend_from_slice(&self.module.bytes[begin..end]);
-                InstructionSink::new(out).loop_(BlockType::Empty).loop_(BlockType::Empty);
+            What::Before(number) => {
+                let l = the(number);
+                labels.push(l);
+                let ty = &self.module.bytes[l.ty.0..l.ty.1];
+                match Kind::of(l) {
+                    Kind::Split => {
+                        out.push(BLOCK);
+                        out.extend_from_slice(ty);
+                        InstructionSink::new(out).loop_(BlockType::Empty).loop_(BlockType::Empty);
+                    }
+                    Kind::Chunk => {
+                        out.push(LOOP);
+                        out.extend_from_slice(ty);
+                        self.piece(l, flow, locals, labels, out, hints);
+                        out.push(LOOP);
+                        out.extend_from_slice(ty);
+                    }
+                    _ => return false,
+                }
+            }
+            What::End(_) => {
+                let closed = labels.open.pop();
+                if !closed.is_some_and(|closed| closed.kind == Kind::Chunk) {
+                    return false;
+                }
+                InstructionSink::new(out).end().end();
+            }
+            What::Bound(number) | What::Back(number) => {
+                let Some(counted) = the(number).counted.filter(|_| Kind::of(the(number)) == Kind::Chunk) else {
+                    return false;
+                };
+                if matches!(edit.what, What::Bound(_)) {
+                    counted.compare(locals.end(labels), out);
+                } else {
+                    out.extend_from_slice(&self.module.bytes[edit.begin..edit.end]);
+                    let at = counted.again(out);
+                    hints.push((at, false));
+                }
             }
             What::Head(number) => match (Kind::of(the(number)), the(number).turn) {
                 (Kind::Dear, turn) => self.pay(turn, locals.scratch(), out, hints),
@@ -144,55 +193,68 @@ impl Emit<'_> {
                 });
                 InstructionSink::new(out).call(self.added.instead() + at as u32);
             }
-            What::Before(_) | What::End(_) | What::Branch { .. } | What::Table { .. } => return false,
+            What::Branch { .. } | What::Table { .. } => return false,
         }
         true
     }
 
+    /// Writes what comes before a piece of a loop.
+    fn piece(&self, l: &Loop, flow: &Flow, locals: &Locals, labels: &Labels, out: &mut Vec<u8>, hints: &mut Hints) {
+        let Some(counted) = &l.counted else { return };
+        let piece = Piece { end: locals.end(labels), turns: locals.turns(), cost: l.turn };
+        counted.begin(piece, out);
+        piece.settle(locals.limit, out, hints, |out| {
+            if l.split {
+                let used = flow.used[l.used.0..l.used.1].iter().copied();
+                self.settle_aside(used.chain([piece.end]), locals, out);
+            } else {
+                self.settle(locals.turns(), out);
+            }
+        });
+    }
+
     /// Writes a loop that is split, from its head on: [`Kind::Split`] shows how. Answers the number of its edits,
     /// of which `edits` are those behind the head.
-    fn unroll(
+    fn split(
         &mut self,
         l: &Loop,
         edits: &[Edit],
         used: &[u32],
         locals: &Locals,
+        labels: &mut Labels,
         copy: &mut Copy,
         hints: &mut Hints,
     ) -> Result<usize> {
         let (begin, end) = l.body;
-        let times = times(end - begin);
         let inside = edits.iter().take_while(|edit| edit.begin < end).count();
-        for _ in 0..times {
-            copy.skip_to(begin);
-            InstructionSink::new(&mut copy.out).block(BlockType::Empty);
-            for edit in &edits[..inside] {
-                copy.up_to(edit.begin);
-                self.branch(edit, &mut copy.out)?;
-                copy.skip_to(edit.end);
-            }
-            copy.up_to(end);
-            InstructionSink::new(&mut copy.out).br(LABELS).end();
+        copy.skip_to(begin);
+        InstructionSink::new(&mut copy.out).block(BlockType::Empty);
+        for edit in edits[..inside].iter().filter(|edit| !matches!(edit.what, What::Bound(_) | What::Back(_))) {
+            copy.up_to(edit.begin);
+            self.branch(edit, labels, &mut copy.out)?;
+            copy.skip_to(edit.end);
         }
-        locals.count_turns(l.turn * times, &mut copy.out);
+        copy.up_to(end);
+        InstructionSink::new(&mut copy.out).br(LABELS).end();
+        locals.count_turns(l.turn, &mut copy.out);
         hints.push((copy.out.len() as u32, true));
         InstructionSink::new(&mut copy.out).br_if(0).end();
-        self.settle_aside(used, locals, &mut copy.out);
+        self.settle_aside(used.iter().copied(), locals, &mut copy.out);
         InstructionSink::new(&mut copy.out).br(0).end().unreachable().end();
         copy.skip_to(edits[inside].end);
+        labels.open.pop();
         Ok(inside + 1)
     }
 
     /// Writes the labels of a branch that crosses more of them.
-    fn branch(&self, edit: &Edit, out: &mut Vec<u8>) -> Result<()> {
+    fn branch(&self, edit: &Edit, around: &Labels, out: &mut Vec<u8>) -> Result<()> {
         match edit.what {
-            What::Branch { depth } => (depth + LABELS).encode(out),
-            What::Table { depth } => {
+            What::Branch { depth, open } => around.now(depth, open).encode(out),
+            What::Table { open } => {
                 let mut labels = BinaryReader::new(&self.module.bytes[edit.begin..edit.end], 0);
                 labels.read_var_u32()?.encode(out);
                 while !labels.eof() {
-                    let label = labels.read_var_u32()?;
-                    (if label >= depth { label + LABELS } else { label }).encode(out);
+                    around.now(labels.read_var_u32()?, open).encode(out);
                 }
             }
             What::Function(number) => number.encode(out),
@@ -214,14 +276,14 @@ impl Emit<'_> {
     /// Takes the count of a loop that was split off the fuel. What the locals hold is in globals meanwhile, and no local is
     /// kept across the call: an engine without registers that survive calls would keep them in memory
     /// in the loop, too.
-    fn settle_aside(&self, used: &[u32], locals: &Locals, out: &mut Vec<u8>) {
+    fn settle_aside(&self, used: impl Iterator<Item = u32>, locals: &Locals, out: &mut Vec<u8>) {
         let mut slots = [0; SLOTS.len()];
-        let slot = |local: &u32| {
-            let kind = locals.kind(*local)?;
+        let slot = |local: u32| {
+            let kind = locals.kind(local)?;
             slots[kind] += 1;
-            Some((*local, self.added.slot(kind, slots[kind] - 1)))
+            Some((local, self.added.slot(kind, slots[kind] - 1)))
         };
-        let kept: Vec<(u32, u32)> = used.iter().filter_map(slot).collect();
+        let kept: Vec<(u32, u32)> = used.filter_map(slot).collect();
         for &(local, global) in &kept {
             InstructionSink::new(out).local_get(local).global_set(global);
         }
@@ -360,15 +422,16 @@ enum Kind {
     Dear,
     /// Counting, and settling inside.
     Whole,
+    /// In pieces, each counted before it begins: see `chunk`.
+    Chunk,
     /// Counting behind each turn but the last, and settling outside: the loop is left for that and entered again.
-    /// An engine makes much less of a loop that has a call in it, though it is never made. A small one is unrolled,
-    /// too, and counts several turns at once.
+    /// An engine makes much less of a loop that has a call in it, though it is never made.
     ///
     /// ```text
     /// block $follows
     ///   loop $again
     ///     loop $loop
-    ///       block $next           as often as it is unrolled
+    ///       block $next
     ///         (a turn, in which $loop is $next)
     ///         br $follows
     ///       end
@@ -383,26 +446,60 @@ enum Kind {
 }
 
 const BLOCK: u8 = 0x02;
-
-/// How many turns a loop of so many bytes counts at once.
-///
-/// Measured, not derived: larger copies cost more, as functions that have them are not put in line, than they save.
-fn times(bytes: usize) -> u32 {
-    match bytes {
-        0..=32 => 4,
-        33..=64 => 2,
-        _ => 1,
-    }
-}
+const LOOP: u8 = 0x03;
 
 /// Labels around a loop that was split.
 const LABELS: u32 = 3;
 
+/// The loops that are open where the writing is, by the index of their block.
+#[derive(Default)]
+struct Labels {
+    open: Vec<Around>,
+}
+
+#[derive(Clone, Copy)]
+struct Around {
+    frame: usize,
+    kind: Kind,
+    /// Labels added, and loops in pieces, up to this one.
+    labels: u32,
+    pieces: u32,
+}
+
+impl Labels {
+    /// The depth of a label that had depth `depth` where `open` blocks were open.
+    fn now(&self, depth: u32, open: usize) -> u32 {
+        let target = open - 1 - depth as usize;
+        let inside = self.open.partition_point(|around| around.frame <= target);
+        let up_to = |n: usize| n.checked_sub(1).map_or(0, |last| self.open[last].labels);
+        depth + up_to(self.open.len()) - up_to(inside)
+    }
+    /// How many of them are in pieces.
+    fn pieces(&self) -> u32 {
+        self.open.last().map_or(0, |around| around.pieces)
+    }
+    fn push(&mut self, l: &Loop) {
+        let kind = Kind::of(l);
+        let labels = self.open.last().map_or(0, |around| around.labels) + kind.labels();
+        let pieces = self.pieces() + u32::from(kind == Kind::Chunk);
+        self.open.push(Around { frame: l.frame, kind, labels, pieces });
+    }
+}
+
 impl Kind {
+    /// So many labels are put around such a loop.
+    fn labels(self) -> u32 {
+        match self {
+            Kind::Split => LABELS,
+            Kind::Chunk => 1,
+            _ => 0,
+        }
+    }
     fn of(l: &Loop) -> Kind {
         match l.turn {
             0 => Kind::Never,
             _ if l.pays => Kind::Dear,
+            ..PIECE if l.counted.is_some() => Kind::Chunk,
             DEAR.. => Kind::Dear,
             _ if l.split => Kind::Split,
             _ => Kind::Whole,
@@ -415,6 +512,8 @@ struct Locals {
     first: u32,
     counts: bool,
     pays: bool,
+    /// Loops in pieces that are in one another: each has a local for where its piece ends.
+    pieces: u32,
     /// What loops count to.
     limit: u32,
     /// The function's own locals: where each group ends, and the kind of their slots.
@@ -423,17 +522,27 @@ struct Locals {
 
 /// Types of values that can be put aside, in as many globals each.
 pub const SLOTS: [ValType; 5] = [ValType::I32, ValType::I64, ValType::F32, ValType::F64, ValType::V128];
-pub const SLOTS_EACH: u32 = super::flow::MOST_USED as u32;
+pub const SLOTS_EACH: u32 = super::flow::MOST_USED as u32 + 1;
 
 impl Locals {
     fn of(flow: &Flow) -> Locals {
         let any = |test: fn(Kind) -> bool| flow.loops.iter().any(|l| test(Kind::of(l)));
         let entry = flow.edits.iter().any(|edit| matches!(edit.what, What::Pay(_)));
+        let (mut pieces, mut labels) = (0, Labels::default());
+        for edit in &flow.edits {
+            match edit.what {
+                What::Before(l) => labels.push(&flow.loops[l as usize]),
+                What::End(_) => _ = labels.open.pop(),
+                _ => continue,
+            }
+            pieces = labels.pieces().max(pieces);
+        }
         Locals {
+            pieces,
             first: 0,
             kinds: Vec::new(),
-            limit: if flow.pays { TURNS } else { LEAF_TURNS },
-            counts: any(|kind| matches!(kind, Kind::Whole | Kind::Split)),
+            limit: flow.limit,
+            counts: any(|kind| matches!(kind, Kind::Whole | Kind::Split | Kind::Chunk)),
             pays: entry || any(|kind| kind == Kind::Dear),
         }
     }
@@ -452,6 +561,9 @@ impl Locals {
     }
     /// The kind of slot that fits a local.
     fn kind(&self, local: u32) -> Option<usize> {
+        if local >= self.first {
+            return Some(0);
+        }
         let group = self.kinds.partition_point(|(end, _)| *end <= local);
         self.kinds.get(group)?.1
     }
@@ -462,7 +574,11 @@ impl Locals {
         code.i32_const(self.limit as i32).i32_lt_s();
     }
     fn count(&self) -> u32 {
-        u32::from(self.counts) + u32::from(self.pays)
+        u32::from(self.counts) + u32::from(self.pays) + self.pieces
+    }
+    /// Where a piece of the innermost loop in pieces ends.
+    fn end(&self, labels: &Labels) -> u32 {
+        self.first + u32::from(self.counts) + u32::from(self.pays) + labels.pieces() - 1
     }
     fn turns(&self) -> u32 {
         self.first

@@ -8,8 +8,9 @@
 use wasmparser::{BlockType, Catch, Operator, OperatorsReader, OperatorsReaderAllocations, Result};
 
 use super::copy::Renumber;
-use super::cost::{SMALL_MOVE, is_long};
-use super::graph::Costs;
+use super::cost::{SMALL_MOVE, cost, is_long};
+use super::counted::{Counted, Ended, Watch};
+use super::graph::{Costs, LEAF_TURNS, TURNS};
 use super::module::Module;
 
 /// A change to a body at a place in the module, in order.
@@ -31,14 +32,18 @@ pub enum What {
     Before(u32),
     Head(u32),
     End(u32),
-    /// The label of a branch out of a loop: its depth.
+    /// The label of a branch out of a loop: its depth, and so many blocks are open.
     Branch {
         depth: u32,
+        open: usize,
     },
-    /// The labels of a `br_table`, of which those from `depth` on leave the loop.
+    /// The labels of a `br_table` in a loop.
     Table {
-        depth: u32,
+        open: usize,
     },
+    /// What pushes the bound of a counted loop, and its branch back.
+    Bound(u32),
+    Back(u32),
     /// The last bytes of an instruction, which name a function: its new number.
     Function(u32),
     /// Before an instruction that takes long.
@@ -61,6 +66,12 @@ pub struct Loop {
     pub split: bool,
     /// The locals that it uses, in `Flow::used`, where it is split; of more than [`MOST_USED`] only the first.
     pub used: (usize, usize),
+    /// It has no parameters.
+    plain: bool,
+    /// It can be run in pieces.
+    pub counted: Option<Counted>,
+    /// Index of its block in the walk's stack, as in [`What::Branch`].
+    pub frame: usize,
     /// Its block type and its body, as bytes of the module.
     pub ty: (usize, usize),
     pub body: (usize, usize),
@@ -111,13 +122,16 @@ pub struct Flow {
     pub edits: Vec<Edit>,
     pub loops: Vec<Loop>,
     pub used: Vec<u32>,
-    /// The function pays for its calls.
-    pub pays: bool,
+    /// So much may its loops do before it goes off the fuel.
+    pub limit: u32,
     /// Loops around the instruction that is looked at: number, and index in `frames`.
     around: Vec<(u32, usize)>,
     frames: Vec<Frame>,
     catches: Vec<u32>,
     allocations: OperatorsReaderAllocations,
+    watch: Watch,
+    /// So many of the loops that are open stay as they are, as it is hard to rewrite what branches out of them.
+    rigid: usize,
     now: u32,
     /// The dearest way to anywhere so far.
     most: u32,
@@ -135,6 +149,9 @@ const LOOPS: u32 = 4096;
 /// No call is cheaper, and no turn of a loop in which one is paid for is dearer.
 const CALL: u32 = 16;
 const PAID_TURN: u32 = 256;
+/// A loop whose turns cost more, or that has other ways out, is not run in pieces: what is to be done before a piece
+/// is more than to count the few turns of most of them.
+const DEAR_TURN: u32 = 32;
 /// What a function may do before it pays, if it then need not.
 const EARLY: u32 = 64;
 
@@ -153,6 +170,16 @@ struct First {
 impl Flow {
     /// Fills `edits` for a body.
     pub fn body(&mut self, module: &Module, index: usize, costs: &Costs) -> Result<()> {
+        self.walk(module, index, costs)?;
+        self.limit = LEAF_TURNS;
+        if costs.pays(index) {
+            self.limit = TURNS;
+            self.pay();
+        }
+        Ok(())
+    }
+
+    fn walk(&mut self, module: &Module, index: usize, costs: &Costs) -> Result<()> {
         let renumber = Renumber { imported: module.imported };
         let reader = module.bodies[index].get_binary_reader_for_operators()?;
         let mut ops = OperatorsReader::new_with_allocs(reader, std::mem::take(&mut self.allocations));
@@ -162,15 +189,13 @@ impl Flow {
             let op = ops.read()?;
             self.operator(&op, begin, ops.original_position() as usize, &renumber, costs);
         }
+        // Those of counted loops were found when they ended.
+        self.edits.sort_by_key(|edit| edit.begin);
         for l in &mut self.loops {
             if !l.unpaid && l.turn <= PAID_TURN {
                 l.turn = 0;
             }
         }
-        if costs.pays(index) {
-            self.pay();
-        }
-        self.pays = costs.pays(index);
         self.allocations = ops.into_allocations();
         Ok(())
     }
@@ -207,6 +232,8 @@ impl Flow {
         self.catches.clear();
         (self.now, self.most, self.dead, self.paid, self.constant) = (0, 0, false, false, None);
         self.first = First::default();
+        self.watch.reset();
+        self.rigid = 0;
         self.open(None);
     }
 
@@ -233,7 +260,11 @@ impl Flow {
         self.branches(op);
         self.leave_loops(op, begin, end);
         self.uses(op);
+        let ended = self.watch.see(op, begin, end, cost(op));
         self.structure(op, begin, end);
+        if let Some(ended) = ended {
+            self.count(ended);
+        }
         self.change(op, begin, end, renumber);
         self.constant = match op {
             Operator::I32Const { value } => Some(*value),
@@ -265,10 +296,13 @@ impl Flow {
                 // Parameters would have to come along.
                 let split = !matches!(blockty, BlockType::FuncType(_));
                 self.loops.push(Loop {
+                    counted: None,
+                    frame: self.frames.len(),
                     turn: 0,
                     unpaid: false,
                     pays: false,
                     split,
+                    plain: split,
                     ty: (begin + 1, end),
                     body: (end, end),
                     used: (self.used.len(), self.used.len()),
@@ -303,6 +337,39 @@ impl Flow {
             }
             Operator::End => self.close(begin, end),
             _ => {}
+        }
+    }
+
+    /// The loop that ended last is a counted one, perhaps.
+    fn count(&mut self, ended: Ended) {
+        // `structure` has closed it.
+        let Some(&Edit { what: What::End(number), .. }) = self.edits.last() else { return };
+        let rigid = self.rigid > self.around.len();
+        self.rigid = self.rigid.min(self.around.len());
+        let l = &mut self.loops[number as usize];
+        let Some(turns) = ended.turns else {
+            l.counted = ended.counted.filter(|_| l.plain && !rigid && ended.straight && l.turn <= DEAR_TURN);
+            if let Some(counted) = l.counted {
+                let ((begin, end), branch) = (counted.bound_at, counted.branch);
+                self.edits.push(Edit { begin, end, what: What::Bound(number) });
+                self.edits.push(Edit { begin: branch.0, end: branch.1, what: What::Back(number) });
+            }
+            return;
+        };
+        // As if its body were there so many times; on all ways that have come by here, or have not.
+        let more = (turns - 1).saturating_mul(l.turn);
+        l.turn = 0;
+        let dearer = |cost: u32| cost.saturating_add(more);
+        self.now = dearer(self.now);
+        self.most = dearer(self.most);
+        for frame in &mut self.frames {
+            (frame.join, frame.skipped) = (frame.join.map(dearer), frame.skipped.map(dearer));
+        }
+        for &(number, _) in &self.around {
+            let l = &mut self.loops[number as usize];
+            if l.turn > 0 {
+                l.turn = dearer(l.turn);
+            }
         }
     }
 
@@ -396,6 +463,12 @@ impl Flow {
         }
     }
 
+    /// All loops that are open stay as they are.
+    fn rigid(&mut self) {
+        self.whole();
+        self.rigid = self.around.len();
+    }
+
     /// Notes the locals of the innermost loop.
     fn uses(&mut self, op: &Operator) {
         let (Operator::LocalGet { local_index }
@@ -420,14 +493,15 @@ impl Flow {
         let own = (self.frames.len() - 1 - frame) as u32;
         match op {
             O::Br { relative_depth } | O::BrIf { relative_depth } if *relative_depth > own => {
-                let what = What::Branch { depth: *relative_depth };
+                let what = What::Branch { depth: *relative_depth, open: self.frames.len() };
                 self.edits.push(Edit { begin: begin + 1, end, what });
             }
             O::BrTable { .. } => {
-                self.edits.push(Edit { begin: begin + 1, end, what: What::Table { depth: own + 1 } });
+                self.edits.push(Edit { begin: begin + 1, end, what: What::Table { open: self.frames.len() } });
             }
-            O::BrOnNull { .. } | O::BrOnNonNull { .. } | O::BrOnCast { .. } | O::BrOnCastFail { .. } => self.whole(),
-            O::TryTable { .. } | O::Call { .. } => self.whole(),
+            O::BrOnNull { .. } | O::BrOnNonNull { .. } | O::BrOnCast { .. } | O::BrOnCastFail { .. } => self.rigid(),
+            O::TryTable { .. } => self.rigid(),
+            O::Call { .. } => self.whole(),
             _ if super::graph::is_indirect(op) => self.whole(),
             _ => {}
         }

@@ -14,10 +14,11 @@ use wasmparser::{ElementItems, Operator, OperatorsReader, OperatorsReaderAllocat
 
 use super::copy::function_in;
 use super::cost::{cost, is_long};
+use super::counted::Watch;
 use super::module::Module;
 
 /// What a call may cost without the function asking for it.
-const LIMIT: u32 = LEAF_TURNS + 1024;
+const LIMIT: u32 = 1 << 13;
 
 /// What the loops of a function count for themselves before they go off the fuel: where it calls
 /// nobody and its callers pay for it, and where it pays.
@@ -137,12 +138,19 @@ impl Graph {
         let mut graph =
             Graph { bodies: vec![Body::default(); module.bodies.len()], calls: Vec::new(), taken: Vec::new() };
         let mut allocations = OperatorsReaderAllocations::default();
+        let mut watch = Watch::default();
         for (index, body) in module.bodies.iter().enumerate() {
             let mut ops = OperatorsReader::new_with_allocs(body.get_binary_reader_for_operators()?, allocations);
             let mut seen = Body { calls: (graph.calls.len() as u32, 0), ..Body::default() };
+            watch.reset();
             while !ops.eof() {
-                graph.see(&ops.read()?, &mut seen, module.imported);
+                let begin = ops.original_position() as usize;
+                let op = ops.read()?;
+                graph.see(&op, &mut seen, module.imported);
+                let ended = watch.see(&op, begin, ops.original_position() as usize, cost(&op));
+                seen.loops |= ended.is_some_and(|ended| ended.turns.is_none());
             }
+            seen.own = seen.own.saturating_add(watch.cost());
             seen.calls.1 = graph.calls.len() as u32;
             let taken = graph.bodies[index].taken;
             graph.bodies[index] = Body { taken, ..seen };
@@ -153,11 +161,9 @@ impl Graph {
     }
 
     fn see(&mut self, op: &Operator, seen: &mut Body, imported: u32) {
-        seen.own = seen.own.saturating_add(cost(op));
         seen.direct |= !seen.branches && is_event(op);
         seen.branches |= is_branch(op);
         match op {
-            Operator::Loop { .. } => seen.loops = true,
             Operator::Call { function_index } | Operator::ReturnCall { function_index } => {
                 match function_index.checked_sub(imported) {
                     Some(body) => self.calls.push(body),

@@ -64,6 +64,7 @@ macro_rules! plain {
     };
 }
 plain! {
+    fn fork() = libc::fork();
     fn getpid() = libc::getpid();
     fn getppid() = libc::getppid();
     fn getpgid(pid: i32) = libc::getpgid(pid);
@@ -355,14 +356,31 @@ unsafe fn spawn_parsed(r: &Request) -> i32 {
         }
         let mut attr = std::mem::zeroed();
         libc::posix_spawnattr_init(&mut attr);
+        let mut flags = 0;
         if r.flags & sp::SETPGROUP != 0 {
-            libc::posix_spawnattr_setflags(&mut attr, libc::POSIX_SPAWN_SETPGROUP as _);
+            flags |= libc::POSIX_SPAWN_SETPGROUP;
             libc::posix_spawnattr_setpgroup(&mut attr, r.pgroup);
         }
+        if r.flags & sp::FOREGROUND != 0 {
+            // As the kernel does: the keyboard's signals are for the job, though its shell ignores them.
+            flags |= libc::POSIX_SPAWN_SETSIGDEF;
+            let mut keys = std::mem::zeroed();
+            libc::sigemptyset(&mut keys);
+            for s in [libc::SIGINT, libc::SIGQUIT, libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU] {
+                libc::sigaddset(&mut keys, s);
+            }
+            libc::posix_spawnattr_setsigdefault(&mut attr, &keys);
+        }
+        libc::posix_spawnattr_setflags(&mut attr, flags as _);
         let (argv, envp) = (pointers(&r.lists[0]), pointers(&r.lists[1]));
         let err = libc::posix_spawn(&mut pid, r.path.as_ptr(), &acts, &attr, argv.as_ptr(), envp.as_ptr());
         libc::posix_spawn_file_actions_destroy(&mut acts);
         libc::posix_spawnattr_destroy(&mut attr);
+        if err == 0 && r.flags & sp::FOREGROUND != 0 {
+            let tty = libc::open(c"/dev/tty".as_ptr(), libc::O_RDWR | libc::O_CLOEXEC);
+            libc::tcsetpgrp(tty, if r.pgroup == 0 { pid } else { r.pgroup });
+            libc::close(tty);
+        }
         err
     };
     if err != 0 { -(errno(err) as i32) } else { pid }

@@ -43,6 +43,17 @@ pub fn only_writes(name: &str) -> bool {
     )
 }
 
+/// All of them, for completion.
+pub const NAMES: [&str; 38] = [
+    ".", ":", "[", "alias", "bg", "break", "cd", "command", "continue", "echo", "eval", "exec", "exit", "export",
+    "false", "fg", "getopts", "hash", "jobs", "kill", "local", "printf", "pwd", "read", "readonly", "return", "set",
+    "shift", "test", "times", "trap", "true", "type", "ulimit", "umask", "unalias", "unset", "wait",
+];
+
+/// Words of the grammar (POSIX 2.4).
+pub const RESERVED: [&str; 16] =
+    ["if", "then", "elif", "else", "fi", "for", "in", "while", "until", "do", "done", "case", "esac", "{", "}", "!"];
+
 pub fn find(name: &str) -> Option<Builtin> {
     Some(match name {
         ":" | "true" => |_, _| Ok(0),
@@ -402,9 +413,6 @@ fn hash(sh: &mut Shell, argv: &[String]) -> Run {
 }
 
 fn describe(sh: &mut Shell, names: &[String], wordy: bool) -> Run {
-    const RESERVED: [&str; 16] = [
-        "if", "then", "elif", "else", "fi", "for", "in", "while", "until", "do", "done", "case", "esac", "{", "}", "!",
-    ];
     let mut status = 0;
     for name in names {
         let (what, short) = if RESERVED.contains(&name.as_str()) {

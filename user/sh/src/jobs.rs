@@ -21,6 +21,8 @@ pub struct Starting {
     pids: Vec<i32>,
     /// The status when the last element is no child (it failed to start, or it was done here).
     last: Option<i32>,
+    /// The status of one before that was done here and failed, for `pipefail`.
+    failed_here: Option<i32>,
     foreground: bool,
     /// What `jobs` calls it; empty where nobody can stop it.
     text: String,
@@ -236,7 +238,9 @@ impl Shell {
                 && bytes.len() <= PIPE_SIZE
             {
                 // It fits into the new pipe, so nobody has to be there to read it yet.
-                job.last = Some(if io::write_all(fd, &bytes).is_ok() { self.status } else { 1 });
+                let status = if io::write_all(fd, &bytes).is_ok() { self.status } else { 1 };
+                job.failed_here = Some(status).filter(|s| *s != 0).or(job.failed_here);
+                job.last = Some(status);
                 return;
             }
             return self.add_subshell(job, &crate::unparse::command(c), r);
@@ -376,10 +380,11 @@ impl Shell {
             // The terminal may be gone; then there is nobody to take it from.
             let _ = tty::tcsetpgrp(fd, self.pgid);
         }
+        self.messy |= stopped || words.iter().any(|w| w.1.and_then(wait::term_signal).is_some());
         if stopped {
             return Ok(self.keep_stopped(job, words));
         }
-        self.report(words, job.last)
+        self.report(words, job.last, job.failed_here)
     }
 
     fn keep_stopped(&mut self, job: Starting, words: Vec<(i32, Option<u32>)>) -> i32 {
@@ -392,7 +397,7 @@ impl Shell {
     }
 
     /// The status of a finished pipeline, with a word about how it died.
-    fn report(&mut self, words: Vec<(i32, Option<u32>)>, last: Option<i32>) -> Run {
+    fn report(&mut self, words: Vec<(i32, Option<u32>)>, last: Option<i32>, failed_here: Option<i32>) -> Run {
         let statuses: Vec<i32> = words.iter().map(|w| w.1.map_or(127, |w| wait::shell_status(w) as i32)).collect();
         let signal = words.last().and_then(|w| w.1).and_then(wait::term_signal);
         if let Some(s) = signal {
@@ -408,7 +413,7 @@ impl Shell {
             }
         }
         let status = last.or(statuses.last().copied()).unwrap_or(0);
-        let failed = statuses.iter().rev().find(|s| **s != 0).copied();
+        let failed = statuses.iter().rev().find(|s| **s != 0).copied().or(failed_here);
         Ok(if self.option('P') && status == 0 { failed.unwrap_or(0) } else { status })
     }
 
@@ -469,7 +474,7 @@ impl Shell {
             return Ok(0);
         }
         let pids = job.pids.iter().filter(|p| p.1.is_none()).map(|p| p.0).collect();
-        self.wait_foreground(Starting { pgid: job.pgid, pids, last: None, foreground: true, text: job.text })
+        self.wait_foreground(Starting { pgid: job.pgid, pids, foreground: true, text: job.text, ..Starting::default() })
     }
 }
 

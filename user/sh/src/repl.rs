@@ -1,5 +1,6 @@
 //! Where commands come from: a file, standard input, a person at a terminal.
 
+use crate::edit::{self, Entered};
 use crate::expand;
 use crate::lexer::ParseError;
 use crate::parser::Parser;
@@ -63,8 +64,11 @@ pub fn run(sh: &mut Shell, interactive: bool, login: bool) -> Run {
 fn take_terminal(sh: &mut Shell) {
     let Ok(fd) = io::dup_cloexec(0, 10) else { return };
     // Caught, not ignored: a read ends with it, and a loop of builtins must see it. See `Shell::interrupted`.
-    if proc::sigaction(sig::INT, proc::Disposition::Catch).is_err() {
-        let _ = proc::sigblock(&[sig::INT]);
+    // TERM ends nothing at a prompt, and before HUP ends the shell the terminal is put back.
+    for s in [sig::INT, sig::TERM, sig::HUP] {
+        if proc::sigaction(s, proc::Disposition::Catch).is_ok() {
+            sh.caught.push(s);
+        }
     }
     for s in [sig::QUIT, sig::TSTP, sig::TTIN, sig::TTOU] {
         // A kernel without one of them cannot send it either.
@@ -77,6 +81,8 @@ fn take_terminal(sh: &mut Shell) {
         Ok(()) => {
             sh.tty = Some(fd);
             sh.set_option('m', true);
+            sh.set_option('E', true);
+            sh.cooked = tty::tcgetattr(fd).ok();
         }
         Err(_) => {
             let _ = io::close(fd);
@@ -160,19 +166,19 @@ fn lines(sh: &mut Shell) -> Run {
         if text.is_empty() {
             sh.reap();
         }
-        prompt(sh, if text.is_empty() { "PS1" } else { "PS2" });
-        let line = match next_line(sh, &mut input) {
+        let line = match prompted(sh, &mut input, if text.is_empty() { "PS1" } else { "PS2" }) {
             Ok(Some(l)) => l,
+            Err(Ended::By(unwind)) => return Err(unwind),
             // Interrupted: what was typed is gone, here and in the terminal.
             Ok(None) => {
                 start += text.matches('\n').count();
                 text.clear();
                 continue;
             }
-            Err(e) => return Err(sh.fatal(&format!("cannot read standard input: {e}"))),
+            Err(Ended::With(e)) => return Err(sh.fatal(&format!("cannot read standard input: {e}"))),
         };
         // Pressed while the line was typed: the terminal has thrown that away.
-        if sh.tty.is_some() {
+        if sh.tty.is_some() && !sh.edits() {
             proc::sigtake(&[sig::INT]);
         }
         let end = line.is_empty();
@@ -205,16 +211,53 @@ fn lines(sh: &mut Shell) -> Run {
     }
 }
 
+/// Why there are no more lines.
+enum Ended {
+    With(Errno),
+    By(Unwind),
+}
+
 /// A line, or nothing when the interrupt key was pressed instead.
-fn next_line(sh: &mut Shell, input: &mut Lines) -> Result<Option<Vec<u8>>, Errno> {
+fn prompted(sh: &mut Shell, input: &mut Lines, which: &str) -> Result<Option<Vec<u8>>, Ended> {
+    if let (true, Some(fd), Some(cooked)) = (std::mem::take(&mut sh.messy), sh.tty, &sh.cooked) {
+        // A program that was killed or stopped may have left it raw.
+        let _ = tty::tcsetattr(fd, tty::When::Now, cooked);
+    }
     loop {
-        match input.next() {
+        let edited = match sh.edits() && input.buffer.is_empty() {
+            true => {
+                let text = sh.prompt_text(which);
+                edit::read_line(sh, &text)
+            }
+            false => None,
+        };
+        let line = match edited {
+            Some(Ok(Entered::Line(l))) => Ok(to_bytes(&l)),
+            Some(Ok(Entered::End)) => Ok(Vec::new()),
+            Some(Ok(Entered::Nothing)) => {
+                sh.status = 130;
+                return Ok(None);
+            }
+            Some(Err(e)) => Err(e),
+            None => {
+                prompt(sh, which);
+                input.next()
+            }
+        };
+        match line {
             Err(Errno::EINTR) => {}
-            other => return other.map(Some),
+            other => return other.map(Some).map_err(Ended::With),
         }
-        if sh.interrupted().is_err() {
-            input.buffer.clear();
-            return Ok(None);
+        match sh.interrupted() {
+            Ok(()) if sh.edits() => {
+                let _ = io::write_all(2, b"\n");
+            }
+            Ok(()) => {}
+            Err(Unwind::Exit(s)) => return Err(Ended::By(Unwind::Exit(s))),
+            Err(_) => {
+                input.buffer.clear();
+                return Ok(None);
+            }
         }
     }
 }
@@ -227,8 +270,12 @@ fn execute(sh: &mut Shell, text: &str, end: bool, start: usize) -> Option<Run> {
     let list = match parser.whole() {
         Ok(l) => l,
         Err(ParseError::Incomplete(..)) if !end => return None,
-        Err(e) => return Some(Err(sh.syntax_error(e))),
+        Err(e) => {
+            sh.remember(text);
+            return Some(Err(sh.syntax_error(e)));
+        }
     };
+    sh.remember(text);
     Some(sh.run_list(&list))
 }
 
@@ -240,6 +287,12 @@ fn prompt(sh: &mut Shell, which: &str) {
 }
 
 impl Shell {
+    fn remember(&mut self, text: &str) {
+        if self.edits() {
+            self.history.add(text);
+        }
+    }
+
     /// PS1, PS2 or PS4, expanded (POSIX 2.5.3).
     pub fn prompt_text(&mut self, which: &str) -> String {
         let raw = self.get(which).unwrap_or_default();

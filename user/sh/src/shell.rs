@@ -2,11 +2,13 @@
 
 use crate::ast::Command;
 use crate::expand::{Context, Expanded};
+use crate::history::History;
 use crate::parser::Aliases;
 use crate::pattern::Directories;
 use crate::text::{from_bytes, to_bytes};
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use vkernel_sys::tty::Termios;
 use vkernel_sys::{Errno, fs, io, proc};
 
 /// Why the rest of a command is not run.
@@ -97,6 +99,12 @@ pub struct Shell {
     pub traps: BTreeMap<u32, String>,
     pub caught: Vec<u32>,
     pub aliases: Aliases,
+    pub history: History,
+    /// What Ctrl-Y puts back.
+    pub killed: String,
+    /// The terminal as a command found it, and that one may have left it otherwise.
+    pub cooked: Option<Termios>,
+    pub messy: bool,
     /// The next text is a script of its own: `set -v` shows it.
     pub script: bool,
     /// Above 0 where a failure is looked at: `set -e` does nothing.
@@ -132,6 +140,10 @@ impl Shell {
             traps: BTreeMap::new(),
             caught: Vec::new(),
             aliases: Aliases::default(),
+            history: History::default(),
+            killed: String::new(),
+            cooked: None,
+            messy: false,
             script: false,
             tested: 0,
             loops: 0,

@@ -17,17 +17,21 @@ impl Shell {
 
     /// The same; answers whether there was one, and which came last.
     pub fn signal_taken(&mut self) -> Result<Option<u32>, Unwind> {
-        if self.tty.is_none() && self.caught.is_empty() {
+        if self.caught.is_empty() {
             return Ok(None);
         }
         let mut last = None;
-        while let Some(signal) = self.next_signal() {
+        while let Some(signal) = proc::sigtake(&self.caught) {
             last = Some(signal);
             if let Some(action) = self.traps.get(&signal).cloned() {
                 // POSIX 2.15: `$?` is afterwards what it was.
                 let status = self.status;
                 self.run_text(&action)?;
                 self.status = status;
+            }
+            // At a prompt TERM does nothing by itself; who loses the terminal goes.
+            if signal == sig::HUP && self.tty.is_some() && !self.traps.contains_key(&signal) {
+                return Err(Unwind::Exit(128 + signal as i32));
             }
             if signal == sig::INT && self.tty.is_some() {
                 let _ = io::write_all(2, b"\n");
@@ -38,20 +42,10 @@ impl Shell {
         Ok(last)
     }
 
-    fn next_signal(&self) -> Option<u32> {
-        match self.tty {
-            Some(_) if !self.caught.contains(&sig::INT) => {
-                let all: Vec<u32> = self.caught.iter().copied().chain([sig::INT]).collect();
-                proc::sigtake(&all)
-            }
-            _ => proc::sigtake(&self.caught),
-        }
-    }
-
     fn set_trap(&mut self, n: u32, action: Option<&str>) -> Result<(), vkernel_sys::Errno> {
         // A shell at a terminal goes on catching the interrupt key, and ignoring the others.
         let own = match self.tty {
-            Some(_) if n == sig::INT => proc::Disposition::Catch,
+            Some(_) if [sig::INT, sig::TERM, sig::HUP].contains(&n) => proc::Disposition::Catch,
             Some(_) if [sig::QUIT, sig::TSTP, sig::TTIN, sig::TTOU].contains(&n) => proc::Disposition::Ignore,
             _ => proc::Disposition::Default,
         };
@@ -62,13 +56,11 @@ impl Shell {
         };
         proc::sigaction(n, to)?;
         self.caught.retain(|c| *c != n);
+        if to == proc::Disposition::Catch {
+            self.caught.push(n);
+        }
         match action {
-            Some(text) => {
-                if !text.is_empty() {
-                    self.caught.push(n);
-                }
-                self.traps.insert(n, text.to_string());
-            }
+            Some(text) => drop(self.traps.insert(n, text.to_string())),
             None => drop(self.traps.remove(&n)),
         }
         Ok(())

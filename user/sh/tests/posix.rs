@@ -24,4 +24,4 @@ fn check(name: &str) {
 macro_rules! cases {
     ($($name:ident)*) => { $(#[test] fn $name() { check(stringify!($name)); })* };
 }
-cases! { arith builtins control errors functions pipes redir subst words }
+cases! { arith builtins control errors functions pipes posix2024 redir subst words }

@@ -60,7 +60,7 @@ const _: () = assert!(cpu::RING + cpu::RING_MAX * cpu::REQUEST_WORDS <= CPU_WORD
 
 const LWP_BASE: u32 = CPU_BASE + CPUS_MAX * CPU_WORDS;
 const LWPS_MAX: u32 = 512;
-const LWP_WORDS: u32 = 3;
+const LWP_WORDS: u32 = 4;
 
 /// In bytes, above all words.
 pub const UNIT_BASE: u32 = 128 << 10;
@@ -247,6 +247,7 @@ impl Control {
             let Some(at) = self.lwp_entry(0) else { return false };
             self.words.set_index(at + 1, cpu as i32);
             self.words.set_index(at + 2, 0);
+            self.words.set_index(at + 3, 0);
             self.words.set_index(at, lwp as i32);
             true
         })
@@ -268,14 +269,16 @@ impl Control {
     /// The CPU time that an lwp had when it was last switched from, for other CPUs.
     pub fn lwp_time_ns(&self, lwp: u32) -> u64 {
         self.locked(word::LWPS_LOCK, || {
-            self.lwp_entry(lwp).map_or(0, |at| u64::from(self.words.get_index(at + 2) as u32) * 1000)
+            let word = |at| u64::from(self.words.get_index(at) as u32);
+            self.lwp_entry(lwp).map_or(0, |at| word(at + 2) | word(at + 3) << 32)
         })
     }
 
     pub fn lwp_set_time(&self, lwp: u32, ns: u64) {
         self.locked(word::LWPS_LOCK, || {
             if let Some(at) = self.lwp_entry(lwp) {
-                self.words.set_index(at + 2, (ns / 1000) as i32);
+                self.words.set_index(at + 2, ns as i32);
+                self.words.set_index(at + 3, (ns >> 32) as i32);
             }
         });
     }

@@ -18,8 +18,8 @@ use crate::js;
 
 #[wasm_bindgen]
 extern "C" {
-    #[wasm_bindgen(js_namespace = Atomics, js_name = waitAsync)]
-    fn wait_async(words: &js_sys::Int32Array, index: u32, value: i32) -> JsValue;
+    #[wasm_bindgen(js_namespace = Atomics, js_name = waitAsync, catch)]
+    fn wait_async(words: &js_sys::Int32Array, index: u32, value: i32) -> Result<JsValue, JsValue>;
 }
 
 pub struct Idler {
@@ -45,6 +45,8 @@ const LOOK_NS: u64 = 70_000;
 /// After so long the CPU rests in the event loop instead, where a wake-up takes longer: a worker that blocks
 /// keeps Firefox from answering fetches of others through a service worker.
 const BLOCK_MS: f64 = 10.0;
+/// How long to leave a CPU alone that nothing wakes from the event loop.
+const LOOK_MS: f64 = 2.0;
 /// Looks between two looks at the clock.
 const LOOKS: u32 = 16;
 
@@ -128,7 +130,12 @@ impl Idler {
             return self.look_once_more(cpu);
         }
         let wake = cpu.control.cpu(cpu.nr, at::WAKE);
-        let waiting = wait_async(cpu.control.words(), wake, cpu.control.load(wake));
+        let Ok(waiting) = wait_async(cpu.control.words(), wake, cpu.control.load(wake)) else {
+            // The engine has none, or no room for one more: we look ourselves.
+            self.listening.set(false);
+            js::set_timeout(&self.alarm, LOOK_MS);
+            return self.look_once_more(cpu);
+        };
         let heard = |_: JsValue| {
             if let Some(cpu) = current_cpu() {
                 cpu.idler().listening.set(false);

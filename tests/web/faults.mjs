@@ -43,6 +43,14 @@ test("a lost network is told, and waited for", limit, async (t) => {
   p.page.complaints.length = 0;
 });
 
+test("a server that only fails is told from a network that is not there", limit, async (t) => {
+  t.after(() => server.noFaults());
+  server.fault(/\/vk\/packs\//, "error");
+  const page = await browser.open(server.url("/bare.html"));
+  t.after(() => page.close());
+  await assert.rejects(boot(page, { persist: false }), /the server answers 503/);
+});
+
 test("when the network stays away there is a message, a button, and another try", { timeout: 120_000 }, async (t) => {
   t.after(() => server.noFaults());
   server.fault(/\/vk\/(packs|host_web)/, "drop");

@@ -134,6 +134,7 @@ impl Kernel {
     /// What an lwp does next, now that it is out of user code for this reason. May sleep. `detail`
     /// is the errno of an `ExecFailed`.
     pub fn lwp_next(self: &Arc<Kernel>, lp: &Arc<Lwp>, reason: Reason, detail: u32) -> Next {
+        self.machine.time_passes();
         let next = match reason {
             Reason::Start => kern::exec::first_run(lp),
             Reason::Unwound | Reason::Kicked => kern::exec::after_unwind(lp, reason),
@@ -169,6 +170,7 @@ impl Kernel {
 
     /// An interrupt: on no lwp's account, never sleeps.
     pub fn intr(&self, irq: u32, arg: u32) {
+        self.machine.time_passes();
         match irq {
             irq::DEVICE => tty::device_ready(self, arg),
             irq::SIGNAL => kern::sig::console_signal(self, arg),

@@ -30,7 +30,8 @@ impl Waiter {
 
     /// Forgets earlier wake-ups. Before standing in any queue.
     pub fn reset(&self) {
-        self.word.store(0, Ordering::SeqCst);
+        // An exchange instead of a store, here and below: see the drop of `ksync::SpinGuard`.
+        self.word.swap(0, Ordering::SeqCst);
     }
 
     /// Wakes the lwp, now or when it is about to sleep.
@@ -112,7 +113,7 @@ impl WaitQueue {
 
     fn push(&self, list: &mut Vec<Arc<Waiter>>, w: &Arc<Waiter>) {
         list.push(w.clone());
-        self.count.store(list.len() as u32, Ordering::SeqCst);
+        self.count.swap(list.len() as u32, Ordering::SeqCst);
     }
 
     #[cfg(test)]
@@ -131,7 +132,7 @@ impl WaitQueue {
         if let Some(at) = list.iter().position(|x| Arc::ptr_eq(x, w)) {
             list.remove(at);
         }
-        self.count.store(list.len() as u32, Ordering::SeqCst);
+        self.count.swap(list.len() as u32, Ordering::SeqCst);
     }
 
     /// Sleeps until `cond` has an answer. EINTR and ETIMEDOUT as [`Lwp::sleep`], but an answer
@@ -165,7 +166,7 @@ impl WaitQueue {
         // CPU, and the first thing that a sleeper does is to take the lock.
         let mut woken = {
             let mut list = self.list.lock();
-            self.count.store(0, Ordering::SeqCst);
+            self.count.swap(0, Ordering::SeqCst);
             core::mem::take(&mut *list)
         };
         for w in woken.drain(..) {

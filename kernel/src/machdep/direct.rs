@@ -4,14 +4,19 @@
 //! the trait is an indirect call to a function of the port's, which then calls another indirectly;
 //! so a machine may offer the innermost functions themselves, [`Direct`]. A [`MachineRef`] uses
 //! them where there are any, and is the machine in everything else.
+//!
+//! It also has the time of files. Reading a clock is dearer than writing some bytes to a file, so files
+//! get the time that was read last, as they do under Linux: [`MachineRef::file_time`].
 
 use alloc::sync::Arc;
 use core::ops::Deref;
+use core::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use abi::SysResult;
 use abi::syscalls::UAddr;
+use abi::types::clock;
 
-use super::Machine;
+use super::{Machine, Parked};
 
 /// What a machine can do by plain functions. Moves answer 0 or an error number.
 ///
@@ -32,11 +37,88 @@ pub struct Direct {
 pub struct MachineRef {
     direct: Option<Direct>,
     machine: Arc<dyn Machine>,
+    time: Arc<Time>,
+}
+
+/// So many files get a time until the clock is read again, even if nothing tells of its passing.
+const LOOK_AFTER: i32 = 32;
+/// A clock that goes back further than that was set.
+const SET_BACK_NS: u64 = 1_000_000_000;
+
+/// The time that was read last.
+#[derive(Default)]
+struct Time {
+    /// CLOCK_REALTIME. Nobody was told a later one.
+    real_ns: AtomicU64,
+    /// How often it may still be used. None, or fewer: it is old.
+    uses: AtomicI32,
 }
 
 impl MachineRef {
     pub fn new(machine: Arc<dyn Machine>) -> MachineRef {
-        MachineRef { direct: machine.direct(), machine }
+        MachineRef { direct: machine.direct(), machine, time: Arc::default() }
+    }
+
+    /// CLOCK_REALTIME for the times of files: never before a time that anybody has read, and no older than
+    /// the last tick, or the last sleep in a call.
+    #[inline]
+    pub fn file_time(&self) -> i64 {
+        if self.time.uses.load(Relaxed) <= 0 {
+            return self.look();
+        }
+        self.time.uses.fetch_sub(1, Relaxed);
+        self.time.real_ns.load(Relaxed) as i64
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn look(&self) -> i64 {
+        let now = self.clock(clock::REALTIME, 0);
+        let mut known = self.time.real_ns.load(Relaxed);
+        if known > now.saturating_add(SET_BACK_NS) {
+            self.time.real_ns.store(now, Relaxed);
+            known = now;
+        }
+        self.time.uses.swap(LOOK_AFTER, Relaxed);
+        known as i64
+    }
+
+    /// Time may have passed: a tick, or somebody has slept.
+    pub fn time_passes(&self) {
+        self.time.uses.swap(0, Relaxed);
+    }
+
+    /// After a call that may block.
+    fn after<T>(&self, answer: T) -> T {
+        self.time_passes();
+        answer
+    }
+
+    /// As [`Machine::park`], and so on.
+    #[inline]
+    pub fn park(&self, word: &AtomicU32, expected: u32, deadline_ns: u64) -> Parked {
+        self.after(self.machine.park(word, expected, deadline_ns))
+    }
+    pub fn image_commit(&self, handle: u32) -> SysResult<u32> {
+        self.after(self.machine.image_commit(handle))
+    }
+    pub fn image_blob(&self, blob: u32) -> SysResult<u32> {
+        self.after(self.machine.image_blob(blob))
+    }
+    pub fn blob_read(&self, blob: u32, off: u64, buf: &mut [u8]) -> SysResult<usize> {
+        self.after(self.machine.blob_read(blob, off, buf))
+    }
+    pub fn hostfs_rpc(&self, buf: &mut [u8], len: usize) -> SysResult<usize> {
+        self.after(self.machine.hostfs_rpc(buf, len))
+    }
+    pub fn disk_read(&self, unit: u32, offset: u64, buf: &mut [u8]) -> SysResult<()> {
+        self.after(self.machine.disk_read(unit, offset, buf))
+    }
+    pub fn disk_write(&self, unit: u32, offset: u64, buf: &[u8]) -> SysResult<()> {
+        self.after(self.machine.disk_write(unit, offset, buf))
+    }
+    pub fn disk_flush(&self, unit: u32) -> SysResult<()> {
+        self.after(self.machine.disk_flush(unit))
     }
 
     /// As [`Machine::copyin`], and so on.
@@ -71,10 +153,14 @@ impl MachineRef {
     }
     #[inline(always)]
     pub fn clock(&self, id: u32, lwp: u32) -> u64 {
-        match &self.direct {
+        let ns = match &self.direct {
             Some(d) => (d.clock)(id, lwp),
             None => self.machine.clock(id, lwp),
+        };
+        if id == clock::REALTIME {
+            self.time.real_ns.fetch_max(ns, Relaxed);
         }
+        ns
     }
 }
 

@@ -154,7 +154,7 @@ impl Core {
 
 impl Diskfs {
     fn now(&self) -> i64 {
-        self.dev.machine.clock(clock::REALTIME, 0) as i64
+        self.dev.machine.file_time()
     }
 
     /// ENOSPC when the kernel's memory is so full that nothing more should be kept in it.

@@ -2,8 +2,10 @@
 
 use alloc::vec;
 use alloc::vec::Vec;
+use core::ops::Deref;
 
-use abi::types::{o, seek};
+use abi::trapframe::irq;
+use abi::types::{clock, o, seek};
 use abi::{Errno, SysResult};
 
 use super::{run, with};
@@ -122,6 +124,39 @@ fn times_move_as_posix_says() {
         let tmp1 = t("/tmp")?;
         assert!(tmp1.1 > tmp0.1 && tmp1.2 > tmp0.2, "rename changes the directory");
         assert!(t("/tmp/g")?.2 > c3, "and the file's ctime");
+        Ok::<(), Errno>(())
+    })
+    .expect("times");
+}
+
+#[test]
+fn file_times_are_the_time_that_was_read_last() {
+    let vk = Fake::seeded(1).boot();
+    let machine = vk.kernel.machine.clone();
+    let real = || vk.kernel.machine.deref().clock(clock::REALTIME, 0) as i64;
+    machine.time_passes();
+    let first = machine.file_time();
+    assert_eq!(first, real());
+    vk.advance(5_000_000);
+    assert_eq!(machine.file_time(), first, "nothing has told of the passing of time");
+    let told = machine.clock(clock::REALTIME, 0) as i64;
+    assert_eq!((told, machine.file_time()), (first + 5_000_000, told), "never before what a program has read");
+    vk.advance(10_000_000);
+    vk.intr(irq::TICK, 0);
+    let ticked = machine.file_time();
+    assert_eq!(ticked, real());
+    vk.advance(1_000);
+    assert!((0..64).any(|_| machine.file_time() > ticked), "without a tick, too, the clock is read at times");
+}
+
+#[test]
+fn a_sleep_moves_file_times() {
+    run(|sys| {
+        let fd = sys.open("/tmp/f", o::CREAT | o::RDWR, 0o644)?;
+        let written = || sys.write(fd, b"x").and_then(|_| Ok(sys.stat("/tmp/f", 0)?.mtime_ns));
+        let before = written()?;
+        sys.nanosleep(1_000)?;
+        assert!(written()? >= before + 1_000);
         Ok::<(), Errno>(())
     })
     .expect("times");

@@ -12,7 +12,7 @@ pub mod node;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use abi::types::{clock, mode};
+use abi::types::mode;
 use abi::{Errno, SysResult};
 use ksync::SpinLock;
 
@@ -44,7 +44,7 @@ pub struct Tmpfs {
 
 impl Tmpfs {
     fn now(&self) -> i64 {
-        self.machine.clock(clock::REALTIME, 0) as i64
+        self.machine.file_time()
     }
 
     fn ino(&self) -> u64 {

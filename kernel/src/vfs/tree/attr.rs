@@ -9,6 +9,15 @@ use abi::types::{Stat, mode};
 
 use crate::vfs::vnode::{Create, Owner, SetAttr};
 
+/// A store in effect. Atomic stores are dear under wasm, exchanges less so and loads not at all; and many changes have
+/// one time.
+#[inline]
+fn put(to: &AtomicI64, ns: i64) {
+    if to.load(Relaxed) != ns {
+        to.swap(ns, Relaxed);
+    }
+}
+
 pub struct Attrs {
     /// Type and permissions.
     pub mode: AtomicU32,
@@ -47,9 +56,8 @@ impl Attrs {
     /// Names under it or its content changed.
     #[inline]
     pub fn touch(&self, now: i64) {
-        self.mtime_ns.store(now, Relaxed);
+        put(&self.mtime_ns, now);
         self.changed(now);
-        // Atomic stores are dear under wasm, loads are not.
         if !self.atime_due.load(Relaxed) {
             self.atime_due.store(true, Relaxed);
         }
@@ -58,7 +66,7 @@ impl Attrs {
     /// Its attributes or links changed.
     #[inline]
     pub fn changed(&self, now: i64) {
-        self.ctime_ns.store(now, Relaxed);
+        put(&self.ctime_ns, now);
     }
 
     /// All of them, from elsewhere.

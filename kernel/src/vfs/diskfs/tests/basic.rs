@@ -6,6 +6,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use abi::Errno;
+use abi::trapframe::irq;
 use abi::types::{at, mnt, mode, o};
 
 use super::{HOME, boot, disk, with};
@@ -83,6 +84,8 @@ fn what_nobody_syncs_is_written_all_the_same() {
     let vk2 = boot(&busy);
     vk2.init(|sys| sys.put_file("/home/f", b"kept", 0o644)).expect("write");
     vk2.advance(4_000_000_000);
+    // Meanwhile somebody ran.
+    vk2.intr(irq::TICK, 0);
     vk2.init(|sys| sys.put_file("/home/g", b"", 0o644)).expect("write");
     let left = Disk::new(busy.state().bytes.clone(), 64 << 20);
     assert_eq!(with(&left, |sys| sys.get_file("/home/f")), Ok(b"kept".to_vec()));

@@ -69,6 +69,7 @@ impl Cache {
     pub fn new(engine: &Engine, stub: &Module, dir: Option<PathBuf>) -> Cache {
         let mut hasher = DefaultHasher::new();
         engine.precompile_compatibility_hash().hash(&mut hasher);
+        program::MAKING.hash(&mut hasher);
         Cache {
             engine: engine.clone(),
             stub: stub.clone(),

@@ -45,8 +45,13 @@ struct Facts {
 /// Ends the file: the trailer's length (4 bytes), this.
 const MAGIC: &[u8; 8] = b"VKPROG01";
 
+/// Counts what the loader makes of programs: what was compiled from something else is not used again.
+pub(crate) const MAKING: u32 = 2;
+
 /// The compiled form of a program, with its trailer.
 pub(crate) fn compile(engine: &Engine, wasm: &[u8]) -> Result<Vec<u8>, String> {
+    let forking = loader::fork(wasm).map_err(|refusal| refusal.to_string())?;
+    let wasm = forking.as_deref().unwrap_or(wasm);
     let program = loader::check(wasm).map_err(|refusal| refusal.to_string())?;
     let bytes = program.rewritten.as_deref().unwrap_or(wasm);
     let mut code = engine.precompile_module(bytes).map_err(|e| format!("can't be compiled: {e:#}"))?;

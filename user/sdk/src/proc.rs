@@ -10,6 +10,24 @@ pub fn exit(status: i32) -> ! {
     std::process::exit(status)
 }
 
+/// Which of the two a process is that comes back from [`fork`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Forked {
+    /// The one that called; the child's pid.
+    Parent(i32),
+    Child,
+}
+
+/// `fork(2)`: two processes come back, with the same memory to begin with, and the same open files.
+///
+/// What the standard library has in its buffers both have, too. EAGAIN, ENOMEM; ENOSYS on a machine
+/// that can't, or when called from where the stack cannot be saved (a start function, or a reference in a local).
+pub fn fork() -> SysResult<Forked> {
+    // SAFETY: no pointers. There is one thread, so that no lock is held by another that the child hasn't.
+    let pid = check(unsafe { raw::fork() })?;
+    Ok(if pid == 0 { Forked::Child } else { Forked::Parent(pid as i32) })
+}
+
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident;)*) => { $(
         $(#[$doc])*

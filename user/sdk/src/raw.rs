@@ -27,6 +27,13 @@ const fn width<T>() -> usize {
     if core::mem::size_of::<T>() == core::mem::size_of::<usize>() && core::mem::align_of::<T>() == 8 { 8 } else { 4 }
 }
 
+#[cfg(target_family = "wasm")]
+#[link(wasm_import_module = "vkernel")]
+unsafe extern "C" {
+    /// No call of the table: the loader makes `fork_at` and `frames` of it, with the stack saved before.
+    pub fn fork() -> i32;
+}
+
 /// An address in the program's memory.
 pub type Ptr = *const u8;
 /// One that the kernel writes to.

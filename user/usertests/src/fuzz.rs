@@ -168,7 +168,7 @@ fn run(seeds: &[u64]) {
 }
 
 fn two_processes() {
-    run(&[1, 2]);
+    run(&[3, 4]);
 }
 fn several_processes() {
     run(&[3, 4, 5, 6, 7, 8, 9, 10]);

@@ -8,6 +8,7 @@
 
 mod fds;
 mod files;
+mod forks;
 mod harness;
 mod leaks;
 mod names;
@@ -51,6 +52,7 @@ fn tables() -> Vec<&'static [Test]> {
         pipes::TESTS,
         procs::TESTS,
         waits::TESTS,
+        forks::TESTS,
         #[cfg(target_family = "wasm")]
         programs::TESTS,
         #[cfg(target_family = "wasm")]

@@ -16,9 +16,11 @@ use crate::kern::proc::{Lwp, NewProc, lwpflag};
 use crate::kern::{sig, spawn};
 
 /// Makes a copy of the calling process; answers its pid. The child starts at the program's entry
-/// point, where `frames` answers this address. EAGAIN, ENOMEM, ENOSYS.
+/// point, where `frames` answers this address. EAGAIN, EFAULT, ENOMEM, ENOSYS.
 pub fn sys_fork_at(lp: &Lwp, frames: UAddr) -> SysResult<i32> {
     lp.machine().admit()?;
+    // What stands there is the program's affair.
+    lp.machine().copyin(frames, &mut [0; 4])?;
     let child = new_child(lp, frames)?;
     let copied = lp.machine().vmspace_fork(child.proc.vmspace, lp.proc.vmspace);
     match copied.and_then(|()| spawn::start(&child)) {

@@ -14,6 +14,7 @@ mod packages;
 mod process;
 mod programs;
 mod report;
+mod shelltest;
 mod sizes;
 mod test;
 mod wasm;
@@ -34,6 +35,7 @@ usage: cargo xtask VERB
   bench --web [--browser chromium|firefox] [--isolated|--plain] [--quick] [--rounds N] [--json FILE] [MEASURE...]
                     measure in browsers
   usertests [NAME]  the tests that run inside of the system
+  shtest [WORD...]  the shell's cases, against dash on this machine and in the system; words choose some
   webtest [WORD...] the tests in browsers; words choose some: chromium, firefox, isolated, plain,
                     differential, ui, faults
   build             the kernel, the userland, the image and vk
@@ -56,6 +58,7 @@ fn verb(name: &str, args: &[String]) -> Outcome {
         "image" => build::artifacts(),
         "test" => test::run(args),
         "usertests" => test::usertests(args),
+        "shtest" => shelltest::run(args),
         "webtest" => webtest::run(args),
         "bench" => bench::run(args),
         "web" => web::run(args),

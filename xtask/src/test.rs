@@ -5,6 +5,7 @@ use crate::check;
 use crate::process::{self, Outcome, capture, cargo, read, root, target};
 use crate::programs;
 use crate::report::Report;
+use crate::shelltest;
 use crate::webtest;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -47,6 +48,10 @@ pub fn run(args: &[String]) -> Outcome {
     for case in shell_cases()? {
         let name = case.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
         report.step(&format!("under vk: the shell's {name}.sh"), || shell_case(&vk, &case));
+    }
+    match shelltest::steps(&vk, &[]) {
+        Ok(steps) => steps.into_iter().for_each(|(name, step)| report.step(name, step)),
+        Err(e) => report.step("the shell's cases", || Err(e)),
     }
     report.step("under vk: usertests", || usertests_under(&vk, &[]).and_then(capture).map(|_| ()));
     programs::run_in(&mut report, &vk, all);

@@ -190,7 +190,7 @@ fn browsers() -> Outcome {
     ))
 }
 
-fn apt(packages: &[&str]) -> Outcome {
+pub fn apt(packages: &[&str]) -> Outcome {
     println!("installing {}", packages.join(", "));
     let apt = |args: &[&str]| {
         let mut c = Command::new("apt-get");
@@ -202,7 +202,7 @@ fn apt(packages: &[&str]) -> Outcome {
     apt(&install).or_else(|_| apt(&["update"]).and_then(|()| apt(&install)))
 }
 
-fn is_root() -> bool {
+pub fn is_root() -> bool {
     let mut c = Command::new("id");
     c.arg("-u");
     process::capture(c).is_ok_and(|id| id.trim() == "0")

@@ -1,7 +1,12 @@
 /* stdio.h: WASI's, and what it lacks of POSIX. */
 #ifndef _VK_STDIO_H
 #define _VK_STDIO_H
+/* WASI's header calls these deprecated. */
+#define tmpfile __vk_no_tmpfile
+#define tmpnam __vk_no_tmpnam
 #include_next <stdio.h>
+#undef tmpfile
+#undef tmpnam
 #ifdef __cplusplus
 extern "C" {
 #endif

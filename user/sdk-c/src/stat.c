@@ -177,3 +177,6 @@ int statvfs(const char *restrict path, struct statvfs *restrict out) {
     errno = saved;
     return done;
 }
+mode_t umask(mode_t mask) {
+    return (mode_t)vk_umask(mask);
+}

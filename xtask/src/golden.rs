@@ -52,5 +52,5 @@ pub fn bless() -> Outcome {
             println!("wrote {}", path.display());
         }
     }
-    Ok(())
+    crate::sdk::bless_readme()
 }

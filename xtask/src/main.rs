@@ -11,9 +11,11 @@ mod golden;
 mod image;
 mod npm;
 mod packages;
+mod posix;
 mod process;
 mod programs;
 mod report;
+mod sdk;
 mod shelltest;
 mod sizes;
 mod test;
@@ -38,6 +40,8 @@ usage: cargo xtask VERB
   shtest [WORD...]  the shell's cases, against dash on this machine and in the system; words choose some
   webtest [WORD...] the tests in browsers; words choose some: chromium, firefox, isolated, plain,
                     differential, ui, faults
+  posix [WORD...]   the POSIX tests in C, on this machine and in the system; words choose some
+  sdk               the C library against its headers
   build             the kernel, the userland, the image and vk
   image             the kernel, the userland and the image: target/artifacts
   packages [NAME...]
@@ -59,6 +63,8 @@ fn verb(name: &str, args: &[String]) -> Outcome {
         "test" => test::run(args),
         "usertests" => test::usertests(args),
         "shtest" => shelltest::run(args),
+        "posix" => posix::run(&posix::vk()?, args),
+        "sdk" => posix::vk().and_then(|vk| sdk::conformance(&vk)),
         "webtest" => webtest::run(args),
         "bench" => bench::run(args),
         "web" => web::run(args),

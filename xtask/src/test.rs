@@ -3,8 +3,10 @@
 use crate::build;
 use crate::check;
 use crate::process::{self, Outcome, capture, cargo, read, root, target};
+use crate::posix;
 use crate::programs;
 use crate::report::Report;
+use crate::sdk;
 use crate::shelltest;
 use crate::webtest;
 use std::path::{Path, PathBuf};
@@ -54,6 +56,8 @@ pub fn run(args: &[String]) -> Outcome {
         Err(e) => report.step("the shell's cases", || Err(e)),
     }
     report.step("under vk: usertests", || usertests_under(&vk, &[]).and_then(capture).map(|_| ()));
+    report.step("the C library has what its headers declare", || sdk::conformance(&vk));
+    report.step("under vk: POSIX tests in C", || posix::check(&vk));
     programs::run_in(&mut report, &vk, all);
     webtest::run_in(&mut report, all);
     report.finish()

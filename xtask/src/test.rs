@@ -2,8 +2,8 @@
 
 use crate::build;
 use crate::check;
-use crate::process::{self, Outcome, capture, cargo, read, root, target};
 use crate::posix;
+use crate::process::{self, Outcome, capture, cargo, read, root, target};
 use crate::programs;
 use crate::report::Report;
 use crate::sdk;

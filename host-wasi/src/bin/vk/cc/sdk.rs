@@ -95,7 +95,7 @@ fn archive(dir: &Path, objects: &[PathBuf]) -> io::Result<()> {
     for name in objects {
         let bytes = fs::read(dir.join(name))?;
         let short = format!("{}/", name.display());
-        write!(out, "{short:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`\n", 0, 0, 0, 644, bytes.len())?;
+        writeln!(out, "{short:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`", 0, 0, 0, 644, bytes.len())?;
         out.extend_from_slice(&bytes);
         if bytes.len() % 2 == 1 {
             out.push(b'\n');

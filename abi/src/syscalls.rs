@@ -140,9 +140,15 @@ macro_rules! syscalls {
             10 vkernel getsid(pid: Pid) = kern::proc::sys_getsid;
             11 vkernel setsid() = kern::proc::sys_setsid;
             12 vkernel sched_yield() = kern::time::sys_sched_yield;
-            13 vkernel sigaction(signal: Sig, disposition: Uint) = kern::sig::sys_sigaction;
-            14 vkernel sigprocmask(how: Uint, set: In, old: Out) = kern::sig::sys_sigprocmask;
-            15 vkernel sigtimedwait(set: In, timeout_ns: U64) = kern::sig::sys_sigtimedwait;
+            13 vkernel sigaction(signal: Sig, act: In, old: Out) = kern::sigact::sys_sigaction;
+            14 vkernel sigprocmask(how: Uint, set: In, old: Out) = kern::sigact::sys_sigprocmask;
+            15 vkernel sigtimedwait(set: In, info: Out, timeout_ns: U64) = kern::sigact::sys_sigtimedwait;
+            82 vkernel sigsuspend(mask: In) = kern::sigact::sys_sigsuspend;
+            83 vkernel sigpending(set: Out) = kern::sigact::sys_sigpending;
+            84 vkernel siginfo(info: Out) = kern::sigact::sys_siginfo;
+            85 vkernel sigqueue(pid: Pid, signal: Sig, value: U64) = kern::sig::sys_sigqueue;
+            86 vkernel setitimer(which: Uint, new: In, old: Out) = kern::itimer::sys_setitimer;
+            87 vkernel getitimer(which: Uint, out: Out) = kern::itimer::sys_getitimer;
 
             // fork(2), for programs that carry their own stack; the loader makes these of `fork`.
             37 vkernel fork_at(frames: In) = kern::fork::sys_fork_at;
@@ -296,6 +302,10 @@ pub struct Syscall {
 }
 
 impl Syscall {
+    /// True when it is one of [`RESTARTED`].
+    pub fn restarted(&self) -> bool {
+        RESTARTED.contains(&self.name)
+    }
     /// True when the stub answers an i64: an offset does not fit in less.
     pub fn long_result(&self) -> bool {
         self.module == Module::vkernel && LONG_RESULT.contains(&self.name)
@@ -305,6 +315,29 @@ impl Syscall {
         self.module == Module::wasi && self.name == "proc_exit"
     }
 }
+
+/// Calls that are made again after a handler with SA_RESTART has interrupted them: those of signal(7)'s list that we have.
+/// None has a time limit.
+pub const RESTARTED: [&str; 18] = [
+    "read",
+    "write",
+    "pread",
+    "pwrite",
+    "openat",
+    "wait4",
+    "ioctl",
+    "fcntl",
+    "getrandom",
+    "fd_read",
+    "fd_write",
+    "fd_pread",
+    "fd_pwrite",
+    "path_open",
+    "random_get",
+    "sock_accept",
+    "sock_recv",
+    "sock_send",
+];
 
 /// `vkernel` calls that answer an i64.
 pub const LONG_RESULT: [&str; 1] = ["lseek"];

@@ -12,6 +12,7 @@
 //! | `lwp_next(lwp, reason, detail) -> i64` | see [`Next`]; may sleep |
 //! | `lwp_gone(lwp)` | the host is done with it (after [`Next::Gone`]): its memory is freed |
 //! | `trap(lwp, nr, a0..a5: i64) -> i64` | a system call |
+//! | `signal(lwp, step, a: i64, b: i64) -> i64` | a step of running a signal's handler: [`step`] |
 //! | `intr(irq, arg)` | on the interrupt instance of a CPU while no lwp of that CPU runs; never sleeps |
 //! | `report() -> i64` | counters as text, a line `name value` each: address, length in the upper half |
 //! | `hypercall_version() -> i32` | [`crate::hypercall::VERSION`] it was built for |
@@ -104,6 +105,9 @@ pub enum Next {
     Run { image: u32 },
     /// Go back to where user code was preempted. Only an answer to [`Reason::Kicked`].
     Resume,
+    /// Run the handlers of signals that have come. After [`Reason::Kicked`] that is where user code was preempted,
+    /// which goes on afterwards; after a fault the stub's `deliver` is called, as an entry point.
+    Signal,
 }
 
 impl Next {
@@ -112,12 +116,14 @@ impl Next {
             Next::Gone => 0,
             Next::Run { image } => 1 | (image as i64) << 32,
             Next::Resume => 2,
+            Next::Signal => 3,
         }
     }
     pub const fn decode(raw: i64) -> Next {
         match raw as u32 {
             1 => Next::Run { image: (raw >> 32) as u32 },
             2 => Next::Resume,
+            3 => Next::Signal,
             _ => Next::Gone,
         }
     }
@@ -130,6 +136,34 @@ pub const FIRST_VMSPACE: u32 = 1;
 pub const ACTION: i64 = -(1 << 32);
 /// Leave user code: execute `unreachable`, at once.
 pub const ACTION_UNWIND: i64 = i64::MIN;
+/// Run a signal's handler: its [`step`]s, which end in an answer like this call's.
+pub const ACTION_DELIVER: i64 = i64::MIN + 1;
+/// Make the same call again, with the same arguments: a handler has run that was set with SA_RESTART.
+pub const ACTION_RESTART: i64 = i64::MIN + 2;
+/// As the result that a handler's end is told: the lowest of the numbers that say for which signal, see [`step::RETURN`].
+pub const RESULT_FAULT: i64 = i64::MIN + 64;
+
+/// The steps of running a handler: the second argument of the kernel's export `signal`. After
+/// [`ACTION_DELIVER`] the stub asks what to call and keeps all that must outlive the handler on its own
+/// stack, so that one that never returns (it throws) leaves nothing in the kernel.
+pub mod step {
+    /// The handler in the lower half, the signal above, and [`SIGINFO`] if it wants to know more.
+    pub const HANDLER: u32 = 0;
+    /// The mask to return to.
+    pub const MASK: u32 = 1;
+    /// What the interrupted call is to answer.
+    pub const RESULT: u32 = 2;
+    /// The handler has returned; with the mask and the result from above. Answers as `trap`.
+    pub const RETURN: u32 = 3;
+    /// No call was interrupted: user code asks whether there is something to deliver. Answers as `trap`.
+    pub const POLL: u32 = 4;
+
+    pub const SIGINFO: i64 = 1 << 40;
+}
+
+/// The function that a program with handlers exports: `(handler, signal, info) -> ()`. It calls the
+/// handler by its own table; with `info` 1 it first asks for the `siginfo` (before any other system call).
+pub const HANDLER_EXPORT: &str = "__vk_signal";
 
 /// The functions of the uaccess module, in the order of their table slots.
 /// All answer 0, or `EFAULT` as a positive number; `usize` answers the memory's size in bytes
@@ -145,6 +179,9 @@ pub mod kick {
     pub const STOP: u32 = 1;
     /// One that stands still goes on.
     pub const GO: u32 = 2;
+    /// It has a signal to handle, and asks soon: `signal(lwp, step::POLL, 0, 0)`, or `lwp_next(lwp, Kicked, 0)`,
+    /// which answers `Signal` then.
+    pub const SIGNAL: u32 = 3;
 }
 
 /// Interrupts: the first argument of `intr`.

@@ -116,6 +116,15 @@ extern "C" fn trap(lwp: u32, nr: u32, a0: u64, a1: u64, a2: u64, a3: u64, a4: u6
 }
 
 #[unsafe(no_mangle)]
+extern "C" fn signal(lwp: u32, step: u32, a: i64, b: i64) -> i64 {
+    // SAFETY: the stub passes the lwp of its instance, which runs this very call.
+    let lp = unsafe { lwp_ref(lwp) };
+    let answer = kernel::kern::sigframe::signal(lp, step, a, b);
+    kstack::check(lp);
+    answer
+}
+
+#[unsafe(no_mangle)]
 extern "C" fn intr(irq: u32, arg: u32) {
     kernel().intr(irq, arg);
 }

@@ -35,6 +35,8 @@ pub(crate) struct Cpu {
     space: Option<Arc<Space>>,
     /// The program's memory.
     pub memory: Option<Memory>,
+    /// Makes the program look for signals at its next check.
+    bell: Option<Global>,
     /// Stopped at an epoch check, and not yet looked at again.
     stopped: bool,
     /// Epoch checks that found kernel code, in a row, and since when.
@@ -81,7 +83,7 @@ impl ResourceLimiter for Cpu {
 
 impl Cpu {
     pub fn new(machine: Arc<Machine>, slot: SlotId) -> Cpu {
-        Cpu { machine, slot, space: None, memory: None, stopped: false, in_kernel: 0, in_kernel_since: 0 }
+        Cpu { machine, slot, space: None, memory: None, bell: None, stopped: false, in_kernel: 0, in_kernel_since: 0 }
     }
 }
 
@@ -92,6 +94,7 @@ pub(crate) struct KernelPre {
     table: ModuleExport,
     stack_pointer: ModuleExport,
     trap: ModuleExport,
+    signal: ModuleExport,
     lwp_next: ModuleExport,
 }
 
@@ -105,6 +108,7 @@ impl KernelPre {
             table: export("__indirect_function_table")?,
             stack_pointer: export("__stack_pointer")?,
             trap: export("trap")?,
+            signal: export("signal")?,
             lwp_next: export("lwp_next")?,
         })
     }
@@ -118,6 +122,9 @@ pub(crate) struct Kernel {
     pub table: Table,
     stack_pointer: Global,
     trap: Func,
+    signal: Func,
+    /// Runs the handler of a fault, in the program that runs.
+    deliver: Option<Func>,
     lwp_next: TypedFunc<(u32, u32, u32), i64>,
 }
 
@@ -154,7 +161,8 @@ impl Kernel {
     fn over(mut store: Store<Cpu>, instance: Instance, pre: &KernelPre) -> wasmtime::Result<Kernel> {
         let mut export = |at: &ModuleExport| instance.get_module_export(&mut store, at);
         let (memory, table) = (export(&pre.memory), export(&pre.table));
-        let (stack_pointer, trap, lwp_next) = (export(&pre.stack_pointer), export(&pre.trap), export(&pre.lwp_next));
+        let (stack_pointer, lwp_next) = (export(&pre.stack_pointer), export(&pre.lwp_next));
+        let (trap, signal) = (export(&pre.trap), export(&pre.signal));
         let wrong = || Error::msg("kernel: an export is not what it should be");
         Ok(Kernel {
             instance,
@@ -162,6 +170,8 @@ impl Kernel {
             table: table.and_then(Extern::into_table).ok_or_else(wrong)?,
             stack_pointer: stack_pointer.and_then(Extern::into_global).ok_or_else(wrong)?,
             trap: trap.and_then(Extern::into_func).ok_or_else(wrong)?,
+            signal: signal.and_then(Extern::into_func).ok_or_else(wrong)?,
+            deliver: None,
             lwp_next: lwp_next.and_then(Extern::into_func).ok_or_else(wrong)?.typed(&store)?,
             store,
         })
@@ -209,17 +219,20 @@ async fn run(machine: &Arc<Machine>, slot: SlotId, stack: u32) -> wasmtime::Resu
     let (mut reason, mut detail) = (Reason::Start, 0);
     loop {
         let next = kernel.lwp_next.call_async(&mut kernel.store, (lwp, reason as u32, detail)).await?;
-        let image = match Next::decode(next) {
+        let left = match Next::decode(next) {
             Next::Gone => return Ok(()),
-            Next::Run { image } => image,
             Next::Resume => return Err(Error::msg("lwp_next: nothing to resume")),
+            Next::Signal => deliver(&mut kernel).await,
+            Next::Run { image } => {
+                if used {
+                    drop(kernel);
+                    kernel = Kernel::for_lwp(machine, slot, stack).await?;
+                }
+                used = true;
+                user(&mut kernel, lwp, vmspace, image).await
+            }
         };
-        if used {
-            drop(kernel);
-            kernel = Kernel::for_lwp(machine, slot, stack).await?;
-        }
-        used = true;
-        (reason, detail) = match user(&mut kernel, lwp, vmspace, image).await {
+        (reason, detail) = match left {
             Ok(()) => (Reason::Returned, 0),
             Err(Left::Fault(reason)) => (reason, 0),
             Err(Left::NotSetUp(errno)) => (Reason::ExecFailed, errno as u32),
@@ -236,6 +249,13 @@ enum Left {
     NotSetUp(Errno),
     /// The kernel's fault, or the machine's.
     Broken(Error),
+}
+
+/// Calls the handler of a fault, on the empty stack that the fault has left.
+async fn deliver(kernel: &mut Kernel) -> Result<(), Left> {
+    let deliver = kernel.deliver.ok_or_else(|| Left::Broken(Error::msg("lwp_next: a signal for no program")))?;
+    let machine = kernel.store.data().machine.clone();
+    deliver.call_async(&mut kernel.store, &[], &mut []).await.map_err(|e| why_left(&machine, e))
 }
 
 /// Sets a program up in its address space and runs it.
@@ -278,7 +298,12 @@ async fn instantiate(
     let store = &mut kernel.store;
     let constant = GlobalType::new(ValType::I32, Mutability::Const);
     let lwp = Global::new(&mut *store, constant, Val::I32(lwp as i32))?;
-    let stub = Instance::new_async(&mut *store, &machine.host.modules.stub, &[kernel.trap.into(), lwp.into()]).await?;
+    let imports = [kernel.trap.into(), kernel.signal.into(), lwp.into()];
+    // The stub's table isn't the program's to pay for.
+    let payer = store.data_mut().space.take();
+    let stub = Instance::new_async(&mut *store, &machine.host.modules.stub, &imports).await;
+    store.data_mut().space = payer;
+    let stub = stub?;
 
     let mut imports = Vec::with_capacity(program.answers.len());
     let mut imported = None;
@@ -292,6 +317,13 @@ async fn instantiate(
     }
     let instance = Instance::new_async(&mut *store, &program.module, &imports);
     let instance = making(Making::Program(space.clone()), instance).await?;
+    if let Some(handler) = &program.handler {
+        let handler = instance.get_module_export(&mut *store, handler).and_then(Extern::into_func);
+        let table = stub.get_table(&mut *store, "handler").ok_or_else(|| Error::msg("stub: no table"))?;
+        table.set(&mut *store, 0, Ref::Func(handler))?;
+        kernel.deliver = stub.get_func(&mut *store, "deliver");
+        store.data_mut().bell = stub.get_global(&mut *store, "bell");
+    }
     let memory = match &program.memory {
         Place::Exported(at) => instance.get_module_export(&mut *store, at).and_then(Extern::into_memory),
         Place::Imported => imported,
@@ -400,7 +432,9 @@ impl CodeRanges {
 /// An epoch has ended while wasm code of an lwp runs.
 fn at_epoch_check(mut cx: StoreContextMut<'_, Cpu>) -> wasmtime::Result<UpdateDeadline> {
     if cx.data().stopped {
-        return go_on(cx.data_mut());
+        let next = go_on(cx.data_mut());
+        ring(&mut cx)?;
+        return next;
     }
     let host = cx.data().machine.host.clone();
     let trace = WasmBacktrace::force_capture(&cx);
@@ -417,6 +451,16 @@ fn at_epoch_check(mut cx: StoreContextMut<'_, Cpu>) -> wasmtime::Result<UpdateDe
     machine.sched.with(|s| s.slot(slot).preempted = true);
     // With no ticks to go the next check comes back here at once, to see whether to leave.
     Ok(UpdateDeadline::YieldCustom(0, Box::pin(pause(machine, slot, Sched::yield_now))))
+}
+
+/// Tells a program that goes on of a signal that has come meanwhile.
+fn ring(cx: &mut StoreContextMut<'_, Cpu>) -> wasmtime::Result<()> {
+    let cpu = cx.data();
+    let signaled = !cpu.stopped && cpu.machine.sched.with(|s| std::mem::take(&mut s.slot(cpu.slot).signaled));
+    match cpu.bell {
+        Some(bell) if signaled => bell.set(cx, Val::I32(1)),
+        _ => Ok(()),
+    }
 }
 
 /// User code has been stopped and is to go on, to stand still, or to be left.

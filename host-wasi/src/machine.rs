@@ -162,6 +162,10 @@ impl Machine {
     }
 
     pub fn vmspace_ctl(&self, id: u32, cmd: u32, arg: u64) -> Result<u64, Errno> {
+        if cmd == vmctl::HANDLERS {
+            let image = self.images.with(|i| i.get(arg as u32)).ok_or(Errno::ENOENT)?;
+            return Ok(image.handler.is_some() as u64);
+        }
         let fresh = match cmd {
             vmctl::EXEC => Some(self.images.with(|i| i.get(arg as u32)).ok_or(Errno::ENOENT)?.initial_bytes),
             _ => None,

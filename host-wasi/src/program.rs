@@ -5,9 +5,10 @@
 //! bytes nor the loader are needed again.
 
 use crate::engine::plain;
+use abi::trapframe::HANDLER_EXPORT;
 use anyhow::{Context, Result, bail};
 use loader::{Memory, Program};
-use wasmtime::{Engine, ExternType, MemoryType, Module, ModuleExport};
+use wasmtime::{Engine, ExternType, FuncType, MemoryType, Module, ModuleExport};
 
 /// What answers an import.
 pub(crate) enum Answer {
@@ -24,6 +25,8 @@ pub(crate) struct ProgramImage {
     pub memory: Place,
     pub start: Option<ModuleExport>,
     pub entry: ModuleExport,
+    /// What calls its signal handlers.
+    pub handler: Option<ModuleExport>,
     /// Size of the main memory at the start.
     pub initial_bytes: u64,
 }
@@ -53,7 +56,10 @@ pub(crate) fn compile(engine: &Engine, wasm: &[u8]) -> Result<Vec<u8>, String> {
     let forking = loader::fork(wasm).map_err(|refusal| refusal.to_string())?;
     let wasm = forking.as_deref().unwrap_or(wasm);
     let program = loader::check(wasm).map_err(|refusal| refusal.to_string())?;
-    let bytes = program.rewritten.as_deref().unwrap_or(wasm);
+    // A handler can't be run from an epoch check, so a program that has some asks by itself: decision 11.
+    let prepared =
+        if loader::has_handlers(wasm) { Some(loader::prepare(wasm).map_err(|r| r.to_string())?) } else { None };
+    let bytes = prepared.as_deref().or(program.rewritten.as_deref()).unwrap_or(wasm);
     let mut code = engine.precompile_module(bytes).map_err(|e| format!("can't be compiled: {e:#}"))?;
     Facts::of(&program).append(&mut code);
     Ok(code)
@@ -146,7 +152,11 @@ impl ProgramImage {
         for import in module.imports() {
             answers.push(match import.ty() {
                 ExternType::Func(_) => {
-                    let name = loader::export_name(import.module(), import.name());
+                    let name = match import.module() {
+                        // What a prepared program asks.
+                        "vk" => import.name().to_string(),
+                        module => loader::export_name(module, import.name()),
+                    };
                     Answer::Call(stub.get_export_index(&name).with_context(|| format!("nobody offers {name}"))?)
                 }
                 ExternType::Memory(ty) => {
@@ -168,8 +178,15 @@ impl ProgramImage {
         };
         let start = facts.start.as_deref().map(export).transpose()?;
         let entry = export("_start")?;
-        Ok(ProgramImage { module, answers, memory, start, entry, initial_bytes })
+        let handler = module.get_export(HANDLER_EXPORT).and_then(|ty| ty.func().cloned()).filter(calls_handlers);
+        let handler = handler.and_then(|_| module.get_export_index(HANDLER_EXPORT));
+        Ok(ProgramImage { module, answers, memory, start, entry, handler, initial_bytes })
     }
+}
+
+/// True for the type of a `__vk_signal`.
+fn calls_handlers(ty: &FuncType) -> bool {
+    ty.params().len() == 3 && ty.params().all(|p| p.is_i32()) && ty.results().len() == 0
 }
 
 /// The trailer of a file, without reading the rest.

@@ -20,8 +20,8 @@ use wasmparser::{CodeSectionReader, FunctionBody, FunctionSectionReader, Parser,
 /// opening, renaming, writing and spawning at the end of the stack, and more than 1,920. Above 4 KB
 /// compiled code touches each page of a frame; above 8 KB that begins to cost.
 const RESULTS: usize = 250;
-/// The stub's imports: `trap` is its only function.
-const IMPORTED: u32 = 1;
+/// The functions that the stub imports: `trap` and `signal`.
+const IMPORTED: u32 = 2;
 
 /// The stub, with the reserve.
 pub(crate) fn reserve_stack(stub_wasm: &[u8]) -> Result<Vec<u8>, String> {

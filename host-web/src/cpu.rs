@@ -524,7 +524,7 @@ impl Cpu {
     fn is_kicked(&self, slot: SlotId) -> bool {
         let mut sched = self.sched.borrow_mut();
         let s = sched.slot(slot);
-        s.kicked || s.held
+        s.kicked || s.held || s.signaled
     }
 
     /// A preempted lwp has the CPU again. If it was kicked the kernel says first whether and how it goes on.
@@ -533,7 +533,7 @@ impl Cpu {
         {
             let mut sched = self.sched.borrow_mut();
             let s = sched.slot(slot);
-            (s.kicked, s.held, s.preempted) = (false, false, false);
+            (s.kicked, s.held, s.signaled, s.preempted) = (false, false, false, false);
         }
         self.looked_ns.set(now_ns());
         if !kicked {

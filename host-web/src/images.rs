@@ -336,6 +336,11 @@ impl Images {
                 cpu.set_limit(id, limit_pages(arg));
                 Ok(0)
             }
+            // Asked for the running lwp's own.
+            vmctl::HANDLERS => {
+                let seat = cpu.with_hosted(cpu.slot(), |h| h.seat.clone());
+                Ok(seat.is_some_and(|seat| seat.stub.has_handler()) as u64)
+            }
             vmctl::EXEC => self.fits(arg as u32, cpu.limit(id)).map(|()| 0),
             _ => Err(Errno::ENOTSUP),
         }

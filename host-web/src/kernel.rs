@@ -52,7 +52,7 @@ pub fn instantiate(module: &JsValue, imports: &Object) -> Result<JsValue, JsValu
 
 /// An instance for lwps, one after another.
 pub struct KernelInstance {
-    pub trap: JsValue,
+    pub exports: JsValue,
     stack_pointer: JsValue,
     /// Top of the lwp's kernel stack.
     stack: Cell<u32>,
@@ -67,12 +67,12 @@ impl KernelInstance {
         let table = js::get(&exports, "__indirect_function_table");
         let first_slot = grow_table(&table)?;
         Ok(KernelInstance {
-            trap: js::get(&exports, "trap"),
             stack_pointer: js::get(&exports, "__stack_pointer"),
             stack: Cell::new(0),
             table,
             first_slot,
             next: js::promising(&js::function(&exports, "lwp_next")?)?,
+            exports,
         })
     }
 

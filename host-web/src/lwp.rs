@@ -25,6 +25,9 @@ mod state {
     pub const KICKED: i32 = 3;
 }
 
+/// What `preempt` answers when a handler is to run first.
+pub const SIGNAL: i32 = 2;
+
 /// The life of an lwp, until the kernel says that it is gone or the vkernel ends.
 pub async fn life(cpu: Rc<Cpu>, slot: SlotId) {
     if let Err(e) = run(&cpu, slot).await
@@ -47,12 +50,13 @@ async fn run(cpu: &Rc<Cpu>, slot: SlotId) -> Result<(), JsValue> {
             Some(next) => next,
             None => seat.kernel.next(lwp, reason as u32, detail).await?,
         };
-        let image = match Next::decode(next) {
+        let left = match Next::decode(next) {
             Next::Gone => break,
-            Next::Run { image } => image,
+            Next::Run { image } => user(cpu, slot, &seat, image).await,
+            Next::Signal => deliver(cpu, &seat).await,
             Next::Resume => return Err(JsError::new("lwp_next: nothing to resume").into()),
         };
-        (reason, detail) = match user(cpu, slot, &seat, image).await {
+        (reason, detail) = match left {
             Ok(()) => (Reason::Returned, 0),
             Err(Left::Fault(reason)) => (reason, 0),
             Err(Left::NotSetUp(errno)) => (Reason::ExecFailed, errno as u32),
@@ -69,6 +73,7 @@ async fn run(cpu: &Rc<Cpu>, slot: SlotId) -> Result<(), JsValue> {
 pub async fn kicked(cpu: &Rc<Cpu>, slot: SlotId, lwp: u32, seat: &Seat, resolve: Resolve) {
     match seat.kernel.next(lwp, Reason::Kicked as u32, 0).await {
         Ok(next) if Next::decode(next) == Next::Resume => resolve.number(0),
+        Ok(next) if Next::decode(next) == Next::Signal => resolve.number(SIGNAL),
         Ok(next) => {
             cpu.with_hosted(slot, |h| h.next = Some(next));
             resolve.number(1);
@@ -86,6 +91,11 @@ pub enum Left {
     Broken(JsValue),
 }
 
+/// Calls the handler of a fault, on the empty stack that the fault has left.
+async fn deliver(cpu: &Rc<Cpu>, seat: &Seat) -> Result<(), Left> {
+    run_entry(seat.stub.deliver()).await.map_err(|e| why_left(cpu.ended(), &seat.stub, e))
+}
+
 /// Sets a program up in its address space and runs it.
 async fn user(cpu: &Rc<Cpu>, slot: SlotId, seat: &Seat, image: u32) -> Result<(), Left> {
     let image = image_for(cpu, slot, image).await?;
@@ -96,6 +106,7 @@ async fn user(cpu: &Rc<Cpu>, slot: SlotId, seat: &Seat, image: u32) -> Result<()
     }
     seat.stub.set_limit(limit);
     let (exports, memory) = instance(cpu, seat, &image).await?;
+    seat.stub.set_handler(&exports);
     seat.kernel.bind(cpu, &memory).map_err(|e| out_of(cpu.ended(), e))?;
     let vmspace = cpu.with_hosted(slot, |h| h.vmspace);
     cpu.images.entered(vmspace, &memory);

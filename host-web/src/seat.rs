@@ -35,6 +35,7 @@ impl Seat {
 
     /// Its lwp has left it as it came, with nothing on any stack.
     pub fn give_back(self: Rc<Seat>, cpu: &Cpu) {
+        self.stub.set_handler(&JsValue::UNDEFINED);
         let mut seats = cpu.seats.borrow_mut();
         if seats.len() < KEPT && self.kernel.unbind().is_ok() {
             seats.push(self);
@@ -44,7 +45,7 @@ impl Seat {
     fn new(cpu: &Cpu) -> Result<Seat, JsValue> {
         let kernel = KernelInstance::new(cpu)?;
         let bell = &cpu.bells[cpu.nr as usize];
-        let stub = Stub::new(&cpu.modules.stub, &kernel.trap, bell, &hypercalls::preempt()?)?;
+        let stub = Stub::new(&cpu.modules.stub, &kernel.exports, bell, &hypercalls::preempt()?)?;
         Ok(Seat { kernel, stub })
     }
 

@@ -2,7 +2,7 @@
 //!
 //! It serves one lwp after another. The objects of a program's imports are made once: they hold every call that there is.
 
-use js_sys::{Object, Reflect, WebAssembly};
+use js_sys::{Function, Object, Reflect, WebAssembly};
 use wasm_bindgen::prelude::*;
 
 use crate::js;
@@ -15,26 +15,55 @@ pub struct Stub {
     lwp: JsValue,
     state: JsValue,
     pages: JsValue,
+    /// For the program's `__vk_signal`; and the entry point after a fault.
+    handler: JsValue,
+    deliver: JsValue,
     /// What a program may import, by module.
     imports: Object,
 }
 
 impl Stub {
-    /// `module` is a `loader::web_stub_module`; the rest are its imports.
-    pub fn new(module: &JsValue, trap: &JsValue, bell: &JsValue, preempt: &JsValue) -> Result<Stub, JsValue> {
+    /// `module` is a `loader::web_stub_module`; the rest are its imports, `kernel` the exports of an instance of it.
+    pub fn new(module: &JsValue, kernel: &JsValue, bell: &JsValue, preempt: &JsValue) -> Result<Stub, JsValue> {
         let descriptor = js::object(&[(VALUE, &"i32".into()), ("mutable", &JsValue::TRUE)]);
         let lwp: JsValue = WebAssembly::Global::new(&descriptor, &0.into())?.into();
-        let k = js::object(&[("trap", trap), ("lwp", &lwp)]);
+        let (trap, signal) = (js::get(kernel, "trap"), js::get(kernel, "signal"));
+        let k = js::object(&[("trap", &trap), ("signal", &signal), ("lwp", &lwp)]);
         let vk = js::object(&[("bell", bell), ("preempt", preempt)]);
         let stub = instantiate(module, &js::object(&[("k", &k), ("vk", &vk)]))?;
         let imports = imports(&stub)?;
-        Ok(Stub { lwp, state: js::get(&stub, "state"), pages: js::get(&stub, "pages"), imports })
+        let get = |name| js::get(&stub, name);
+        let (state, pages, handler, deliver) = (get("state"), get("pages"), get("handler"), get("deliver"));
+        Ok(Stub { lwp, state, pages, handler, deliver, imports })
     }
 
     /// Whose calls these are from now on.
     pub fn set_lwp(&self, lwp: u32) {
         // A mutable global takes any i32.
         let _ = Reflect::set(&self.lwp, &VALUE.into(), &(lwp as i32).into());
+    }
+
+    /// What calls the signal handlers of the program with these exports; none for no program.
+    pub fn set_handler(&self, exports: &JsValue) {
+        let handler = match exports.is_undefined() {
+            true => JsValue::NULL,
+            false => js::get(exports, abi::trapframe::HANDLER_EXPORT),
+        };
+        let handler = if handler.is_function() { handler } else { JsValue::NULL };
+        let table: &js::Table = self.handler.unchecked_ref();
+        // A table of functions takes an exported one, and null.
+        let _ = table.clear(0, &handler);
+    }
+
+    /// Whether the program has one.
+    pub fn has_handler(&self) -> bool {
+        let table: &WebAssembly::Table = self.handler.unchecked_ref();
+        table.get(0).is_ok_and(|f| f.is_function())
+    }
+
+    /// The entry point after a fault.
+    pub fn deliver(&self) -> &Function {
+        self.deliver.unchecked_ref()
     }
 
     /// So many pages the program's memories may have, all together.

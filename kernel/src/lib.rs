@@ -33,7 +33,7 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use abi::SysResult;
-use abi::trapframe::{ACTION_UNWIND, FIRST_VMSPACE, Next, Reason, irq};
+use abi::trapframe::{ACTION_DELIVER, ACTION_UNWIND, FIRST_VMSPACE, Next, Reason, irq};
 use abi::types::wait;
 use ksync::SpinLock;
 
@@ -146,10 +146,7 @@ impl Kernel {
                 kern::exec::failed_late(lp, detail);
                 None
             }
-            fault => {
-                kern::sig::fault(lp, fault);
-                None
-            }
+            fault => kern::sig::fault(lp, fault),
         };
         match next {
             Some(next) => next,
@@ -178,7 +175,7 @@ impl Kernel {
             irq::ATTACH => tty::attached(self, arg),
             irq::HANGUP => tty::hung_up(self, arg),
             irq::SHUTDOWN => kern::sig::kill_all(self),
-            irq::TICK => kern::sig::check_cpu_limits(self, arg),
+            irq::TICK => kern::sig::tick(self, arg),
             _ => {}
         }
     }
@@ -212,10 +209,11 @@ pub fn trap(lp: &Lwp, nr: u32, a0: u64, a1: u64, a2: u64, a3: u64, a4: u64, a5: 
     if lp.flags.load(Ordering::Relaxed) == 0 { answer } else { ast(lp, answer) }
 }
 
-/// What must happen before user code goes on: a stop is sat out, a killed or exiting process leaves.
+/// What must happen before user code goes on: a stop is sat out, a killed or exiting process leaves, a handler runs.
 #[cold]
 #[inline(never)]
 fn ast(lp: &Lwp, answer: i64) -> i64 {
+    let nr = lp.frame.interrupted.swap(0, Ordering::Relaxed);
     loop {
         let flags = lp.flags.load(Ordering::SeqCst);
         if flags & (lwpflag::KILLED | lwpflag::UNWIND) != 0 {
@@ -223,9 +221,12 @@ fn ast(lp: &Lwp, answer: i64) -> i64 {
         }
         // Whoever slept has been told.
         lp.clear_flag(lwpflag::CAUGHT);
-        if flags & lwpflag::STOPPED == 0 {
+        if flags & lwpflag::STOPPED != 0 {
+            kern::sig::stopped(lp);
+        } else if flags & lwpflag::SIGNAL == 0 {
             return answer;
+        } else if kern::sigframe::begin(lp, nr, answer) {
+            return ACTION_DELIVER;
         }
-        kern::sig::stopped(lp);
     }
 }

@@ -12,6 +12,7 @@
 //!        sending    to several processes: see `kern::fork`
 //!         proctree  all of the process tree: parents, groups, states
 //!           proc    one process: directories, names, limits
+//!             signals    how a process takes its signals; and its timers
 //!             filedesc   one descriptor table
 //!               mounts   the mount table
 //!                 namecache
@@ -35,6 +36,7 @@ pub static HOSTFS: Class = Class::new("hostfs", 130);
 pub static SENDING: Class = Class::new("sending", 190);
 pub static PROCTREE: Class = Class::new("proctree", 200);
 pub static PROC: Class = Class::nesting("proc", 210);
+pub static SIGNALS: Class = Class::new("signals", 215);
 pub static FILEDESC: Class = Class::new("filedesc", 220);
 pub static MOUNTS: Class = Class::new("mounts", 230);
 pub static NAMECACHE: Class = Class::new("namecache", 240);

@@ -25,7 +25,7 @@ function stub(trap, preempt) {
   const bell = new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
   const words = new Int32Array(bell.buffer);
   const { exports } = new WebAssembly.Instance(made("--stub"), {
-    k: { trap, lwp: new WebAssembly.Global({ value: "i32", mutable: true }, 7) },
+    k: { trap, signal: () => 0n, lwp: new WebAssembly.Global({ value: "i32", mutable: true }, 7) },
     vk: { bell, preempt: () => preempt(words) },
   });
   return { exports, words };

@@ -20,7 +20,7 @@ use crate::moves::Move;
 use crate::signature;
 
 /// The functions a kernel exports, as the head of `abi::trapframe` and `abi::hypercall` list them.
-const EXPORTS: [(&str, &[Ty], Option<Ty>); 12] = {
+const EXPORTS: [(&str, &[Ty], Option<Ty>); 13] = {
     use Ty::{I32, I64};
     [
         ("hypercall_version", &[], Some(I32)),
@@ -32,6 +32,7 @@ const EXPORTS: [(&str, &[Ty], Option<Ty>); 12] = {
         ("lwp_next", &[I32, I32, I32], Some(I64)),
         ("lwp_gone", &[I32], None),
         ("trap", &[I32, I32, I64, I64, I64, I64, I64, I64], Some(I64)),
+        ("signal", &[I32, I32, I64, I64], Some(I64)),
         ("intr", &[I32, I32], None),
         ("report", &[], Some(I64)),
         ("uaccess", &[I32], None),
@@ -243,6 +244,7 @@ mod tests {
             "(func (export \"lwp_gone\") (param i32))",
             "(func (export \"trap\") (param i32 i32 i64 i64 i64 i64 i64 i64) (result i64) \
                i32.const 64 i32.const 1 i32.atomic.rmw.add i64.extend_i32_u)",
+            "(func (export \"signal\") (param i32 i32 i64 i64) (result i64) i64.const 0)",
             "(func (export \"intr\") (param i32 i32))",
             "(func (export \"report\") (result i64) i64.const 0)",
             "(func (export \"uaccess\") (param i32))",

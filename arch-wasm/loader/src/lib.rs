@@ -25,6 +25,7 @@ mod clock;
 #[cfg(test)]
 mod eval;
 mod fork;
+mod handlers;
 mod hands;
 mod kernel;
 mod moves;
@@ -39,6 +40,7 @@ mod webstub;
 
 pub use clock::clock_module;
 pub use fork::fork;
+pub use handlers::has_handlers;
 pub use hands::{kernel_hand_module, user_hand_module};
 pub use kernel::{check_kernel, uniprocessor};
 pub use prepare::{SECTION, described, prepare};

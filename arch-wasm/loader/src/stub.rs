@@ -3,19 +3,23 @@
 //! One module serves every program, so it is compiled once and an lwp's instance of it is a few
 //! words. Each system call is an exported function: it widens the arguments, packs those of a long
 //! call (`abi::syscalls::registers`), calls `trap` and looks at the answer. An answer below
-//! [`ACTION`](abi::trapframe::ACTION) is an order: the stub executes `unreachable`, which is the one
-//! way out of user code that the program's `catch_all` cannot stop, and the host, which finds the
-//! lwp marked as unwinding, does the rest.
+//! [`ACTION`](abi::trapframe::ACTION) is an order. To leave user code the stub executes `unreachable`, which is the one
+//! way out that the program's `catch_all` cannot stop, and the host, which finds the
+//! lwp marked as unwinding, does the rest. To deliver a signal it asks the kernel what to call (`abi::trapframe::step`)
+//! and calls the program's `__vk_signal`, which the host has put into the table `handler`; when that comes back
+//! it tells the kernel, and does as that answers: see decision 11.
 //!
-//! It imports `k.trap (i32 lwp, i32 nr, i64 x 6) -> i64` and the constant `k.lwp: i32`, both from
-//! the lwp's kernel instance and its host. The browser's (`webstub`) has more around each call.
+//! It imports `k.trap (i32 lwp, i32 nr, i64 x 6) -> i64`, `k.signal (i32 lwp, i32 step, i64, i64) -> i64` and the constant
+//! `k.lwp: i32`, all from the lwp's kernel instance and its host. Besides the calls it exports `handler`, `deliver` (an entry
+//! point, after a fault), and what programs that were prepared import: `check`, which looks at the global `bell` that the host
+//! sets, and `limit`, which here says that there is none. The browser's (`webstub`) has more around each call.
 
 use abi::hypercall::Ty;
 use abi::syscalls::{self, SYSCALLS, Syscall};
-use abi::trapframe::ACTION;
+use abi::trapframe::{ACTION, ACTION_DELIVER, ACTION_RESTART, step};
 use wasm_encoder::{
-    BlockType, CodeSection, EntityType, ExportKind, ExportSection, Function, FunctionSection, GlobalType,
-    ImportSection, InstructionSink, Module, TypeSection, ValType,
+    BlockType, CodeSection, ConstExpr, EntityType, ExportKind, ExportSection, Function, FunctionSection, GlobalSection,
+    GlobalType, ImportSection, InstructionSink, Module, RefType, TableSection, TableType, TypeSection, ValType,
 };
 
 use crate::signature;
@@ -24,7 +28,16 @@ use crate::signature;
 const TRAP_HEAD: [ValType; 2] = [ValType::I32, ValType::I32];
 const REGISTERS: usize = 6;
 pub(crate) const TRAP: u32 = 0;
+const SIGNAL: u32 = 1;
+/// Of functions.
+pub(crate) const IMPORTED: u32 = 2;
 pub(crate) const LWP: u32 = 0;
+/// The global that `check` looks at; functions, behind the imported ones.
+const BELL: u32 = 1;
+const ACT: u32 = IMPORTED;
+const CHECK: u32 = IMPORTED + 2;
+const LIMIT: u32 = IMPORTED + 3;
+const FIRST: u32 = IMPORTED + 4;
 
 /// The stub's export that serves an import.
 pub fn export_name(module: &str, name: &str) -> String {
@@ -35,15 +48,49 @@ pub fn export_name(module: &str, name: &str) -> String {
 pub fn stub_module() -> Vec<u8> {
     let mut parts = Parts::default();
     let imports = parts.imports(false);
-    parts.calls(TRAP + 1, |_, code| _ = code, |code| _ = code.unreachable());
+    let tables = parts.handlers(IMPORTED, |_, code| _ = code, |code| _ = code.unreachable());
+    let plain = parts.type_of(vec![], None);
+    let number = parts.type_of(vec![], Some(ValType::I32));
+    parts.functions.function(plain).function(number);
+    let mut limit = Function::new([]);
+    limit.instructions().i32_const(-1).end();
+    parts.code.function(&check()).function(&limit);
+    parts.exports.export("check", ExportKind::Func, CHECK).export("limit", ExportKind::Func, LIMIT);
+    parts.exports.export("bell", ExportKind::Global, BELL);
+    parts.calls(FIRST, ACT, |_, code| _ = code);
+    let mut globals = GlobalSection::new();
+    let ty = GlobalType { val_type: ValType::I32, mutable: true, shared: false };
+    globals.global(ty, &ConstExpr::i32_const(0));
+
     let mut module = Module::new();
     module
         .section(&parts.types)
         .section(&imports)
         .section(&parts.functions)
+        .section(&tables)
+        .section(&globals)
         .section(&parts.exports)
         .section(&parts.code);
     module.finish()
+}
+
+/// Asks the kernel when the host has rung. Whether user code goes on at all is the host's affair.
+fn check() -> Function {
+    let mut function = Function::new([(1, ValType::I64)]);
+    let mut code = function.instructions();
+    code.global_get(BELL).if_(BlockType::Empty).i32_const(0).global_set(BELL);
+    poll(ACT, 0, |_, code| _ = code, &mut code);
+    code.end().end();
+    function
+}
+
+/// Asks the kernel whether a handler is to run, and runs it. `answer` is a local.
+pub(crate) fn poll(act: u32, answer: u32, around: impl Fn(Place, &mut InstructionSink), code: &mut InstructionSink) {
+    around(Place::Entry, code);
+    code.global_get(LWP).i32_const(step::POLL as i32).i64_const(0).i64_const(0).call(SIGNAL).local_set(answer);
+    around(Place::Answered, code);
+    code.local_get(answer).i64_const(ACTION).i64_lt_s().if_(BlockType::Empty);
+    code.local_get(answer).call(act).drop().end();
 }
 
 /// The sections as they grow.
@@ -75,31 +122,52 @@ impl Parts {
         self.known_types.len() as u32 - 1
     }
 
-    /// `k.trap` and `k.lwp`, function and global number 0.
+    /// `k.trap`, `k.signal` and `k.lwp`: functions 0 and 1, global number 0.
     pub fn imports(&mut self, lwp_changes: bool) -> ImportSection {
         let mut trap = TRAP_HEAD.to_vec();
         trap.resize(TRAP_HEAD.len() + REGISTERS, ValType::I64);
         let trap = self.type_of(trap, Some(ValType::I64));
         let mut imports = ImportSection::new();
         imports.import("k", "trap", EntityType::Function(trap));
+        let signal = vec![ValType::I32, ValType::I32, ValType::I64, ValType::I64];
+        let signal = self.type_of(signal, Some(ValType::I64));
+        imports.import("k", "signal", EntityType::Function(signal));
         let lwp = GlobalType { val_type: ValType::I32, mutable: lwp_changes, shared: false };
         imports.import("k", "lwp", lwp);
         imports
     }
 
-    /// A function for each call, from number `first` on, and its exports. `around` writes what
-    /// comes before and after the trap, `leave` what an action does.
-    pub fn calls(
+    /// The table that the program's `__vk_signal` is put into, and two functions: what an action does, and `deliver`.
+    /// `leave` writes how user code is left. There are `imported` functions before all.
+    pub fn handlers(
         &mut self,
-        first: u32,
+        imported: u32,
         around: impl Fn(Place, &mut InstructionSink),
         leave: impl Fn(&mut InstructionSink),
-    ) {
+    ) -> TableSection {
+        let handler = self.type_of(vec![ValType::I32; 3], None);
+        let act_type = self.type_of(vec![ValType::I64], Some(ValType::I64));
+        let plain = self.type_of(vec![], None);
+        let act_at = self.functions.len() + imported;
+        self.functions.function(act_type).function(plain);
+        let mut deliver = Function::new([]);
+        deliver.instructions().i64_const(ACTION_DELIVER).call(act_at).drop().end();
+        self.code.function(&act(handler, around, leave)).function(&deliver);
+        self.exports.export("handler", ExportKind::Table, 0).export("deliver", ExportKind::Func, act_at + 1);
+        let mut tables = TableSection::new();
+        let (element_type, minimum) = (RefType::FUNCREF, 1);
+        tables.table(TableType { element_type, minimum, maximum: Some(minimum), table64: false, shared: false });
+        tables
+    }
+
+    /// A function for each call, from number `first` on, and its exports. `around` writes what
+    /// comes before and after the trap; `act` is the function for actions.
+    pub fn calls(&mut self, first: u32, act: u32, around: impl Fn(Place, &mut InstructionSink)) {
         for call in SYSCALLS {
             let params = signature::params(call).map(signature::to_encoder).collect();
             let ty = self.type_of(params, signature::result(call).map(signature::to_encoder));
             self.functions.function(ty);
-            self.code.function(&body(call, &around, &leave));
+            self.code.function(&body(call, act, &around));
         }
         self.export_all(first);
     }
@@ -118,28 +186,75 @@ impl Parts {
     }
 }
 
-/// The function of a call. No loop, one branch that is not taken.
-fn body(
-    call: &Syscall,
-    around: impl Fn(Place, &mut InstructionSink),
-    leave: impl Fn(&mut InstructionSink),
-) -> Function {
+/// `(an action) -> an answer`, or [`ACTION_RESTART`]: runs handlers until the kernel has another answer, or
+/// leaves user code. `handler` is the type of `__vk_signal`.
+fn act(handler: u32, around: impl Fn(Place, &mut InstructionSink), leave: impl Fn(&mut InstructionSink)) -> Function {
+    const ANSWER: u32 = 0;
+    const WHAT: u32 = 1;
+    const MASK: u32 = 2;
+    const RESULT: u32 = 3;
+    let mut function = Function::new([(3, ValType::I64)]);
+    let mut code = function.instructions();
+    code.loop_(BlockType::Empty);
+    code.local_get(ANSWER).i64_const(ACTION_DELIVER).i64_eq().if_(BlockType::Empty);
+    around(Place::Entry, &mut code);
+    for (step, local) in [(step::HANDLER, WHAT), (step::MASK, MASK), (step::RESULT, RESULT)] {
+        code.global_get(LWP).i32_const(step as i32).i64_const(0).i64_const(0).call(SIGNAL).local_set(local);
+    }
+    around(Place::Answered, &mut code);
+    code.local_get(WHAT).i32_wrap_i64();
+    code.local_get(WHAT).i64_const(32).i64_shr_u().i32_wrap_i64().i32_const(0xff).i32_and();
+    code.local_get(WHAT).i64_const(step::SIGINFO).i64_and().i64_eqz().i32_eqz();
+    code.i32_const(0).call_indirect(0, handler);
+    around(Place::Entry, &mut code);
+    code.global_get(LWP)
+        .i32_const(step::RETURN as i32)
+        .local_get(MASK)
+        .local_get(RESULT)
+        .call(SIGNAL)
+        .local_set(ANSWER);
+    around(Place::Answered, &mut code);
+    code.br(1).end();
+    code.local_get(ANSWER).i64_const(ACTION).i64_ge_s();
+    code.local_get(ANSWER).i64_const(ACTION_RESTART).i64_eq().i32_or();
+    code.if_(BlockType::Empty).local_get(ANSWER).return_().end();
+    leave(&mut code);
+    code.end().unreachable().end();
+    function
+}
+
+/// The function of a call. What is seldom stands at its end: in the middle it cost a nanosecond.
+fn body(call: &Syscall, act: u32, around: impl Fn(Place, &mut InstructionSink)) -> Function {
     let answer = call.args.len() as u32;
     let mut function = Function::new([(1, ValType::I64)]);
     let mut code = function.instructions();
-    around(Place::Entry, &mut code);
-    code.global_get(LWP).i32_const(call.nr as i32);
-    arguments(call, &mut code);
-    code.call(TRAP).local_set(answer);
-    around(Place::Answered, &mut code);
-    code.local_get(answer).i64_const(ACTION).i64_lt_s().if_(BlockType::Empty);
-    leave(&mut code);
-    code.end();
-    match signature::result(call) {
-        None => &mut code,
-        Some(Ty::I64) => code.local_get(answer),
-        Some(Ty::I32) => code.local_get(answer).i32_wrap_i64(),
+    let trap = |code: &mut InstructionSink| {
+        around(Place::Entry, code);
+        code.global_get(LWP).i32_const(call.nr as i32);
+        arguments(call, code);
+        code.call(TRAP).local_set(answer);
+        around(Place::Answered, code);
     };
+    let result = |code: &mut InstructionSink| {
+        match signature::result(call) {
+            None => code,
+            Some(Ty::I64) => code.local_get(answer),
+            Some(Ty::I32) => code.local_get(answer).i32_wrap_i64(),
+        };
+    };
+    trap(&mut code);
+    code.local_get(answer).i64_const(ACTION).i64_ge_s().if_(BlockType::Empty);
+    result(&mut code);
+    code.return_().end();
+    if call.restarted() {
+        code.loop_(BlockType::Empty);
+        code.local_get(answer).call(act).local_tee(answer).i64_const(ACTION_RESTART).i64_eq().if_(BlockType::Empty);
+        trap(&mut code);
+        code.local_get(answer).i64_const(ACTION).i64_lt_s().br_if(1).end().end();
+    } else {
+        code.local_get(answer).call(act).local_set(answer);
+    }
+    result(&mut code);
     code.end();
     function
 }
@@ -180,6 +295,7 @@ mod tests {
         let mut world = World::with_memories(vec![]);
         world.globals = vec![LWP_NR];
         world.call_params = 8;
+        world.leave = Some(ACT);
         world.call = Box::new(|args| {
             seen = args.to_vec();
             answer as u64
@@ -209,7 +325,7 @@ mod tests {
                 offered += 1;
             }
         }
-        assert_eq!(exports.len(), offered);
+        assert_eq!(exports.iter().filter(|(name, _)| name.contains(':')).count(), offered);
         assert!(!exports.iter().any(|(name, _)| *name == "wasi_unstable:sock_accept"));
     }
 

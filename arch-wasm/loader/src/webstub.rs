@@ -3,7 +3,7 @@
 //!
 //! As the `stub`, one module for all programs. An instance imports, besides `k.trap` and `k.lwp` (which
 //! changes: an instance serves one lwp after another), the CPU's bell page `vk.bell` and the host's `vk.preempt: () -> i32`, which may suspend.
-//! It exports the calls, `check` and `limit` (what a prepared program imports as `vk.check` and `vk.limit`), `pages` (what
+//! It exports the calls, `handler` and `deliver` as the `stub` does, `check` and `limit` (what a prepared program imports as `vk.check` and `vk.limit`), `pages` (what
 //! `limit` answers; nothing until the host has written it) and `state`: the host cannot tell
 //! one trap from another, so it looks there why user code was left ([`state`]).
 //!
@@ -18,7 +18,7 @@ use wasm_encoder::{
     MemArgTarget, MemoryType, Module, ValType,
 };
 
-use crate::stub::{LWP, Parts, Place};
+use crate::stub::{self, IMPORTED, LWP, Parts, Place};
 
 /// Values of the stub's global `state`.
 mod state {
@@ -35,11 +35,15 @@ mod state {
 const STATE: u32 = 1;
 const PAGES: u32 = 2;
 /// Imported functions, behind `trap`; then ours.
-const PREEMPT: u32 = 1;
-const CHECK: u32 = 2;
-const FRAME: u32 = 3;
-const LIMIT: u32 = 4;
-const FIRST: u32 = 5;
+const PREEMPT: u32 = IMPORTED;
+const CHECK: u32 = PREEMPT + 1;
+const FRAME: u32 = PREEMPT + 2;
+const LIMIT: u32 = PREEMPT + 3;
+const ACT: u32 = PREEMPT + 4;
+const FIRST: u32 = PREEMPT + 6;
+
+/// What `preempt` answers when a signal is to be delivered. 0: go on; others: leave.
+const SIGNAL: i32 = 2;
 
 /// Words of the bell page: is there something, and how many checks until the host is asked anyway.
 const BELL: u64 = 0;
@@ -73,13 +77,16 @@ pub fn web_stub_module_at(bell: u32) -> Vec<u8> {
     parts.code.function(&check(u64::from(bell))).function(&frame()).function(&limit());
     parts.exports.export("check", ExportKind::Func, CHECK).export("state", ExportKind::Global, STATE);
     parts.exports.export("limit", ExportKind::Func, LIMIT).export("pages", ExportKind::Global, PAGES);
-    parts.calls(FIRST, around, |code| _ = code.i32_const(state::ACTION).global_set(STATE).unreachable());
+    let leave = |code: &mut InstructionSink| _ = code.i32_const(state::ACTION).global_set(STATE).unreachable();
+    let tables = parts.handlers(CHECK, around, leave);
+    parts.calls(FIRST, ACT, around);
 
     let mut module = Module::new();
     module
         .section(&parts.types)
         .section(&imports)
         .section(&parts.functions)
+        .section(&tables)
         .section(&globals)
         .section(&parts.exports)
         .section(&parts.code);
@@ -96,14 +103,16 @@ fn around(place: Place, code: &mut InstructionSink) {
 /// Asks the host when the bell rings or the budget is used up. The host sets both again.
 fn check(bell: u64) -> Function {
     let word = |offset| MemArg { offset: bell + offset, align: 2, target: MemArgTarget::Memory(0), ordering: None };
-    let mut function = Function::new([(1, ValType::I32)]);
+    let mut function = Function::new([(1, ValType::I32), (1, ValType::I64)]);
     let mut code = function.instructions();
     code.block(BlockType::Empty).block(BlockType::Empty);
     code.i32_const(0).i32_load(word(BELL)).br_if(0);
     code.i32_const(0).i32_const(0).i32_load(word(BUDGET)).i32_const(1).i32_sub().local_tee(0).i32_store(word(BUDGET));
     code.local_get(0).i32_const(0).i32_ge_s().br_if(1).end();
-    code.call(PREEMPT).if_(BlockType::Empty);
-    code.i32_const(state::PREEMPTED).global_set(STATE).unreachable().end().end().end();
+    code.call(PREEMPT).local_tee(0).if_(BlockType::Empty);
+    code.local_get(0).i32_const(SIGNAL).i32_eq().if_(BlockType::Empty);
+    stub::poll(ACT, 1, around, &mut code);
+    code.else_().i32_const(state::PREEMPTED).global_set(STATE).unreachable().end().end().end().end();
     function
 }
 
@@ -138,6 +147,7 @@ fn frame() -> Function {
 mod tests {
     use super::*;
     use crate::stub::stub_module;
+    use std::collections::BTreeMap;
     use wasmparser::{Validator, types::EntityType};
 
     /// Name and type of each export.
@@ -160,6 +170,12 @@ mod tests {
             web.iter().take(4).map(|(name, _)| &name[..]).collect::<Vec<_>>(),
             ["check", "state", "limit", "pages"]
         );
-        assert_eq!(web[4..], plain);
+        let of = |all: &[(String, String)]| {
+            all.iter()
+                .filter(|(n, _)| !["state", "pages", "bell"].contains(&&n[..]))
+                .cloned()
+                .collect::<BTreeMap<_, _>>()
+        };
+        assert_eq!(of(&web), of(&plain));
     }
 }

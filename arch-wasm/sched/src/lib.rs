@@ -58,6 +58,8 @@ pub struct Slot {
     pub kicked: bool,
     /// Stands still in user code until it is told to go on.
     pub held: bool,
+    /// Is to look for signals before it goes on in user code.
+    pub signaled: bool,
 }
 
 /// A word's address is as good as random; three operations will do.
@@ -120,6 +122,7 @@ impl Sched {
             preempted: false,
             kicked: false,
             held: false,
+            signaled: false,
         };
         let id = match self.free.pop() {
             Some(id) => {
@@ -352,6 +355,7 @@ impl Sched {
         match how {
             kick::LEAVE => slot.kicked = true,
             kick::STOP => slot.held = true,
+            kick::SIGNAL => slot.signaled = true,
             _ => slot.held = false,
         }
         if slot.state == State::Held && (slot.kicked || !slot.held) {

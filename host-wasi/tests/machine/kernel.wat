@@ -27,7 +27,7 @@
   (data (i32.const 512) "answer 42\nodd line\n")
   (data (i32.const 640) "all is lost")
 
-  (func (export "hypercall_version") (result i32) (i32.const 2))
+  (func (export "hypercall_version") (result i32) (i32.const 3))
   (func (export "uaccess") (param i32) (i32.store (i32.const 256) (local.get 0)))
   (func (export "boot") (result i32) (i32.store (i32.const 268) (i32.const 77)) (i32.const 0))
 
@@ -124,6 +124,7 @@
         (then (return (i64.const -21))))))
     (i64.extend_i32_s (local.get $done)))
 
+  (func (export "signal") (param i32 i32 i64 i64) (result i64) (i64.const 0))
   (func (export "trap") (param $n i32) (param $nr i32) (param $a i64) (param $b i64) (param $c i64)
       (param i64 i64 i64) (result i64) (local $me i32)
     (if (i32.eq (local.get $nr) (i32.const 2)) (then (return (i64.extend_i32_u (local.get $n))))) ;; getpid

@@ -24,7 +24,7 @@ use crate::images::{self, Image, Images};
 use crate::js::{self, Resolve};
 use crate::kernel::{self, Interrupts, instantiate};
 use crate::kmem::KernelMemory;
-use crate::lwp::{Left, out_of, program, why_left};
+use crate::lwp::{Left, SIGNAL, out_of, program, why_left};
 use crate::numbered::Numbered;
 use crate::stub::Stub;
 
@@ -127,9 +127,9 @@ impl Thread {
         let exports = instantiate(&get("kernel"), &calls::imports(&thread.link, Some(thread.clone()))?)?;
         let of = thread.clone();
         let preempt = Closure::<dyn FnMut() -> i32>::new(move || of.preempt());
-        let (trap, bells) = (js::get(&exports, "trap"), &thread.link.board.bells);
+        let bells = &thread.link.board.bells;
         let stub = WebAssembly::Module::new(&stub)?.into();
-        _ = thread.stub.set(Stub::new(&stub, &trap, bells, &preempt.into_js_value())?);
+        _ = thread.stub.set(Stub::new(&stub, &exports, bells, &preempt.into_js_value())?);
         _ = thread.instance.set(Instance {
             next: js::function(&exports, "lwp_next")?,
             table: js::get(&exports, "__indirect_function_table").unchecked_into(),
@@ -240,12 +240,13 @@ impl Thread {
                 Some(next) => next,
                 None => self.lwp_next(reason, detail)?,
             };
-            let image = match Next::decode(next) {
+            let left = match Next::decode(next) {
                 Next::Gone => return Ok(()),
-                Next::Run { image } => image,
+                Next::Run { image } => self.user(image).await,
+                Next::Signal => self.enter(self.stub().deliver()),
                 Next::Resume => return Err(JsError::new("lwp_next: nothing to resume").into()),
             };
-            (reason, detail) = match self.user(image).await {
+            (reason, detail) = match left {
                 Ok(()) => (Reason::Returned, 0),
                 Err(Left::Fault(reason)) => (reason, 0),
                 Err(Left::NotSetUp(errno)) => (Reason::ExecFailed, errno as u32),
@@ -269,6 +270,7 @@ impl Thread {
         self.lwp.set(NOBODY);
         let instance = self.instance();
         self.hands.unbind(&instance.table, instance.calls.first_slot)?;
+        self.stub().set_handler(&JsValue::UNDEFINED);
         instance.calls.set_stack(self.own_stack.get());
         instance.calls.lwp_gone(lwp)?;
         self.board().store(self.nr, at::STATE, state::IDLE);
@@ -293,11 +295,22 @@ impl Thread {
         self.board().set_budget(self.nr, self.budget.get());
         for entry in image.program.start.iter().map(String::as_str).chain(["_start"]) {
             let entry = js::function(&exports, entry).map_err(|_| Left::NotSetUp(abi::Errno::ENOEXEC))?;
-            if let Err(e) = entry.call0(&JsValue::UNDEFINED) {
-                return Err(why_left(self.link.ended(), self.stub(), e));
-            }
+            self.enter(&entry)?;
         }
         Ok(())
+    }
+
+    /// Calls user code.
+    fn enter(&self, entry: &Function) -> Result<(), Left> {
+        match entry.call0(&JsValue::UNDEFINED) {
+            Ok(_) => Ok(()),
+            Err(e) => Err(why_left(self.link.ended(), self.stub(), e)),
+        }
+    }
+
+    /// Whether the program has signal handlers.
+    pub(super) fn has_handler(&self) -> bool {
+        self.stub().has_handler()
     }
 
     /// The program gets no more memory than its limit.
@@ -309,6 +322,7 @@ impl Thread {
     fn instantiate(&self, image: &Image) -> Result<JsValue, JsValue> {
         self.bound();
         let (exports, memory) = program(self.stub(), image)?;
+        self.stub().set_handler(&exports);
         let instance = self.instance();
         self.hands.bind(&instance.table, instance.calls.first_slot, &memory)?;
         Ok(exports)
@@ -424,9 +438,9 @@ impl Thread {
             return 1;
         }
         match self.lwp_next(Reason::Kicked, 0) {
-            Ok(next) if Next::decode(next) == Next::Resume => {
+            Ok(next) if matches!(Next::decode(next), Next::Resume | Next::Signal) => {
                 self.looked_ns.set(self.link.now_ns());
-                0
+                if Next::decode(next) == Next::Signal { SIGNAL } else { 0 }
             }
             Ok(next) => {
                 self.next.set(Some(next));

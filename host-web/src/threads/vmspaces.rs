@@ -56,6 +56,7 @@ impl Thread {
                 }
                 Ok(0)
             }
+            vmctl::HANDLERS => Ok(self.has_handler() as u64),
             vmctl::EXEC => {
                 let limit = if own { self.link.board.load(self.nr, at::LIMIT) as u32 } else { MOST_PAGES };
                 self.fits(arg as u32, limit).map(|()| 0)

@@ -217,8 +217,7 @@ pub fn sys_exec(lp: &Lwp, request: UAddr, len: u32) -> SysResult<()> {
 pub fn commit(lp: &Lwp, loaded: Loaded) {
     let proc = &lp.proc;
     proc.files.exec();
-    // POSIX exec: what was caught has its default action.
-    proc.caught.store(0, Relaxed);
+    crate::kern::sigact::exec(proc);
     proc.frames.store(0, Relaxed);
     if let Some(owner) = &loaded.owner {
         proc.cred.exec(owner, true);
@@ -303,11 +302,14 @@ pub fn after_unwind(lp: &Arc<Lwp>, reason: Reason) -> Option<Next> {
     }
     if flags & lwpflag::UNWIND != 0 {
         lp.clear_flag(lwpflag::UNWIND);
-        return run(lp);
+        // What had a handler and waited has its default action now.
+        crate::kern::sigact::recheck(lp);
+        return if lp.proc.dying.load(SeqCst) == 0 { run(lp) } else { None };
     }
     if reason == Reason::Kicked {
         crate::kern::sig::stopped(lp);
-        return (lp.proc.dying.load(SeqCst) == 0).then_some(Next::Resume);
+        let signal = lp.flags.load(SeqCst) & lwpflag::SIGNAL != 0;
+        return (lp.proc.dying.load(SeqCst) == 0).then_some(if signal { Next::Signal } else { Next::Resume });
     }
     // A stub that unwinds on its own account: a host gone wrong. The process pays.
     None

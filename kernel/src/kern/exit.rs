@@ -5,10 +5,10 @@ use alloc::vec::Vec;
 use core::sync::atomic::Ordering::{Relaxed, SeqCst};
 
 use abi::SysResult;
-use abi::types::{sig, wait};
+use abi::types::{sa, sig, wait};
 
 use crate::kern::proc::{Lwp, Proc, Program, State, Strings, Tree, lwpflag};
-use crate::kern::sig::{child_changed, signal_group};
+use crate::kern::sig::{about_end, child_changed, signal_group};
 use crate::tty::session;
 
 /// exit(2): user code will not go on. What there is to do is done in [`finish`].
@@ -61,8 +61,9 @@ pub fn finish(lp: &Arc<Lwp>) {
         signal_group(kernel, group, sig::HUP);
         signal_group(kernel, group, sig::CONT);
     }
-    child_changed(kernel, adopter);
-    child_changed(kernel, parent);
+    let info = about_end(proc, status);
+    child_changed(kernel, adopter, &info);
+    child_changed(kernel, parent, &info);
 }
 
 /// Children of the dying become children of pid 1. Zombies among them are freed when nobody there
@@ -91,8 +92,11 @@ fn reparent_children(tree: &mut Tree, proc: &Proc, init_waits: bool) -> Option<A
 /// Answers the parent that is to be told.
 fn become_zombie(tree: &mut Tree, proc: &Proc, status: u32, cpu_ns: u64) -> Option<Arc<Proc>> {
     let parent = tree.find(proc.ppid.load(Relaxed)).ok().map(|n| n.proc.clone());
-    // POSIX exit(): a parent that ignores SIGCHLD has no zombies.
-    let unwanted = parent.as_ref().is_none_or(|p| p.ignored.load(Relaxed) & 1 << sig::CHLD != 0);
+    // POSIX exit(): a parent that ignores SIGCHLD, or has said so with it, has no zombies.
+    let ignores = |p: &Proc| {
+        p.ignored.load(Relaxed) & sig::bit(sig::CHLD) != 0 || p.child_flags.load(Relaxed) & sa::NOCLDWAIT != 0
+    };
+    let unwanted = parent.as_ref().is_none_or(|p| ignores(p));
     let node = tree.find_mut(proc.pid).ok()?;
     proc.child_utime_ns.fetch_add(cpu_ns, Relaxed);
     node.state = State::Zombie { status };

@@ -19,7 +19,10 @@ use crate::Kernel;
 use crate::kern::cred::Ucred;
 use crate::kern::descrip::Filedesc;
 use crate::kern::exec::Image;
+use crate::kern::itimer::Timers;
 use crate::kern::resource::Limits;
+use crate::kern::sigact::Signals;
+use crate::kern::sigframe::Frame;
 use crate::kern::synch::{WaitQueue, Waiter};
 use crate::locks;
 use crate::machdep::MachineRef;
@@ -38,6 +41,8 @@ pub mod lwpflag {
     pub const UNWIND: u32 = 4;
     /// A caught signal has come: the system call that sleeps, or the next, ends with EINTR.
     pub const CAUGHT: u32 = 8;
+    /// A signal with a handler has come: the sleep ends, and the handler runs before user code goes on. May be set without one.
+    pub const SIGNAL: u32 = 16;
 }
 
 /// A thread of control. Made with its process, pinned to its kernel stack.
@@ -50,6 +55,8 @@ pub struct Lwp {
     pub nr: AtomicU32,
     /// What it sleeps on.
     pub waiter: Arc<Waiter>,
+    /// The handler that the stub is about to call.
+    pub frame: Frame,
     /// The machine's own: its name for the lwp, its stack.
     pub md: MdLwp,
 }
@@ -71,6 +78,7 @@ impl Lwp {
             flags: AtomicU32::new(0),
             nr: AtomicU32::new(0),
             waiter: Waiter::new(kernel.machine.clone()),
+            frame: Frame::default(),
             md: MdLwp::default(),
         })
     }
@@ -80,10 +88,14 @@ impl Lwp {
         &self.kernel.machine
     }
 
-    /// True when a sleep must end with EINTR.
+    /// True when a sleep must end with EINTR, which is noted for SA_RESTART.
     #[inline]
     pub fn interrupted(&self) -> bool {
-        self.flags.load(Ordering::SeqCst) & (lwpflag::KILLED | lwpflag::CAUGHT) != 0
+        let yes = self.flags.load(Ordering::SeqCst) & (lwpflag::KILLED | lwpflag::CAUGHT | lwpflag::SIGNAL) != 0;
+        if yes {
+            self.frame.interrupted.store(self.nr.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
+        yes
     }
 
     pub fn set_flag(&self, flag: u32) {
@@ -161,13 +173,17 @@ pub struct Proc {
     pub started_ns: u64,
     /// Where a forked child's program finds how it is to go on; 0 in others.
     pub frames: AtomicU32,
-    /// Signals that are ignored, a bit each (`1 << signal`); the others have their default action.
-    pub ignored: AtomicU32,
-    /// Signals that are caught: they end a sleep and wait for `sigtimedwait`.
-    pub caught: AtomicU32,
-    /// Signals that are held back, and those of them and of the caught ones that have come.
-    pub blocked: AtomicU32,
-    pub pending: AtomicU32,
+    /// Signals that are ignored, a bit each (`sig::bit`). These four words are changed under the lock of `signals`.
+    pub ignored: AtomicU64,
+    /// Signals that are caught without a handler: they end a sleep and wait for `sigtimedwait`.
+    pub caught: AtomicU64,
+    /// Signals that are held back, and those that have come and wait.
+    pub blocked: AtomicU64,
+    pub pending: AtomicU64,
+    /// Flags of the action for SIGCHLD (`sa`).
+    pub child_flags: AtomicU32,
+    /// When its ITIMER_REAL expires; `u64::MAX` without one.
+    pub alarm_ns: AtomicU64,
     /// For `sigtimedwait`: a blocked or caught signal has come.
     pub signal_event: WaitQueue,
     /// 0, or 1 + the wait status it dies with. The first to set it wins.
@@ -180,6 +196,8 @@ pub struct Proc {
     pub child_event: WaitQueue,
     /// For a stopped process: it may go on.
     pub resume: WaitQueue,
+    pub signals: SpinLock<Signals>,
+    pub timers: SpinLock<Timers>,
     // Under the proc lock.
     pub dirs: SpinLock<Option<Dirs>>,
     pub program: SpinLock<Program>,
@@ -296,10 +314,17 @@ impl Proc {
             vmspace: new.vmspace,
             started_ns: kernel.machine.clock(abi::types::clock::MONOTONIC, 0),
             frames: AtomicU32::new(new.frames.map_or(0, |f| f.0)),
-            ignored: AtomicU32::new(new.parent.map_or(0, |p| p.ignored.load(Ordering::Relaxed))),
-            caught: AtomicU32::new(forked_from.map_or(0, |p| p.caught.load(Ordering::Relaxed))),
-            blocked: AtomicU32::new(new.parent.map_or(0, |p| p.blocked.load(Ordering::Relaxed))),
-            pending: AtomicU32::new(0),
+            ignored: AtomicU64::new(new.parent.map_or(0, |p| p.ignored.load(Ordering::Relaxed))),
+            caught: AtomicU64::new(forked_from.map_or(0, |p| p.caught.load(Ordering::Relaxed))),
+            blocked: AtomicU64::new(new.parent.map_or(0, |p| p.blocked.load(Ordering::Relaxed))),
+            pending: AtomicU64::new(0),
+            child_flags: AtomicU32::new(forked_from.map_or(0, |p| p.child_flags.load(Ordering::Relaxed))),
+            alarm_ns: AtomicU64::new(u64::MAX),
+            signals: SpinLock::new(
+                &locks::SIGNALS,
+                forked_from.map_or_else(Signals::default, |p| p.signals.lock().forked()),
+            ),
+            timers: SpinLock::new(&locks::SIGNALS, Timers::default()),
             signal_event: WaitQueue::new(),
             dying: AtomicU64::new(0),
             child_utime_ns: AtomicU64::new(0),

@@ -1,23 +1,23 @@
-//! Signals: default actions, kill(2), stop and continue. POSIX 2.4.
+//! Signals: sending them, and what they do by default. kill(2), stop and continue. POSIX 2.4.
 //!
-//! A process has for each signal its default action, ignores it, or catches it: there are no handlers,
-//! but what is caught ends a sleep with EINTR and waits for `sigtimedwait`. A fatal signal marks the process as dying, cuts its sleep short and makes it
+//! A process has for each signal its default action, ignores it, has a handler, or catches it without one (which
+//! ends a sleep with EINTR and leaves the signal to `sigtimedwait`): `kern::sigact`. Handlers are run by
+//! `kern::sigframe`. A fatal signal marks the process as dying, cuts its sleep short and makes it
 //! leave user code; it then finishes in `kern::exit`.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::AtomicU32;
 use core::sync::atomic::Ordering::{Relaxed, SeqCst};
 
-use abi::syscalls::UAddr;
-use abi::trapframe::{Reason, kick};
-use abi::types::{clock, rlimit, sig, sigdisp, wait};
+use abi::trapframe::{Next, Reason, kick};
+use abi::types::{Siginfo, clock, rlimit, sa, si, sig, wait};
 use abi::{Errno, SysResult};
 
 use crate::Kernel;
-use crate::kern::exit;
 use crate::kern::proc::{Lwp, Pid, Proc, State, lwpflag};
+use crate::kern::sigact::Fate;
 use crate::kern::synch::FOREVER;
+use crate::kern::{exit, itimer, sigframe};
 
 /// What a signal does to a process that doesn't ignore it.
 #[derive(PartialEq)]
@@ -37,60 +37,59 @@ fn default_action(signal: u32) -> Action {
     }
 }
 
-/// The signals that can be neither ignored nor caught.
-const UNMASKABLE: u32 = 1 << sig::KILL | 1 << sig::STOP;
+/// By default it does nothing.
+pub fn is_harmless(signal: u32) -> bool {
+    default_action(signal) == Action::Nothing
+}
 
-/// Sends a signal to one process. Never sleeps.
+/// The signals that can be neither ignored nor caught nor blocked.
+pub const UNMASKABLE: u64 = sig::bit(sig::KILL) | sig::bit(sig::STOP);
+
+/// Sends a signal of the kernel's own to one process. Never sleeps.
 pub fn psignal(kernel: &Kernel, proc: &Arc<Proc>, signal: u32) {
-    if hold_back(proc, signal) {
-        return;
-    }
-    deliver(kernel, proc, signal);
+    // Only what is queued can fail, and that doesn't come from here.
+    let _ = send(kernel, proc, &Siginfo { signal, code: si::KERNEL, ..Siginfo::default() });
 }
 
-/// Leaves a blocked signal pending. SIGCONT continues even when it is blocked.
-fn hold_back(proc: &Proc, signal: u32) -> bool {
-    let bit = 1 << signal;
-    let blocked = || proc.blocked.load(SeqCst) & !UNMASKABLE & bit != 0 && signal != sig::CONT;
-    if !blocked() {
-        return false;
+/// Sends a signal to one process. Never sleeps. EAGAIN when too many are queued there.
+pub fn send(kernel: &Kernel, proc: &Arc<Proc>, info: &Siginfo) -> SysResult<()> {
+    let fate = proc.signals.lock().post(proc, info)?;
+    // That is so even when it is blocked or ignored.
+    if info.signal == sig::CONT {
+        resume(kernel, proc);
     }
-    proc.pending.fetch_or(bit, SeqCst);
-    // Unblocked in this moment: whoever takes it back delivers it.
-    if !blocked() && proc.pending.fetch_and(!bit, SeqCst) & bit != 0 {
-        return false;
-    }
-    proc.signal_event.wake_all();
-    true
+    act(kernel, proc, info.signal, fate);
+    Ok(())
 }
 
-fn deliver(kernel: &Kernel, proc: &Arc<Proc>, signal: u32) {
-    // SIGCONT continues even when it is ignored.
-    let ignored = proc.ignored.load(Relaxed) & !UNMASKABLE & 1 << signal != 0;
-    let caught = proc.caught.load(Relaxed) & !UNMASKABLE & 1 << signal != 0;
-    match default_action(signal) {
-        Action::Continue => {
-            resume(kernel, proc);
-            if caught {
-                catch(proc, signal);
-            }
+/// Does with a signal that has come what is to be done with it.
+pub fn act(kernel: &Kernel, proc: &Arc<Proc>, signal: u32, fate: Fate) {
+    match fate {
+        Fate::Nothing => {}
+        Fate::Held => proc.signal_event.wake_all(),
+        Fate::Caught => {
+            proc.signal_event.wake_all();
+            tell(proc, lwpflag::CAUGHT);
         }
-        _ if ignored => {}
-        _ if caught => catch(proc, signal),
-        Action::Nothing => {}
-        Action::Die => die(proc, wait::signaled(signal)),
-        Action::Stop => stop(kernel, proc, signal),
+        Fate::Handled => tell(proc, lwpflag::SIGNAL),
+        Fate::Default => match default_action(signal) {
+            Action::Nothing | Action::Continue => {}
+            Action::Die => die(proc, wait::signaled(signal)),
+            Action::Stop => stop(kernel, proc, signal),
+        },
     }
 }
 
-/// Keeps the signal for `sigtimedwait` and cuts a sleep short.
-fn catch(proc: &Proc, signal: u32) {
-    proc.pending.fetch_or(1 << signal, SeqCst);
-    proc.signal_event.wake_all();
+/// Cuts a sleep short. For a handler user code is interrupted, too.
+fn tell(proc: &Proc, flag: u32) {
     let lp = proc.lwp.lock().clone();
     if let Some(lp) = lp {
-        lp.set_flag(lwpflag::CAUGHT);
+        lp.set_flag(flag);
         lp.waiter.wake();
+        // One in a system call looks at its flags at the end, after `nr` is 0 again: see `trap`.
+        if flag == lwpflag::SIGNAL && lp.nr.load(SeqCst) == 0 {
+            lp.machine().lwp_kick(&lp, kick::SIGNAL);
+        }
     }
 }
 
@@ -120,7 +119,7 @@ fn stop(kernel: &Kernel, proc: &Arc<Proc>, signal: u32) {
         }
         parent_of(&tree, proc)
     };
-    child_changed(kernel, parent);
+    tell_stopped(kernel, parent, &about(proc, si::CLD_STOPPED, signal as i32));
 }
 
 fn resume(kernel: &Kernel, proc: &Arc<Proc>) {
@@ -142,29 +141,52 @@ fn resume(kernel: &Kernel, proc: &Arc<Proc>) {
         parent_of(&tree, proc)
     };
     proc.resume.wake_all();
-    child_changed(kernel, parent);
+    tell_stopped(kernel, parent, &about(proc, si::CLD_CONTINUED, sig::CONT as i32));
 }
 
 fn parent_of(tree: &crate::kern::proc::Tree, proc: &Proc) -> Option<Arc<Proc>> {
     tree.find(proc.ppid.load(Relaxed)).ok().map(|n| n.proc.clone())
 }
 
+/// What SIGCHLD says of a child.
+fn about(child: &Proc, code: i32, status: i32) -> Siginfo {
+    Siginfo { signal: sig::CHLD, code, pid: child.pid, uid: child.cred.uid(), status, value: 0 }
+}
+
+/// What SIGCHLD says of a child that has ended with a wait status.
+pub fn about_end(child: &Proc, status: u32) -> Siginfo {
+    match wait::term_signal(status) {
+        Some(signal) => about(child, si::CLD_KILLED, signal as i32),
+        None => about(child, si::CLD_EXITED, wait::exit_code(status).unwrap_or(0) as i32),
+    }
+}
+
 /// Tells a parent that one of its children changed its state.
-pub fn child_changed(kernel: &Kernel, parent: Option<Arc<Proc>>) {
+pub fn child_changed(kernel: &Kernel, parent: Option<Arc<Proc>>, info: &Siginfo) {
     if let Some(parent) = parent {
-        psignal(kernel, &parent, sig::CHLD);
+        // SIGCHLD is not queued, so it always finds room.
+        let _ = send(kernel, &parent, info);
         parent.child_event.wake_all();
+    }
+}
+
+/// That it has stopped or goes on not every parent wants a signal for.
+fn tell_stopped(kernel: &Kernel, parent: Option<Arc<Proc>>, info: &Siginfo) {
+    match parent {
+        Some(parent) if parent.child_flags.load(Relaxed) & sa::NOCLDSTOP != 0 => parent.child_event.wake_all(),
+        parent => child_changed(kernel, parent, info),
     }
 }
 
 /// Sits out a stop, at the end of a system call or when a stop has preempted user code.
 pub fn stopped(lp: &Lwp) {
     let go = || lp.flags.load(SeqCst) & (lwpflag::STOPPED | lwpflag::KILLED) != lwpflag::STOPPED;
+    const CAUGHT: u32 = lwpflag::CAUGHT | lwpflag::SIGNAL;
     let mut caught = 0;
     while !go() {
         // A signal that is caught ends no stop; a call that goes on after it hears of it.
-        caught |= lp.flags.load(SeqCst) & lwpflag::CAUGHT;
-        lp.clear_flag(lwpflag::CAUGHT);
+        caught |= lp.flags.load(SeqCst) & CAUGHT;
+        lp.clear_flag(CAUGHT);
         // EINTR means killed, or caught.
         let _ = lp.proc.resume.wait(lp, FOREVER, || go().then_some(()));
     }
@@ -173,13 +195,17 @@ pub fn stopped(lp: &Lwp) {
     }
 }
 
-/// A fault of the program: it dies of the signal that Unix has for it. Faults cannot be ignored.
-pub fn fault(lp: &Lwp, reason: Reason) {
+/// A fault of the program: its handler runs, or it dies of the signal that Unix has for it. Faults cannot be ignored.
+pub fn fault(lp: &Lwp, reason: Reason) -> Option<Next> {
+    if sigframe::begin_fault(lp, reason) {
+        return Some(Next::Signal);
+    }
     let signal = fault_signal(reason);
     if lp.proc.pid == 1 {
         lp.kernel.trace.init_fault.store(reason as u32, Relaxed);
     }
     exit::exit(lp, wait::signaled(signal));
+    None
 }
 
 /// A wasm trap as a signal: what the nearest machine fault would raise.
@@ -205,6 +231,11 @@ fn may_signal(lp: &Lwp, to: &Proc, signal: u32) -> bool {
 
 /// kill(2): a process, the caller's group (0), all (-1), a group. Signal 0 only asks.
 pub fn kern_kill(lp: &Lwp, pid: Pid, signal: u32) -> SysResult<()> {
+    kern_send(lp, pid, signal, si::USER, 0)
+}
+
+/// As kill(2), with something said about the signal.
+fn kern_send(lp: &Lwp, pid: Pid, signal: u32, code: i32, value: u64) -> SysResult<()> {
     if signal >= sig::COUNT {
         return Err(Errno::EINVAL);
     }
@@ -227,11 +258,12 @@ pub fn kern_kill(lp: &Lwp, pid: Pid, signal: u32) -> SysResult<()> {
     if targets.is_empty() {
         return Err(Errno::ESRCH);
     }
+    let info = Siginfo { signal, code, pid: lp.proc.pid, uid: lp.proc.cred.uid(), status: 0, value };
     let mut sent = false;
     for p in targets.iter().filter(|p| may_signal(lp, p, signal)) {
         sent = true;
         if signal != 0 {
-            psignal(&lp.kernel, p, signal);
+            send(&lp.kernel, p, &info)?;
         }
     }
     drop(sending);
@@ -242,75 +274,12 @@ pub fn sys_kill(lp: &Lwp, pid: Pid, signal: u32) -> SysResult<()> {
     kern_kill(lp, pid, signal)
 }
 
-/// Catches a signal (2), ignores it (1) or gives it its default action (0). Answers what it was.
-/// Handlers: ENOTSUP.
-pub fn sys_sigaction(lp: &Lwp, signal: u32, disposition: u32) -> SysResult<u32> {
-    if signal == 0 || signal >= sig::COUNT || UNMASKABLE & 1 << signal != 0 {
+/// sigqueue(3): kill(2) of one process, with a value. EAGAIN when too many are queued there.
+pub fn sys_sigqueue(lp: &Lwp, pid: Pid, signal: u32, value: u64) -> SysResult<()> {
+    if pid <= 0 {
         return Err(Errno::EINVAL);
     }
-    let proc = &lp.proc;
-    let set = |word: &AtomicU32, on| {
-        let old = if on { word.fetch_or(1 << signal, SeqCst) } else { word.fetch_and(!(1 << signal), SeqCst) };
-        old & 1 << signal != 0
-    };
-    if disposition > sigdisp::CATCH {
-        return Err(Errno::ENOTSUP);
-    }
-    let ignored = set(&proc.ignored, disposition == sigdisp::IGNORE);
-    let caught = set(&proc.caught, disposition == sigdisp::CATCH);
-    Ok(if caught { sigdisp::CATCH } else { ignored as u32 })
-}
-
-/// A set of signals of a program: 64 bits.
-fn copy_set(lp: &Lwp, from: UAddr) -> SysResult<u32> {
-    let mut b = [0; 8];
-    lp.machine().copyin(from, &mut b)?;
-    Ok(u64::from_le_bytes(b) as u32)
-}
-
-/// sigprocmask(2): `set` and `old` may be null. What is unblocked and pending is delivered at once.
-pub fn sys_sigprocmask(lp: &Lwp, how: u32, set: UAddr, old: UAddr) -> SysResult<()> {
-    let proc = &lp.proc;
-    let before = proc.blocked.load(SeqCst);
-    let after = match (set, how) {
-        (UAddr::NULL, _) => before,
-        (set, sig::BLOCK) => before | copy_set(lp, set)?,
-        (set, sig::UNBLOCK) => before & !copy_set(lp, set)?,
-        (set, sig::SETMASK) => copy_set(lp, set)?,
-        _ => return Err(Errno::EINVAL),
-    };
-    if old != UAddr::NULL {
-        lp.machine().put64(old, before as u64)?;
-    }
-    proc.blocked.store(after & !UNMASKABLE, SeqCst);
-    let mut due = proc.pending.fetch_and(after, SeqCst) & !after;
-    while due != 0 {
-        let signal = due.trailing_zeros();
-        due &= due - 1;
-        deliver(&lp.kernel, proc, signal);
-    }
-    Ok(())
-}
-
-/// sigtimedwait(2): takes a pending signal of the set, which the caller has blocked or catches, waiting so long
-/// for one. EAGAIN.
-pub fn sys_sigtimedwait(lp: &Lwp, set: UAddr, timeout_ns: u64) -> SysResult<u32> {
-    let set = copy_set(lp, set)?;
-    let take = || {
-        let ready = lp.proc.pending.load(SeqCst) & set;
-        let bit = ready & ready.wrapping_neg();
-        (bit != 0 && lp.proc.pending.fetch_and(!bit, SeqCst) & bit != 0).then(|| bit.trailing_zeros())
-    };
-    if timeout_ns == 0 {
-        return take().ok_or(Errno::EAGAIN);
-    }
-    let now = lp.machine().clock(clock::MONOTONIC, 0);
-    match lp.proc.signal_event.wait(lp, now.saturating_add(timeout_ns), take) {
-        Err(Errno::ETIMEDOUT) => Err(Errno::EAGAIN),
-        // A caught one that came in this moment, perhaps one of the set.
-        Err(Errno::EINTR) => take().ok_or(Errno::EINTR),
-        other => other,
-    }
+    kern_send(lp, pid, signal, si::QUEUE, value)
 }
 
 /// A signal from the console's user: to the foreground group.
@@ -346,23 +315,29 @@ pub fn kill_all(kernel: &Kernel) {
     to_all(kernel, |_| true, |p| die(p, wait::signaled(sig::KILL)));
 }
 
-/// RLIMIT_CPU, in seconds: SIGXCPU past the soft limit, SIGKILL past the hard one. `id` is what the
-/// machine calls the lwp that ran.
-pub fn check_cpu_limits(kernel: &Kernel, id: u32) {
+/// The lwp that the machine calls so has run for a while: its timers and its limit on CPU time.
+pub fn tick(kernel: &Kernel, id: u32) {
     let found = {
         let tree = kernel.procs.tree.lock();
         let is = |p: &Proc| p.lwp.lock().as_ref().is_some_and(|l| l.md.id.load(Relaxed) == id);
         tree.map.values().find(|n| is(&n.proc)).map(|n| n.proc.clone())
     };
     let Some(proc) = found else { return };
+    let used_ns = kernel.machine.clock(clock::THREAD_CPUTIME, id);
+    itimer::expire(kernel, &proc, Some(used_ns));
+    check_cpu_limits(kernel, &proc, used_ns);
+}
+
+/// RLIMIT_CPU, in seconds: SIGXCPU past the soft limit, SIGKILL past the hard one.
+fn check_cpu_limits(kernel: &Kernel, proc: &Arc<Proc>, used_ns: u64) {
     let soft = proc.limits.soft(rlimit::CPU);
     if soft == rlimit::INFINITY {
         return;
     }
-    let used_s = kernel.machine.clock(clock::THREAD_CPUTIME, id) / 1_000_000_000;
+    let used_s = used_ns / 1_000_000_000;
     if used_s >= proc.limits.hard(rlimit::CPU) {
-        psignal(kernel, &proc, sig::KILL);
+        psignal(kernel, proc, sig::KILL);
     } else if used_s >= soft {
-        psignal(kernel, &proc, sig::XCPU);
+        psignal(kernel, proc, sig::XCPU);
     }
 }

@@ -142,7 +142,7 @@ fn set_groups(lp: &Lwp, child: &Lwp, flags: u32, pgroup: i32) -> SysResult<()> {
     if flags & sp::FOREGROUND != 0 {
         // A shell ignores the keyboard's signals; its foreground job must not.
         let keys = [sig::INT, sig::QUIT, sig::TSTP, sig::TTIN, sig::TTOU];
-        let keys = keys.iter().fold(0, |m, s| m | 1 << s);
+        let keys = keys.iter().fold(0, |m, s| m | sig::bit(*s));
         p.ignored.fetch_and(!keys, Relaxed);
         p.blocked.fetch_and(!keys, Relaxed);
     }

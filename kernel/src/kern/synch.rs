@@ -55,12 +55,15 @@ impl Lwp {
             }
             #[cfg(any(test, feature = "fake"))]
             ksync::sim::assert_may_sleep();
-            let due_ns = self.kernel.writeback.due_ns();
+            let alarm_ns = self.proc.alarm_ns.load(Ordering::Relaxed);
+            let due_ns = self.kernel.writeback.due_ns().min(alarm_ns);
             let timed_out = self.machine().park(&self.waiter.word, 0, deadline_ns.min(due_ns)) == Parked::TimedOut;
             if timed_out && deadline_ns <= due_ns {
                 return Err(Errno::ETIMEDOUT);
             }
-            if timed_out {
+            if timed_out && due_ns == alarm_ns {
+                crate::kern::itimer::expire(&self.kernel, &self.proc, None);
+            } else if timed_out {
                 self.kernel.writeback.run(self);
             }
         }

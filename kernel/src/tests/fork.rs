@@ -6,10 +6,10 @@ use core::sync::atomic::AtomicU32;
 use core::sync::atomic::Ordering::{Relaxed, SeqCst};
 
 use abi::Errno;
-use abi::types::{fcntl, o, rlimit, sig, sigdisp, wait};
+use abi::types::{fcntl, o, rlimit, sig, wait};
 
 use super::seeds;
-use crate::machdep::fake::{Fake, Request, Sys, Vk};
+use crate::machdep::fake::{Fake, Request, Sys, Vk, sigdisp};
 
 /// Forks a child whose closure must come to its end.
 fn fork_and_wait(sys: &Sys, f: impl FnOnce(&Sys) + Send + 'static) {
@@ -104,9 +104,7 @@ fn what_else_is_inherited_and_what_is_not() {
         sys.setpgid(0, 0).expect("setpgid");
         sys.sigaction(sig::USR1, sigdisp::IGNORE).expect("sigaction");
         sys.sigaction(sig::USR2, sigdisp::CATCH).expect("sigaction");
-        let set = sys.alloc(8);
-        sys.poke(set, &(1u64 << sig::TERM).to_le_bytes());
-        sys.call("sigprocmask", &[sig::BLOCK as u64, set.0 as u64, 0]).expect("sigprocmask");
+        sys.sigprocmask(sig::BLOCK, &[sig::TERM]).expect("sigprocmask");
         sys.kill(sys.getpid(), sig::TERM).expect("kill");
         let (pgid, sid) = (sys.getpgid(0), sys.call("getsid", &[0]));
         let child = move |sys: &Sys| {
@@ -116,12 +114,12 @@ fn what_else_is_inherited_and_what_is_not() {
             assert_eq!(sys.lp.proc.limits.hard(rlimit::NOFILE), 200);
             assert_eq!(sys.sigaction(sig::USR1, sigdisp::IGNORE), Ok(sigdisp::IGNORE));
             assert_eq!(sys.sigaction(sig::USR2, sigdisp::CATCH), Ok(sigdisp::CATCH));
-            assert_eq!(sys.lp.proc.blocked.load(SeqCst), 1 << sig::TERM);
+            assert_eq!(sys.lp.proc.blocked.load(SeqCst), sig::bit(sig::TERM));
             assert_eq!(sys.lp.proc.pending.load(SeqCst), 0, "pending signals are the parent's");
             assert_eq!(sys.argv().first().map(|a| a.to_string()), Some("/bin/test".to_string()));
         };
         fork_and_wait(sys, child);
-        assert_eq!(sys.lp.proc.pending.load(SeqCst) & 1 << sig::TERM, 1 << sig::TERM);
+        assert_eq!(sys.lp.proc.pending.load(SeqCst) & sig::bit(sig::TERM), sig::bit(sig::TERM));
         sys.setuid(1000).expect("setuid");
         fork_and_wait(sys, |sys| assert_eq!(sys.call("geteuid", &[]), Ok(1000)));
     });

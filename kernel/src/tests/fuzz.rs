@@ -160,7 +160,9 @@ fn argument(rng: &mut Rng, a: &Arena, row: &Syscall, i: usize) -> u64 {
 
 /// Calls that end much are made now and then: who sleeps, is killed or has closed all learns little.
 fn spoils(name: &str) -> bool {
-    const RARE: [&str; 13] = [
+    const RARE: [&str; 15] = [
+        "sigsuspend",
+        "sigqueue",
         "fork_at",
         "clock_nanosleep",
         "poll_oneoff",
@@ -201,7 +203,7 @@ fn one(sys: &Sys, rng: &mut Rng, a: &Arena) {
         let regs = [(); 6].map(|()| number(rng));
         // Also numbers that are no call; but not one that ends the machine or the process.
         let nr = rng.below(COUNT as u64 + 20) as u32;
-        if !["exit", "reboot", "proc_exit", "proc_raise", "kill", "fork_at"]
+        if !["exit", "reboot", "proc_exit", "proc_raise", "kill", "sigqueue", "setitimer", "fork_at"]
             .iter()
             .any(|n| SYSCALLS.iter().any(|s| s.nr == nr && s.name == *n))
         {
@@ -211,10 +213,12 @@ fn one(sys: &Sys, rng: &mut Rng, a: &Arena) {
     }
     let row = rng.pick(SYSCALLS);
     let ends = ["exit", "reboot", "proc_exit", "proc_raise", "exec"].contains(&row.name);
+    // With a timer that goes on for ever a round would never be over.
+    let never = ["reboot", "setitimer"].contains(&row.name);
     // Root would kill pid 1, or stop it.
     let cred = &sys.lp.proc.cred;
-    let mighty = row.name == "kill" && [cred.uid(), cred.euid(), cred.suid()].contains(&0);
-    if mighty || ends && !(row.name != "reboot" && rng.one_in(40)) || spoils(row.name) && !rng.one_in(8) {
+    let mighty = ["kill", "sigqueue"].contains(&row.name) && [cred.uid(), cred.euid(), cred.suid()].contains(&0);
+    if mighty || never || ends && !rng.one_in(40) || spoils(row.name) && !rng.one_in(8) {
         return;
     }
     let mut args: Vec<u64> = (0..row.args.len()).map(|i| argument(rng, a, row, i)).collect();

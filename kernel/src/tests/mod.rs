@@ -7,6 +7,7 @@ mod faults;
 mod fork;
 mod fsrace;
 mod fuzz;
+mod handlers;
 mod limits;
 mod pipes;
 mod polling;

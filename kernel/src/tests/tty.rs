@@ -267,7 +267,7 @@ fn the_window_has_a_size_and_changes_of_it_are_told() {
         Winsize::from_bytes(&sys.peek(at, Winsize::SIZE))
     };
     let h = leader(&vk, move |sys, fd| {
-        sys.sigaction(sig::WINCH, abi::types::sigdisp::CATCH)?;
+        sys.sigaction(sig::WINCH, crate::machdep::fake::sigdisp::CATCH)?;
         let before = size(sys, fd)?;
         // A read is cut short.
         assert_eq!(sys.read(fd, 9), Err(Errno::EINTR));
@@ -384,19 +384,11 @@ fn the_end_is_told_when_all_is_shown() {
 fn process_1_is_woken_by_what_comes_if_it_waits_for_that() {
     let vk = attached(1);
     // It did not hold the signal back, and lives.
-    let got = vk.init(|sys| {
-        let set = sys.alloc(8);
-        sys.poke(set, &(1u64 << sig::PWR).to_le_bytes());
-        sys.call("sigprocmask", &[0, set.0 as u64, 0])
-    });
+    let got = vk.init(|sys| sys.sigprocmask(sig::BLOCK, &[sig::PWR]));
     assert_eq!(got, Ok(0));
     vk.attach(UNIT + 1, devctl::KIND_PIPE, b"");
-    let got = vk.init(|sys| {
-        let set = sys.alloc(8);
-        sys.poke(set, &(1u64 << sig::PWR).to_le_bytes());
-        sys.call("sigtimedwait", &[set.0 as u64, u64::MAX])
-    });
-    assert_eq!(got, Ok(sig::PWR as i64));
+    let got = vk.init(|sys| sys.sigtimedwait(&[sig::PWR], u64::MAX));
+    assert_eq!(got, Ok(sig::PWR));
 }
 
 #[test]

@@ -2,12 +2,12 @@
 
 use abi::syscalls::UAddr;
 use abi::types::termios::*;
-use abi::types::{devctl, ioctl, o, sig, sigdisp, spawn, wait};
+use abi::types::{devctl, ioctl, o, sig, spawn, wait};
 use abi::{Errno, SysResult};
 
 use super::seeds;
 use super::tty::{UNIT, attached, flags, leader, set};
-use crate::machdep::fake::{Fake, Request, Sys, Vk};
+use crate::machdep::fake::{Fake, Request, Sys, Vk, sigdisp};
 
 const READ: i32 = 10;
 
@@ -244,9 +244,7 @@ fn a_hangup_ends_reads_and_writes_and_is_a_signal() {
             let write = sys.write(fd, b"x");
             let open = [sys.open("/dev/tty", o::RDWR, 0), sys.open("/dev/tty1", o::RDWR, 0)];
             let poll = sys.poll(&[(fd, abi::types::poll::IN)], -1)?;
-            let set = sys.alloc(8);
-            sys.poke(set, &(1u64 << sig::HUP).to_le_bytes());
-            let signal = sys.call("sigtimedwait", &[set.0 as u64, 0]);
+            let signal = sys.sigtimedwait(&[sig::HUP], 0);
             Ok::<_, Errno>((job, read, write, open, poll.1[0], signal))
         });
         if seed % 2 == 0 {
@@ -261,7 +259,7 @@ fn a_hangup_ends_reads_and_writes_and_is_a_signal() {
             Err(Errno::EIO),
             [Err(Errno::ENXIO), Err(Errno::ENOENT)],
             abi::types::poll::IN | abi::types::poll::HUP,
-            Ok(sig::HUP as i64),
+            Ok(sig::HUP),
         );
         match vk.end(shell) {
             // A job that was made after the hangup has heard nothing of it.
@@ -328,9 +326,7 @@ fn a_caught_signal_ends_one_call_and_waits_to_be_asked_for() {
         let vk = attached(seed);
         let shell = leader(&vk, |sys, fd| {
             sys.sigaction(sig::INT, sigdisp::CATCH)?;
-            let set = sys.alloc(8);
-            sys.poke(set, &(1u64 << sig::INT).to_le_bytes());
-            let take = |wait_ns| sys.call("sigtimedwait", &[set.0 as u64, wait_ns]);
+            let take = |wait_ns| sys.sigtimedwait(&[sig::INT], wait_ns);
             let first = sys.read(fd, 9);
             let signal = take(0);
             assert_eq!((sys.read(fd, 9)?, take(0)), (b"next\n".to_vec(), Err(Errno::EAGAIN)));
@@ -341,7 +337,7 @@ fn a_caught_signal_ends_one_call_and_waits_to_be_asked_for() {
         vk.input(UNIT, b"half a line\x03");
         vk.run_until_asleep(&shell);
         vk.input(UNIT, b"next\n");
-        assert_eq!(vk.join(shell), Ok((Err(Errno::EINTR), Ok(sig::INT as i64))), "seed {seed}");
+        assert_eq!(vk.join(shell), Ok((Err(Errno::EINTR), Ok(sig::INT))), "seed {seed}");
     });
 }
 

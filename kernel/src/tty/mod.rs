@@ -113,7 +113,7 @@ fn refuse(kernel: &Kernel, number: u32) {
 fn notify(kernel: &Kernel) {
     kernel.ttys.events.wake_all();
     if let Ok(init) = kernel.proc_find(1)
-        && init.blocked.load(Relaxed) & 1 << sig::PWR != 0
+        && init.blocked.load(Relaxed) & sig::bit(sig::PWR) != 0
     {
         crate::kern::sig::psignal(kernel, &init, sig::PWR);
     }

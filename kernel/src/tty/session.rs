@@ -47,7 +47,7 @@ pub fn wait_turn(lp: &Lwp, screen: &Screen, what: Use) -> SysResult<()> {
             return Ok(());
         } else {
             let signal = if what == Use::Read { sig::TTIN } else { sig::TTOU };
-            let deaf = (lp.proc.ignored.load(Relaxed) | lp.proc.blocked.load(Relaxed)) & 1 << signal != 0;
+            let deaf = (lp.proc.ignored.load(Relaxed) | lp.proc.blocked.load(Relaxed)) & sig::bit(signal) != 0;
             if deaf && what != Use::Read {
                 return Ok(());
             }

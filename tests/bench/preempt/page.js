@@ -15,7 +15,7 @@ async function instance(url, stub, budget) {
   };
   words[BUDGET / 4] = budget;
   const lwp = new WebAssembly.Global({ value: "i32", mutable: true }, 1);
-  const machine = new WebAssembly.Instance(stub, { k: { trap: () => 0n, lwp }, vk: { bell, preempt } });
+  const machine = new WebAssembly.Instance(stub, { k: { trap: () => 0n, signal: () => 0n, lwp }, vk: { bell, preempt } });
   machine.exports.pages.value = 65536;
   const imports = {};
   for (const { module: from, name } of WebAssembly.Module.imports(module)) {

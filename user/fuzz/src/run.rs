@@ -221,7 +221,7 @@ const RARE: [&str; 13] = [
     "poll_oneoff",
     "poll",
 ];
-const ENDS: [&str; 5] = ["exit", "reboot", "proc_exit", "proc_raise", "exec"];
+const ENDS: [&str; 7] = ["exit", "reboot", "proc_exit", "proc_raise", "exec", "sigsuspend", "setitimer"];
 
 fn wild(seed: u64, uid: u64) -> i32 {
     // A forked child begins anew, and would do the same again.
@@ -238,7 +238,7 @@ fn wild(seed: u64, uid: u64) -> i32 {
     for _ in 0..LIFE {
         let s = &SYSCALLS[rng.below(SYSCALLS.len() as u64) as usize];
         // Root's word ends the system, or pid 1.
-        let mighty = uid == 0 && ["kill", "reboot"].contains(&s.name);
+        let mighty = uid == 0 && ["kill", "sigqueue", "reboot"].contains(&s.name);
         if mighty || ENDS.contains(&s.name) && !rng.one_in(100) || RARE.contains(&s.name) && !rng.one_in(8) {
             continue;
         }

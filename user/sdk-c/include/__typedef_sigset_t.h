@@ -1,4 +1,4 @@
-/* A set of signals, as the kernel has it: bit n is signal n. */
+/* A set of signals, as the kernel has it: bit n - 1 is signal n. */
 #ifndef __wasilibc___typedef_sigset_t_h
 #define __wasilibc___typedef_sigset_t_h
 typedef struct {

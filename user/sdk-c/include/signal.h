@@ -51,7 +51,9 @@ extern "C" {
 #define SIGPOLL 29
 #define SIGPWR 30
 #define SIGSYS 31
-#define _NSIG 32
+#define SIGRTMIN 34
+#define SIGRTMAX 64
+#define _NSIG 65
 #define NSIG _NSIG
 
 typedef int sig_atomic_t;

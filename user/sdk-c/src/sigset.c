@@ -13,23 +13,23 @@ int sigemptyset(sigset_t *set) {
     return 0;
 }
 int sigfillset(sigset_t *set) {
-    set->__bits = (1ULL << NSIG) - 2;
+    set->__bits = ~0ULL;
     return 0;
 }
 int sigaddset(sigset_t *set, int signal) {
     if (wrong(signal))
         return -1;
-    set->__bits |= 1ULL << signal;
+    set->__bits |= 1ULL << (signal - 1);
     return 0;
 }
 int sigdelset(sigset_t *set, int signal) {
     if (wrong(signal))
         return -1;
-    set->__bits &= ~(1ULL << signal);
+    set->__bits &= ~(1ULL << (signal - 1));
     return 0;
 }
 int sigismember(const sigset_t *set, int signal) {
-    return wrong(signal) ? -1 : (int)(set->__bits >> signal & 1);
+    return wrong(signal) ? -1 : (int)(set->__bits >> (signal - 1) & 1);
 }
 int sigisemptyset(const sigset_t *set) {
     return set->__bits == 0;
@@ -52,7 +52,9 @@ const char *const sys_siglist[NSIG] = {
     "Window changed", "I/O possible", "Power failure", "Bad system call",
 };
 char *strsignal(int signal) {
-    return (char *)sys_siglist[signal > 0 && signal < NSIG ? signal : 0];
+    if (signal >= SIGRTMIN && signal <= SIGRTMAX)
+        return (char *)"Real-time signal";
+    return (char *)sys_siglist[signal > 0 && signal <= SIGSYS ? signal : 0];
 }
 void psignal(int signal, const char *what) {
     fprintf(stderr, "%s%s%s\n", what ? what : "", what ? ": " : "", strsignal(signal));

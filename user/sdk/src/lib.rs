@@ -15,10 +15,14 @@ pub mod io;
 mod posix;
 pub mod proc;
 pub mod raw;
+pub mod signal;
 pub mod sys;
 pub mod tty;
 
-pub use abi::types::{Rusage, Stat, Statvfs, Winsize, access, at, attach, devctl, fcntl, mode, o, rlimit, sig, wait};
+pub use abi::types::{
+    Rusage, Sigaction, Siginfo, Stat, Statvfs, Winsize, access, at, attach, devctl, fcntl, itimer, mode, o, rlimit, sa,
+    si, sig, wait,
+};
 pub use abi::{Errno, SysResult};
 pub use cwd::adopt_cwd;
 pub use proc::Spawn;

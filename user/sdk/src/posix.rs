@@ -129,6 +129,12 @@ macro_rules! nowhere {
 }
 nowhere! {
     fn reboot(i32);
+    fn sigsuspend(Ptr);
+    fn sigpending(MutPtr);
+    fn siginfo(MutPtr);
+    fn sigqueue(i32, u32, u64);
+    fn setitimer(u32, Ptr, MutPtr);
+    fn getitimer(u32, MutPtr);
     fn fork_at(Ptr);
     fn frames();
     fn mount(Ptr, u32, Ptr, u32, u32);
@@ -151,21 +157,26 @@ pub unsafe fn lseek(fd: i32, offset: i64, whence: u32) -> i64 {
     let r = unsafe { libc::lseek(fd, offset, whence as i32) };
     if r < 0 { last() as i64 } else { r }
 }
-pub unsafe fn sigaction(signal: u32, disposition: u32) -> i32 {
+pub unsafe fn sigaction(signal: u32, act: Ptr, _old: MutPtr) -> i32 {
+    use abi::types::{Sigaction, sa};
     let handler: extern "C" fn(i32) = keep;
     let mut action = unsafe { std::mem::zeroed::<libc::sigaction>() };
-    // Without SA_RESTART: a sleeping call ends with EINTR.
-    action.sa_sigaction = match disposition {
-        0 => libc::SIG_DFL,
-        1 => libc::SIG_IGN,
-        _ => handler as libc::sighandler_t,
+    let Ok(new) = Sigaction::from_bytes(unsafe { std::slice::from_raw_parts(act, Sigaction::SIZE) }) else {
+        return -(Errno::EINVAL as i32);
+    };
+    // Without SA_RESTART: a sleeping call ends with EINTR. Addresses of functions are too long for handlers.
+    action.sa_sigaction = match new.handler {
+        _ if new.flags & sa::CATCH != 0 => handler as libc::sighandler_t,
+        Sigaction::DEFAULT => libc::SIG_DFL,
+        Sigaction::IGNORE => libc::SIG_IGN,
+        _ => return -(Errno::ENOSYS as i32),
     };
     answer(unsafe { libc::sigaction(signal as i32, &action, std::ptr::null_mut()) } as i64)
 }
 /// What was caught and not asked about: a bit for each signal.
 static CAUGHT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
 extern "C" fn keep(signal: i32) {
-    CAUGHT.fetch_or(1 << signal, std::sync::atomic::Ordering::Relaxed);
+    CAUGHT.fetch_or(abi::types::sig::bit(signal as u32), std::sync::atomic::Ordering::Relaxed);
 }
 /// The lowest of the set that was caught.
 fn take_caught(set: u64) -> Option<i32> {
@@ -173,8 +184,8 @@ fn take_caught(set: u64) -> Option<i32> {
     if hit == 0 {
         return None;
     }
-    let signal = hit.trailing_zeros();
-    CAUGHT.fetch_and(!(1 << signal), std::sync::atomic::Ordering::Relaxed);
+    let signal = abi::types::sig::pop(&mut { hit });
+    CAUGHT.fetch_and(!abi::types::sig::bit(signal), std::sync::atomic::Ordering::Relaxed);
     Some(signal as i32)
 }
 /// A set of the kernel's as one of the C library's.
@@ -182,7 +193,7 @@ unsafe fn sigset(set: Ptr) -> libc::sigset_t {
     let bits = unsafe { set.cast::<u64>().read_unaligned() };
     let mut out = unsafe { std::mem::zeroed() };
     unsafe { libc::sigemptyset(&mut out) };
-    for s in (1..32).filter(|s| bits & 1 << s != 0) {
+    for s in (1..32).filter(|s| bits & abi::types::sig::bit(*s as u32) != 0) {
         unsafe { libc::sigaddset(&mut out, s) };
     }
     out
@@ -191,7 +202,7 @@ pub unsafe fn sigprocmask(how: u32, set: Ptr, _old: MutPtr) -> i32 {
     let how = [libc::SIG_BLOCK, libc::SIG_UNBLOCK, libc::SIG_SETMASK][how as usize];
     answer(unsafe { libc::sigprocmask(how, &sigset(set), std::ptr::null_mut()) } as i64)
 }
-pub unsafe fn sigtimedwait(set: Ptr, timeout_ns: u64) -> i32 {
+pub unsafe fn sigtimedwait(set: Ptr, _info: MutPtr, timeout_ns: u64) -> i32 {
     if let Some(signal) = take_caught(unsafe { set.cast::<u64>().read_unaligned() }) {
         return signal;
     }

@@ -1,7 +1,7 @@
 //! Processes: who they are, making them, waiting for them.
 
 use crate::{SysResult, check, done, raw};
-use abi::types::{Rusage, spawn};
+use abi::types::{Rusage, Sigaction, spawn};
 
 /// Ends the process. Exit handlers and buffers of the standard library are not run.
 pub fn exit(status: i32) -> ! {
@@ -111,7 +111,7 @@ pub fn setsid() -> SysResult<i32> {
     check(unsafe { raw::setsid() }).map(|p| p as i32)
 }
 
-/// What a signal does to this process. Handlers of the program's own do not exist yet.
+/// What a signal does to this process; for handlers see [`signal`](crate::signal).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u32)]
 pub enum Disposition {
@@ -123,8 +123,13 @@ pub enum Disposition {
 
 /// `sigaction(2)`, as far as it goes.
 pub fn sigaction(signal: u32, disposition: Disposition) -> SysResult<()> {
-    // SAFETY: no pointers.
-    done(unsafe { raw::sigaction(signal, disposition as u32) })
+    let new = match disposition {
+        Disposition::Default => Sigaction::default(),
+        Disposition::Ignore => Sigaction { handler: Sigaction::IGNORE, ..Sigaction::default() },
+        Disposition::Catch => Sigaction::CATCH,
+    };
+    // SAFETY: a `Sigaction` to be read, and no place for the old one.
+    done(unsafe { raw::sigaction(signal, new.to_bytes().as_ptr(), std::ptr::null_mut()) })
 }
 
 /// Holds these signals back (`sigprocmask(2)` with SIG_BLOCK); [`sigtake`] asks for them.
@@ -138,7 +143,7 @@ pub fn sigblock(signals: &[u32]) -> SysResult<()> {
 pub fn sigtake(signals: &[u32]) -> Option<u32> {
     let set = sigset(signals);
     // SAFETY: a set of eight bytes.
-    let signal = unsafe { raw::sigtimedwait(set.as_ptr().cast(), 0) };
+    let signal = unsafe { raw::sigtimedwait(set.as_ptr().cast(), std::ptr::null_mut(), 0) };
     u32::try_from(signal).ok().filter(|&s| s != 0)
 }
 
@@ -146,11 +151,11 @@ pub fn sigtake(signals: &[u32]) -> Option<u32> {
 pub fn sigwait(signals: &[u32]) -> SysResult<u32> {
     let set = sigset(signals);
     // SAFETY: a set of eight bytes.
-    check(unsafe { raw::sigtimedwait(set.as_ptr().cast(), u64::MAX) })
+    check(unsafe { raw::sigtimedwait(set.as_ptr().cast(), std::ptr::null_mut(), u64::MAX) })
 }
 
 fn sigset(signals: &[u32]) -> [u8; 8] {
-    signals.iter().fold(0u64, |set, s| set | 1 << s).to_le_bytes()
+    signals.iter().fold(0, |set, s| set | abi::types::sig::bit(*s)).to_le_bytes()
 }
 
 /// `waitpid(2)`: the process and its status word (`abi::types::wait`), or nothing with `NOHANG`.

@@ -52,9 +52,15 @@ imports! {
     fn getsid(pid: i32) -> i32;
     fn setsid() -> i32;
     fn sched_yield() -> i32;
-    fn sigaction(signal: u32, disposition: u32) -> i32;
+    fn sigaction(signal: u32, act: Ptr, old: MutPtr) -> i32;
     fn sigprocmask(how: u32, set: Ptr, old: MutPtr) -> i32;
-    fn sigtimedwait(set: Ptr, timeout_ns: u64) -> i32;
+    fn sigtimedwait(set: Ptr, info: MutPtr, timeout_ns: u64) -> i32;
+    fn sigsuspend(mask: Ptr) -> i32;
+    fn sigpending(set: MutPtr) -> i32;
+    fn siginfo(info: MutPtr) -> i32;
+    fn sigqueue(pid: i32, signal: u32, value: u64) -> i32;
+    fn setitimer(which: u32, new: Ptr, old: MutPtr) -> i32;
+    fn getitimer(which: u32, out: MutPtr) -> i32;
     fn fork_at(frames: Ptr) -> i32;
     fn frames() -> i32;
     fn getuid() -> i32;

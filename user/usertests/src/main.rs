@@ -33,6 +33,8 @@ mod programs;
 #[cfg(target_family = "wasm")]
 mod rawcall;
 #[cfg(target_family = "wasm")]
+mod signals;
+#[cfg(target_family = "wasm")]
 mod wasi;
 #[cfg(target_family = "wasm")]
 mod wasi_paths;
@@ -40,6 +42,8 @@ mod wasi_paths;
 mod wasi_poll;
 
 use harness::Test;
+
+vkernel_sys::signal_handlers!();
 
 /// All tests, in the order they run.
 fn tables() -> Vec<&'static [Test]> {
@@ -53,6 +57,8 @@ fn tables() -> Vec<&'static [Test]> {
         procs::TESTS,
         waits::TESTS,
         forks::TESTS,
+        #[cfg(target_family = "wasm")]
+        signals::TESTS,
         #[cfg(target_family = "wasm")]
         programs::TESTS,
         #[cfg(target_family = "wasm")]
@@ -80,6 +86,8 @@ fn roles() -> Vec<&'static [harness::Role]> {
         procs::ROLES,
         rights::ROLES,
         waits::ROLES,
+        #[cfg(target_family = "wasm")]
+        signals::ROLES,
         #[cfg(target_family = "wasm")]
         limits::ROLES,
         #[cfg(target_family = "wasm")]

@@ -14,6 +14,7 @@ pub mod op {
     pub const I32_CONST: u8 = 0x41;
     pub const I64_CONST: u8 = 0x42;
     pub const F64_CONST: u8 = 0x44;
+    pub const I32_MUL: u8 = 0x6c;
     pub const I32_DIV_S: u8 = 0x6d;
     pub const I32_DIV_U: u8 = 0x6e;
     pub const I32_REM_S: u8 = 0x6f;

@@ -13,6 +13,7 @@ use super::copy::Copy;
 use super::flow::{Edit, Flow, Instead, Loop, Move, What};
 use super::graph::LEAF_TURNS;
 use super::module::Module;
+use crate::handlers::has_handlers;
 
 /// Units of cost between two checks: some 50 us.
 pub const FUEL: i32 = 1 << 18;
@@ -318,9 +319,22 @@ impl Emit<'_> {
         function
     }
 
+    /// A signal's handler may run in the check, with loops of its own that put values aside: what is aside already is kept
+    /// here meanwhile.
     fn refill(&self) -> Function {
-        let mut function = Function::new([]);
-        function.instructions().i32_const(FUEL).global_set(self.added.fuel).call(self.added.check).end();
+        let handlers = has_handlers(self.module.bytes);
+        let each = if handlers { SLOTS_EACH } else { 0 };
+        let slots = SLOTS.len() as u32 * each;
+        let mut function = Function::new(SLOTS.map(|ty| (each, ty)));
+        let mut code = function.instructions();
+        for slot in 0..slots {
+            code.global_get(self.added.slot(0, slot)).local_set(slot);
+        }
+        code.i32_const(FUEL).global_set(self.added.fuel).call(self.added.check);
+        for slot in 0..slots {
+            code.local_get(slot).global_set(self.added.slot(0, slot));
+        }
+        code.end();
         function
     }
 

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use abi::SysResult;
 use abi::syscalls::UAddr;
-use abi::types::{DIRENT_HEADER, Rusage, Stat, Statvfs, at, clock, spawn};
+use abi::types::{DIRENT_HEADER, Rusage, Sigaction, Siginfo, Stat, Statvfs, at, clock, sa, sig, spawn};
 
 use super::sys::{Reg, Sys};
 
@@ -166,8 +166,68 @@ impl Sys {
     pub fn kill(&self, pid: i32, signal: u32) -> SysResult<()> {
         Self::unit(self.call("kill", &[pid.reg(), signal.reg()]))
     }
+    /// With one of [`sigdisp`](super::sigdisp); answers what it was.
     pub fn sigaction(&self, signal: u32, disposition: u32) -> SysResult<u32> {
-        self.call("sigaction", &[signal.reg(), disposition.reg()]).map(|d| d as u32)
+        use super::sigdisp::{CATCH, DEFAULT, HANDLER, IGNORE};
+        let new = match disposition {
+            DEFAULT => Sigaction::default(),
+            IGNORE => Sigaction { handler: Sigaction::IGNORE, ..Sigaction::default() },
+            _ => Sigaction::CATCH,
+        };
+        Ok(match self.sigact(signal, &new)? {
+            old if old.flags & sa::CATCH != 0 => CATCH,
+            Sigaction { handler: Sigaction::DEFAULT, .. } => DEFAULT,
+            Sigaction { handler: Sigaction::IGNORE, .. } => IGNORE,
+            _ => HANDLER,
+        })
+    }
+    /// sigaction(2); answers what it was.
+    pub fn sigact(&self, signal: u32, new: &Sigaction) -> SysResult<Sigaction> {
+        self.fresh();
+        let (new, old) = (self.put(&new.to_bytes()), self.room(Sigaction::SIZE));
+        self.call("sigaction", &[signal.reg(), new.reg(), old.reg()])?;
+        Sigaction::from_bytes(&self.peek(old, Sigaction::SIZE))
+    }
+    fn sigset(&self, signals: &[u32]) -> UAddr {
+        self.fresh();
+        self.put(&signals.iter().fold(0, |set, s| set | sig::bit(*s)).to_le_bytes())
+    }
+    /// sigprocmask(2); answers the old mask.
+    pub fn sigprocmask(&self, how: u32, signals: &[u32]) -> SysResult<u64> {
+        let (set, old) = (self.sigset(signals), self.room(8));
+        self.call("sigprocmask", &[how.reg(), set.reg(), old.reg()])?;
+        Ok(self.peek64(old))
+    }
+    /// sigtimedwait(2): the signal.
+    pub fn sigtimedwait(&self, signals: &[u32], timeout_ns: u64) -> SysResult<u32> {
+        let set = self.sigset(signals);
+        self.call("sigtimedwait", &[set.reg(), 0, timeout_ns]).map(|s| s as u32)
+    }
+    pub fn sigwaitinfo(&self, signals: &[u32]) -> SysResult<Siginfo> {
+        let (set, info) = (self.sigset(signals), self.room(Siginfo::SIZE));
+        self.call("sigtimedwait", &[set.reg(), info.reg(), u64::MAX])?;
+        Siginfo::from_bytes(&self.peek(info, Siginfo::SIZE))
+    }
+    pub fn sigsuspend(&self, signals: &[u32]) -> SysResult<()> {
+        let set = self.sigset(signals);
+        Self::unit(self.call("sigsuspend", &[set.reg()]))
+    }
+    pub fn sigpending(&self) -> SysResult<u64> {
+        self.fresh();
+        let out = self.room(8);
+        self.call("sigpending", &[out.reg()])?;
+        Ok(self.peek64(out))
+    }
+    pub fn sigqueue(&self, pid: i32, signal: u32, value: u64) -> SysResult<()> {
+        Self::unit(self.call("sigqueue", &[pid.reg(), signal.reg(), value]))
+    }
+    /// setitimer(2): the value and the interval that were left.
+    pub fn setitimer(&self, which: u32, value_ns: u64, interval_ns: u64) -> SysResult<(u64, u64)> {
+        self.fresh();
+        let new = self.put(&[value_ns.to_le_bytes(), interval_ns.to_le_bytes()].concat());
+        let old = self.room(16);
+        self.call("setitimer", &[which.reg(), new.reg(), old.reg()])?;
+        Ok((self.peek64(old), self.peek64(old.offset(8))))
     }
     pub fn getpgid(&self, pid: i32) -> SysResult<i32> {
         self.call("getpgid", &[pid.reg()]).map(|p| p as i32)

@@ -13,7 +13,7 @@ use core::sync::atomic::Ordering;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use abi::Errno;
-use abi::trapframe::{Next, Reason};
+use abi::trapframe::{ACTION_DELIVER, Next, Reason};
 
 use super::machine::{FakeMachine, INITIAL_MEMORY};
 use super::sched::Tid;
@@ -66,6 +66,15 @@ fn main(machine: Arc<FakeMachine>, lp: Arc<Lwp>, me: Tid) {
         next = match next {
             Next::Gone => break,
             Next::Resume => panic!("lwp_next answers Resume, but user code wasn't preempted"),
+            Next::Signal => {
+                // After a fault, so it ends in leaving user code.
+                let left = catch_unwind(AssertUnwindSafe(|| sys.act(ACTION_DELIVER)));
+                match left.map_err(marker) {
+                    Err(Left::Because(reason, detail)) => kernel.lwp_next(&lp, reason, detail),
+                    Err(Left::Already(next)) => next,
+                    Ok(answer) => panic!("a fault's handler has returned, and the kernel answers {answer}"),
+                }
+            }
             Next::Run { image } => match enter(&machine, &sys, image) {
                 Left::Because(reason, detail) => kernel.lwp_next(&lp, reason, detail),
                 Left::Already(next) => next,

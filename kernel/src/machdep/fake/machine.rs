@@ -116,6 +116,9 @@ pub struct World {
     pub console: Vec<u8>,
     pub halted: Option<u32>,
     pub faults: Faults,
+    /// Programs can have signal handlers; and the processes that have set one.
+    pub handlers: bool,
+    pub handling: BTreeSet<i32>,
     pub host: Option<HostDirs>,
     pub disks: Vec<Arc<Disk>>,
     /// Thread of each process, by pid.
@@ -155,6 +158,8 @@ impl FakeMachine {
             console: Vec::new(),
             halted: None,
             faults: Faults::default(),
+            handlers: true,
+            handling: BTreeSet::new(),
             host: None,
             disks: Vec::new(),
             threads: BTreeMap::new(),
@@ -354,6 +359,7 @@ impl Machine for FakeMachine {
             vmctl::EXEC if (INITIAL_MEMORY as u64) > space.limit => Err(Errno::ENOMEM),
             // The fresh memory is made at Run.
             vmctl::EXEC => Ok(0),
+            vmctl::HANDLERS => Ok(w.handlers as u64),
             _ => Err(Errno::ENOTSUP),
         }
     }

@@ -42,6 +42,16 @@ use abi::types::{Winsize, wait};
 use crate::Kernel;
 use crate::kern::proc::{Pid, Proc};
 
+/// What a signal does, for [`Sys::sigaction`].
+pub mod sigdisp {
+    pub const DEFAULT: u32 = 0;
+    pub const IGNORE: u32 = 1;
+    /// `abi::types::Sigaction::CATCH`.
+    pub const CATCH: u32 = 2;
+    /// A handler. Only an answer.
+    pub const HANDLER: u32 = 3;
+}
+
 pub use boot::Fake;
 pub use calls::{Dirent, Request, Waited};
 pub use machine::FakeMachine;

@@ -8,10 +8,11 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::cell::Cell;
+use core::cell::{Cell, RefCell};
 
 use abi::syscalls::{Module, SYSCALLS, Syscall, UAddr, registers};
-use abi::trapframe::{ACTION_UNWIND, Next, Reason};
+use abi::trapframe::{ACTION_DELIVER, ACTION_RESTART, ACTION_UNWIND, Next, Reason, step};
+use abi::types::{Sigaction, Siginfo};
 use abi::{Errno, SysResult};
 
 use super::boot::Body;
@@ -31,7 +32,12 @@ pub struct Sys {
     /// The next free byte for a wrapper, and where the test's own memory ends.
     top: Cell<usize>,
     floor: Cell<usize>,
+    /// Of signals: the program's table of functions, from index 1 on.
+    handlers: RefCell<Vec<Handler>>,
 }
+
+/// A signal's handler.
+pub type Handler = Arc<dyn Fn(&Sys, u32, Option<Siginfo>)>;
 
 /// What an argument is in a register.
 pub trait Reg {
@@ -53,13 +59,14 @@ pub fn row(module: Module, name: &str) -> &'static Syscall {
 
 impl Sys {
     pub fn new(machine: Arc<FakeMachine>, lp: Arc<Lwp>, me: Tid) -> Sys {
-        Sys { machine, lp, me, top: Cell::new(SCRATCH), floor: Cell::new(SCRATCH) }
+        Sys { machine, lp, me, top: Cell::new(SCRATCH), floor: Cell::new(SCRATCH), handlers: RefCell::default() }
     }
 
     /// A fresh program.
     pub(super) fn reset(&self) {
         self.top.set(SCRATCH);
         self.floor.set(SCRATCH);
+        self.handlers.borrow_mut().clear();
     }
 
     // The machine's side.
@@ -67,14 +74,64 @@ impl Sys {
     /// A system call by number with its registers, as the stub makes it. Does not come back when
     /// user code must be left.
     pub fn trap(&self, nr: u32, a: [u64; 6]) -> i64 {
-        self.checkpoint();
-        let answer = crate::trap(&self.lp, nr, a[0], a[1], a[2], a[3], a[4], a[5]);
-        assert!(ksync::sim::held().is_empty(), "{nr} returned with locks held: {:?}", ksync::sim::held());
-        if answer == ACTION_UNWIND {
-            leave(Left::Because(Reason::Unwound, 0));
+        loop {
+            self.checkpoint();
+            let answer = crate::trap(&self.lp, nr, a[0], a[1], a[2], a[3], a[4], a[5]);
+            assert!(ksync::sim::held().is_empty(), "{nr} returned with locks held: {:?}", ksync::sim::held());
+            let answer = self.act(answer);
+            if answer != ACTION_RESTART {
+                self.checkpoint();
+                return answer;
+            }
         }
+    }
+
+    /// Does what an answer of the kernel's wants done, as the stub.
+    pub(super) fn act(&self, mut answer: i64) -> i64 {
+        loop {
+            match answer {
+                ACTION_UNWIND => leave(Left::Because(Reason::Unwound, 0)),
+                ACTION_DELIVER => answer = self.deliver(),
+                _ => return answer,
+            }
+        }
+    }
+
+    /// Runs a handler.
+    fn deliver(&self) -> i64 {
+        let step = |what, a, b| crate::kern::sigframe::signal(&self.lp, what, a, b);
+        let what = step(step::HANDLER, 0, 0);
+        let (mask, result) = (step(step::MASK, 0, 0), step(step::RESULT, 0, 0));
+        let handler = self.handlers.borrow().get((what as u32 as usize).wrapping_sub(1)).cloned();
+        let Some(handler) = handler else { self.fault(Reason::TableBounds) };
+        // What the interrupted call has put into memory stays.
+        let (top, floor) = (self.top.get(), self.floor.replace(self.top.get()));
         self.checkpoint();
-        answer
+        let info = (what & step::SIGINFO != 0).then(|| {
+            let at = self.room(Siginfo::SIZE);
+            self.call("siginfo", &[at.reg()]).expect("siginfo");
+            Siginfo::from_bytes(&self.peek(at, Siginfo::SIZE)).expect("as long as it is")
+        });
+        handler(self, (what >> 32) as u32 & 0xff, info);
+        self.checkpoint();
+        self.floor.set(floor);
+        self.top.set(top);
+        step(step::RETURN, mask, result)
+    }
+
+    /// sigaction(2) with a handler; answers what it was.
+    pub fn handle(
+        &self,
+        signal: u32,
+        flags: u32,
+        mask: u64,
+        handler: impl Fn(&Sys, u32, Option<Siginfo>) + 'static,
+    ) -> SysResult<Sigaction> {
+        self.handlers.borrow_mut().push(Arc::new(handler));
+        let index = self.handlers.borrow().len() as u32;
+        let was = self.sigact(signal, &Sigaction { handler: index, flags, mask })?;
+        self.machine.world().handling.insert(self.lp.proc.pid);
+        Ok(was)
     }
 
     /// A preemption point, as at a loop's head.
@@ -84,6 +141,10 @@ impl Sys {
         if kicked {
             match self.lp.kernel.lwp_next(&self.lp, Reason::Kicked, 0) {
                 Next::Resume => {}
+                Next::Signal => {
+                    let answer = crate::kern::sigframe::signal(&self.lp, step::POLL, 0, 0);
+                    self.act(answer);
+                }
                 next => leave(Left::Already(next)),
             }
         }

@@ -109,7 +109,13 @@ fn status(lp: &Lwp, p: &Arc<Proc>) -> SysResult<Vec<u8>> {
     for (name, bytes) in [("VmPeak", peak), ("VmSize", size), ("VmHWM", peak), ("VmRSS", size)] {
         let _ = writeln!(out, "{name}:\t{:8} kB", bytes / 1024);
     }
-    let _ = writeln!(out, "Threads:\t1\nSigIgn:\t{:016x}", p.ignored.load(Relaxed) as u64 >> 1);
+    let _ = writeln!(out, "Threads:\t1");
+    let handled = p.signals.lock().handled();
+    let (pending, blocked) = (p.pending.load(Relaxed), p.blocked.load(Relaxed));
+    let (ignored, caught) = (p.ignored.load(Relaxed), handled | p.caught.load(Relaxed));
+    for (name, set) in [("SigPnd", pending), ("SigBlk", blocked), ("SigIgn", ignored), ("SigCgt", caught)] {
+        let _ = writeln!(out, "{name}:\t{set:016x}");
+    }
     Ok(out.into_bytes())
 }
 

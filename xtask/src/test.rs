@@ -34,6 +34,7 @@ pub fn run(args: &[String]) -> Outcome {
     report.step("unit tests: image, loader, xtask", || {
         quiet(cargo(&["test", "--quiet", "--release", "-p", "image", "-p", "loader", "-p", "xtask"]))
     });
+    report.step("programs that the loader has rewritten", rewritten);
     report.step("build: test programs", || build::usertests().map(|_| ()));
     report.step("tests of the host and of vk", || {
         let mut c = cargo(&["test", "--quiet", "--release", "-p", "host-wasi"]);
@@ -65,6 +66,19 @@ pub fn run(args: &[String]) -> Outcome {
 
 fn quiet(c: Command) -> Outcome {
     capture(c).map(|_| ())
+}
+
+/// Random programs and those that make trouble, as the loader's passes leave them, in node's engine.
+fn rewritten() -> Outcome {
+    quiet(cargo(&["build", "--quiet", "--release", "-p", "loader", "--examples"]))?;
+    for script in ["prepare/semantics", "prepare/counted", "prepare/machine", "fork/semantics", "fork/cases"] {
+        let pass = script.split('/').next().unwrap_or(script);
+        let mut c = Command::new("node");
+        c.arg(root().join("tests").join(script).with_extension("mjs"));
+        c.arg(target().join("release/examples").join(pass));
+        quiet(c).map_err(|e| format!("tests/{script}.mjs: {e}"))?;
+    }
+    Ok(())
 }
 
 /// The tests inside of the system, with their own output.

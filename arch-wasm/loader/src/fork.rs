@@ -47,8 +47,8 @@ use crate::splice::free_name;
 use copy::Renumber;
 use emit::{As, Emit, Hints, Numbers};
 use graph::Forking;
-use module::{I32, Module};
-use runtime::{Buffer, Runtime};
+use module::{EXCEPTION, I32, Module};
+use runtime::{Buffer, Passed, Runtime};
 use types::Added;
 
 /// Makes a program able to fork. `None`: it does not import fork.
@@ -296,9 +296,18 @@ impl<'a> Rewrite<'a> {
         let nothing = self.types.function(&[], &[]);
         for &(function, is_entry) in &self.outside {
             let number = self.renumber.function(function);
-            let params = self.module.signature(function).params.len();
+            let signature = self.module.signature(function);
+            let params = signature.params.len();
+            let passed = signature.results.as_ref().filter(|_| self.module.throws()).map(|results| Passed {
+                results: self.types.block(&[], results),
+                exception: self.types.block(&[], &[EXCEPTION]),
+            });
             let entry = is_entry && params == 0;
-            self.code.function(&if entry { runtime.entry(number, nothing) } else { runtime.held(number, params) });
+            self.code.function(&if entry {
+                runtime.entry(number, nothing)
+            } else {
+                runtime.held(number, params, passed)
+            });
             types.push(self.module.function_types[function as usize]);
         }
         types.extend(&self.resume_types);

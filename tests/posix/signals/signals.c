@@ -153,6 +153,18 @@ TEST(a_handler_may_jump) {
     }
     set(SIGUSR1, SIG_DFL, 0);
 }
+TEST(fork_works_after_a_jump_out_of_a_handler) {
+    set(SIGUSR1, jumper, 0);
+    if (sigsetjmp(env, 1) == 0)
+        raise(SIGUSR1);
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(5);
+    int status = 0;
+    CHECK(pid > 0 && waitpid(pid, &status, 0) == pid);
+    SAME(WEXITSTATUS(status), 5);
+    set(SIGUSR1, SIG_DFL, 0);
+}
 TEST(sigtimedwait_takes_one) {
     sigset_t s, old;
     siginfo_t info;
@@ -190,5 +202,6 @@ TEST(SIGPIPE_comes_without_a_reader) {
 TESTS = {T(a_handler_runs_before_raise_returns), T(sigaction_answers_what_was_set), T(SA_SIGINFO_tells_the_sender),
          T(blocked_signals_wait), T(sigsuspend_waits_with_another_mask), T(SA_RESETHAND_is_once),
          T(a_handler_holds_its_own_signal_back), T(an_alarm_ends_a_sleep), T(SA_RESTART_goes_on_reading),
-         T(a_loop_without_calls_is_interrupted), T(a_handler_may_jump), T(sigtimedwait_takes_one),
+         T(a_loop_without_calls_is_interrupted), T(a_handler_may_jump),
+         T(fork_works_after_a_jump_out_of_a_handler), T(sigtimedwait_takes_one),
          T(the_end_of_a_child_is_told), T(SIGPIPE_comes_without_a_reader), END};

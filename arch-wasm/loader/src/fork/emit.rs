@@ -45,7 +45,7 @@ use wasm_encoder::{BlockType, Encode, InstructionSink, ValType};
 use wasmparser::{Operator, OperatorsReader, Result};
 
 use super::copy::{Copy, Renumber};
-use super::module::{Code, I32, Module};
+use super::module::{Code, EXCEPTION, I32, Module};
 use super::shape::{KINDS, Nest, Point, Shape, Site};
 use super::types::Added;
 use super::value::{dummy, load};
@@ -365,9 +365,8 @@ impl Writer<'_, '_> {
         count(&mut self.code(), 1);
         let ty = self.shape.held[number].ty.as_ref().filter(|_| self.emit.module.throws());
         if let Some((params, results)) = ty {
-            const EXN: Code = 0x69;
             let whole = self.emit.types.block(params, results);
-            let caught = self.emit.types.block(params, &[EXN]);
+            let caught = self.emit.types.block(params, &[EXCEPTION]);
             self.code().block(whole).block(caught).try_table(whole, [wasm_encoder::Catch::AllRef { label: 0 }]);
             self.emit.renumber.operator(&mut self.copy, op, begin, end);
             self.copy.up_to(end);

@@ -21,6 +21,8 @@ pub const I64: Code = 0x7e;
 pub const F32: Code = 0x7d;
 pub const F64: Code = 0x7c;
 pub const V128: Code = 0x7b;
+/// Of a reference to an exception (`exnref`).
+pub const EXCEPTION: Code = 0x69;
 
 /// The code of a type, if it has one.
 pub fn code(ty: ValType) -> Option<Code> {

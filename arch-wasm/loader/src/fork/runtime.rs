@@ -5,13 +5,20 @@
 //! the innermost first. `limit` is less than its end by the largest frame, so that one can always be saved before
 //! it is seen that there is no room for another.
 
-use wasm_encoder::{BlockType, Function, InstructionSink};
+use wasm_encoder::{BlockType, Catch, Function, InstructionSink};
 
 use abi::errno::Errno;
 
 use super::emit::{Numbers, resume_last};
 use super::module::{Code, I32, Module, code};
 use super::value::{load, size, store};
+
+/// Types of blocks: one leaves a function's results, the other an exception.
+#[derive(Clone, Copy)]
+pub struct Passed {
+    pub results: BlockType,
+    pub exception: BlockType,
+}
 
 /// The buffer of a program.
 pub struct Buffer {
@@ -187,16 +194,30 @@ impl Runtime<'_> {
         code.i32_add().i32_const(self.layout.reserve as i32).i32_sub().global_set(self.limit);
     }
 
-    /// What is exported instead of another function: whoever calls it cannot be unwound.
-    pub fn held(&self, function: u32, params: usize) -> Function {
+    /// What is exported instead of another function: whoever calls it cannot be unwound. An exception that leaves it, as
+    /// where a signal handler jumps out, ends the call, too: it is passed on from blocks of the types `out`.
+    pub fn held(&self, function: u32, params: usize, out: Option<Passed>) -> Function {
         let held = self.numbers.held;
         let mut body = Function::new([]);
         let mut code = body.instructions();
-        code.global_get(held).i32_const(1).i32_add().global_set(held);
+        let count = |code: &mut InstructionSink, by: i32| {
+            code.global_get(held).i32_const(by).i32_add().global_set(held);
+        };
+        count(&mut code, 1);
+        if let Some(Passed { results, exception }) = out {
+            code.block(results).block(exception).try_table(results, [Catch::AllRef { label: 0 }]);
+        }
         for param in 0..params as u32 {
             code.local_get(param);
         }
-        code.call(function).global_get(held).i32_const(1).i32_sub().global_set(held).end();
+        code.call(function);
+        if out.is_some() {
+            code.end().br(1).end();
+            count(&mut code, -1);
+            code.throw_ref().end();
+        }
+        count(&mut code, -1);
+        code.end();
         body
     }
 }

@@ -180,3 +180,14 @@ fn what_grows_too_much_is_refused() {
     let fields = format!("(memory 1) (func $f (drop (call $fork))) {body} (export \"_start\" (func $g))");
     assert_eq!(fork(&wasm(&fields)), Err(TOO_LARGE));
 }
+
+#[test]
+fn an_exception_that_leaves_an_export_ends_the_hold() {
+    let handler = "(memory 1) (tag $e) (func (export \"_start\") (drop (call $fork)))
+        (func (export \"handler\") (param i32 i32 i32) (drop (call $fork)) (throw $e))";
+    let passed_on = |wasm: &[u8]| count(wasm, |op| matches!(op, Operator::ThrowRef));
+    assert_eq!(passed_on(&forked(handler)), 1);
+    let without = "(memory 1) (func (export \"_start\") (drop (call $fork)))
+        (func (export \"handler\") (param i32 i32 i32) (drop (call $fork)))";
+    assert_eq!(passed_on(&forked(without)), 0);
+}

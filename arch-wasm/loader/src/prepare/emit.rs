@@ -83,7 +83,7 @@ impl Emit<'_> {
                 What::Head(number) if Kind::of(&flow.loops[number as usize]) == Kind::Split => {
                     let l = &flow.loops[number as usize];
                     let used = &flow.used[l.used.0..l.used.1];
-                    at += self.split(l, &flow.edits[at..], used, &locals, &mut labels, &mut copy, hints)?;
+                    at += self.split(l, (&flow.edits[at..], used), &locals, &mut labels, &mut copy, hints)?;
                 }
                 What::Branch { .. } | What::Table { .. } => {
                     self.branch(edit, &labels, &mut copy.out)?;
@@ -215,12 +215,11 @@ impl Emit<'_> {
     }
 
     /// Writes a loop that is split, from its head on: [`Kind::Split`] shows how. Answers the number of its edits,
-    /// of which `edits` are those behind the head.
+    /// of which `edits` are those behind the head; it changes the locals `used`.
     fn split(
         &mut self,
         l: &Loop,
-        edits: &[Edit],
-        used: &[u32],
+        (edits, used): (&[Edit], &[u32]),
         locals: &Locals,
         labels: &mut Labels,
         copy: &mut Copy,

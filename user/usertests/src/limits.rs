@@ -137,9 +137,14 @@ fn processes() {
     let (first, error) = bomb();
     assert!(matches!(error, Errno::EAGAIN | Errno::ENOMEM), "{error}");
     assert!(first >= 10, "{first} processes");
-    // All of them come back.
-    let (second, _) = bomb();
-    assert!(second >= first, "{first} processes, then {second}");
+    // All of them come back, though a host may take a moment to let go of the last.
+    let mut again = Vec::new();
+    let back = (0..5).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        again.push(bomb().0);
+        again.last() >= Some(&first)
+    });
+    assert!(back, "{first} processes, then {again:?}");
     assert_eq!(status_of(&role("exit_with", &["5"])), wait::exited(5));
 }
 

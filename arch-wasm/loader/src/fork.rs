@@ -22,11 +22,11 @@
 //!
 //! Custom sections are left out: names and debugging information are about positions that have changed.
 
-mod copy;
 mod emit;
 mod graph;
 mod module;
 mod refs;
+mod renumber;
 mod runtime;
 mod sections;
 mod shape;
@@ -41,13 +41,14 @@ use abi::syscalls::VKERNEL;
 use wasm_encoder::{BranchHint, BranchHints, Encode, Function, RawSection, Section, SectionId};
 use wasmparser::{ExternalKind, Import, Parser, Payload, TypeRef};
 
+use crate::copy::{MAX_ITEMS, ORDER, Renumber};
 use crate::refusal::{Refusal, import_name};
 use crate::signature;
 use crate::splice::free_name;
-use copy::Renumber;
 use emit::{As, Emit, Hints, Numbers};
 use graph::Forking;
 use module::{EXCEPTION, I32, Module};
+use renumber::Around;
 use runtime::{Buffer, Passed, Runtime};
 use types::Added;
 
@@ -110,24 +111,6 @@ fn forks(module: &Module) -> Result<Vec<bool>, Refusal> {
         .collect()
 }
 
-/// All sections but custom ones in the order in which they come.
-const ORDER: [SectionId; 13] = [
-    SectionId::Type,
-    SectionId::Import,
-    SectionId::Function,
-    SectionId::Table,
-    SectionId::Memory,
-    SectionId::Tag,
-    SectionId::Global,
-    SectionId::Export,
-    SectionId::Start,
-    SectionId::Element,
-    SectionId::DataCount,
-    SectionId::Code,
-    SectionId::Data,
-];
-/// What an engine takes of each, <https://webassembly.github.io/spec/js-api/#limits>.
-const MAX_ITEMS: usize = 1_000_000;
 const MAX_BODY: usize = 7_654_321;
 const MAX_LOCALS: u32 = 50_000;
 /// What is written may be so many times what there was, and a bit. Ordinary code is at most 4.
@@ -137,7 +120,7 @@ const MAX_GROWTH: usize = 16;
 struct Rewrite<'a> {
     module: &'a Module<'a>,
     forking: Option<Forking>,
-    renumber: Renumber,
+    renumber: Around,
     types: Added,
     numbers: Numbers,
     /// Functions that may fork and can be called from outside, and whether as the entry. Others are called in
@@ -187,7 +170,7 @@ impl<'a> Rewrite<'a> {
         let mut rewrite = Rewrite {
             module,
             forking,
-            renumber: Renumber { forks, fork },
+            renumber: Around { forks, fork },
             types: Added::new(module.signatures.len() as u32),
             numbers,
             outside: Vec::new(),
@@ -241,7 +224,7 @@ impl<'a> Rewrite<'a> {
         }
         let added = self.functions();
         let functions = self.module.function_types.len() + added.len();
-        if functions.max(self.module.signatures.len() + self.types.count() as usize) > MAX_ITEMS {
+        if functions.max(self.module.signatures.len() + self.types.count() as usize) > MAX_ITEMS as usize {
             return Err(TOO_LARGE);
         }
         self.module(&added)

@@ -22,6 +22,7 @@
 
 mod atomics;
 mod clock;
+mod copy;
 #[cfg(test)]
 mod eval;
 mod fork;

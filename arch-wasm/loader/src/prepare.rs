@@ -15,7 +15,6 @@
 //! It is one of ours, whatever the program had under that name.
 
 mod chunk;
-mod copy;
 mod cost;
 mod counted;
 mod describe;
@@ -23,18 +22,20 @@ mod emit;
 mod flow;
 mod graph;
 mod module;
+mod renumber;
 mod sections;
 
 pub use describe::described;
 
 use wasm_encoder::{CodeSection, CustomSection, Encode, EntityType, RawSection, Section, SectionId, ValType};
 
+use crate::copy::{MAX_ITEMS, ORDER};
 use crate::program::{Program, check};
 use crate::refusal::Refusal;
-use copy::{IMPORTS, Renumber};
 use emit::{Added, Emit, TooLarge};
 use flow::{Flow, Instead};
 use module::Module;
+use renumber::{Behind, IMPORTS};
 
 /// The name of the custom section that describes a prepared program.
 pub const SECTION: &str = "vkernel.program";
@@ -57,32 +58,13 @@ pub fn prepare(bytes: &[u8]) -> Result<Vec<u8>, Refusal> {
     }
 }
 
-/// All sections but custom ones in the order in which they come.
-const ORDER: [SectionId; 13] = [
-    SectionId::Type,
-    SectionId::Import,
-    SectionId::Function,
-    SectionId::Table,
-    SectionId::Memory,
-    SectionId::Tag,
-    SectionId::Global,
-    SectionId::Export,
-    SectionId::Start,
-    SectionId::Element,
-    SectionId::DataCount,
-    SectionId::Code,
-    SectionId::Data,
-];
-/// What an engine takes of each: <https://webassembly.github.io/spec/js-api/#limits>.
-const MAX_ITEMS: u32 = 1_000_000;
-
 fn rewrite(bytes: &[u8], program: &Program) -> wasmparser::Result<Result<Vec<u8>, TooLarge>> {
     let module = Module::read(bytes)?;
     let most = module.functions().max(module.types).max(module.globals);
     if most > MAX_ITEMS - 1000 {
         return Ok(Err(TooLarge("functions, types or globals")));
     }
-    let renumber = Renumber { imported: module.imported };
+    let renumber = Behind { imported: module.imported };
     let (check, limit) = (module.imported, module.imported + 1);
     let added = Added { check, limit, fuel: module.globals, tick: module.functions() + IMPORTS };
     let mut emit = Emit { module: &module, added, instead: Vec::new() };

@@ -49,7 +49,7 @@ fn exports(edit: &Edit) -> ExportSection {
     section
 }
 
-fn kind(kind: ExternalKind) -> ExportKind {
+pub fn kind(kind: ExternalKind) -> ExportKind {
     match kind {
         ExternalKind::Func | ExternalKind::FuncExact => ExportKind::Func,
         ExternalKind::Table => ExportKind::Table,

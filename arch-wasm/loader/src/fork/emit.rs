@@ -44,11 +44,12 @@ mod labels;
 use wasm_encoder::{BlockType, Encode, InstructionSink, ValType};
 use wasmparser::{Operator, OperatorsReader, Result};
 
-use super::copy::{Copy, Renumber};
 use super::module::{Code, EXCEPTION, I32, Module};
+use super::renumber::Around;
 use super::shape::{KINDS, Nest, Point, Shape, Site};
 use super::types::Added;
 use super::value::{dummy, load};
+use crate::copy::{Copy, Renumber};
 use frame::Locals;
 
 pub use frame::frame_size;
@@ -73,7 +74,7 @@ pub type Hints = Vec<u32>;
 
 pub struct Emit<'a> {
     pub module: &'a Module<'a>,
-    pub renumber: &'a Renumber,
+    pub renumber: &'a Around,
     pub numbers: Numbers,
     pub types: &'a mut Added,
 }

@@ -12,8 +12,8 @@ use wasmparser::{
     OperatorsReaderAllocations, RefType, Result, TableInit, TableSectionReader, ValType,
 };
 
-use super::copy::function_in;
 use super::module::{Module, code, is_number};
+use crate::copy::function_in;
 
 /// Who may fork.
 pub struct Forking {

@@ -2,14 +2,15 @@
 
 use wasm_encoder::{ConstExpr as Constant, Encode, EntityType, ExportKind, GlobalType, MemoryType, SectionId, ValType};
 use wasmparser::{
-    BinaryReader, ElementItems, ElementKind, ElementSectionReader, ExternalKind, GlobalSectionReader, Result,
-    SectionLimited, TableInit, TableSectionReader, TypeRef,
+    BinaryReader, ElementSectionReader, GlobalSectionReader, Result, SectionLimited, TableSectionReader, TypeRef,
 };
 
-use super::copy::{Copy, Renumber};
 use super::module::Module;
+use super::renumber::Around;
 use super::runtime::GLOBALS_ADDED;
+use crate::copy::Copy;
 use crate::refusal::{Refusal, import_name};
+use crate::splice;
 
 fn reader<'a>(module: &Module<'a>, id: SectionId) -> Option<BinaryReader<'a>> {
     let range = module.section(id)?;
@@ -41,7 +42,7 @@ pub fn appended(module: &Module, id: SectionId, count: u32, add: &[u8]) -> Resul
 }
 
 /// Imports, with `vkernel.frames` where fork was and `vkernel.fork_at` (of type `ty`) behind all.
-pub fn imports(module: &Module, renumber: &Renumber, ty: u32) -> std::result::Result<Vec<u8>, Refusal> {
+pub fn imports(module: &Module, renumber: &Around, ty: u32) -> std::result::Result<Vec<u8>, Refusal> {
     let mut out = Vec::new();
     (module.imports.len() as u32 + 1).encode(&mut out);
     let mut functions = 0;
@@ -78,7 +79,7 @@ pub fn imports(module: &Module, renumber: &Renumber, ty: u32) -> std::result::Re
 }
 
 /// Tables, and one of `resumes` functions.
-pub fn tables(module: &Module, renumber: &Renumber, resumes: u32) -> Result<Vec<u8>> {
+pub fn tables(module: &Module, renumber: &Around, resumes: u32) -> Result<Vec<u8>> {
     let mut table = vec![0x70, 0x01];
     resumes.encode(&mut table);
     resumes.encode(&mut table);
@@ -88,12 +89,7 @@ pub fn tables(module: &Module, renumber: &Renumber, resumes: u32) -> Result<Vec<
     let end = reader.range().end as usize;
     let section = TableSectionReader::new(reader)?;
     let mut copy = items(module, &section, section.count(), 1);
-    for table in section {
-        if let TableInit::Expr(expression) = table?.init {
-            copy.expression(&expression, renumber)?;
-        }
-    }
-    copy.up_to(end);
+    copy.tables(section, end, renumber)?;
     copy.out.extend_from_slice(&table);
     Ok(copy.out)
 }
@@ -107,7 +103,7 @@ pub fn memories(module: &Module) -> Option<Vec<u8>> {
     }
 }
 
-pub fn globals(module: &Module, renumber: &Renumber) -> Result<Vec<u8>> {
+pub fn globals(module: &Module, renumber: &Around) -> Result<Vec<u8>> {
     let mut added = Vec::new();
     for _ in 0..GLOBALS_ADDED {
         GlobalType { val_type: ValType::I32, mutable: true, shared: false }.encode(&mut added);
@@ -131,14 +127,7 @@ pub fn exports(module: &Module, instead: &[Option<u32>], held: Option<(String, u
     (module.exports.len() as u32 + u32::from(held.is_some())).encode(&mut out);
     for (export, instead) in module.exports.iter().zip(instead) {
         export.name.encode(&mut out);
-        let kind = match export.kind {
-            ExternalKind::Func | ExternalKind::FuncExact => ExportKind::Func,
-            ExternalKind::Table => ExportKind::Table,
-            ExternalKind::Memory => ExportKind::Memory,
-            ExternalKind::Global => ExportKind::Global,
-            ExternalKind::Tag => ExportKind::Tag,
-        };
-        kind.encode(&mut out);
+        splice::kind(export.kind).encode(&mut out);
         instead.unwrap_or(export.index).encode(&mut out);
     }
     if let Some((name, number)) = held {
@@ -150,7 +139,7 @@ pub fn exports(module: &Module, instead: &[Option<u32>], held: Option<(String, u
 }
 
 /// Elements, and those of the table of resume copies: functions from `first` on, after `fork`.
-pub fn elements(module: &Module, renumber: &Renumber, table: u32, resumes: &[u32]) -> Result<Vec<u8>> {
+pub fn elements(module: &Module, renumber: &Around, table: u32, resumes: &[u32]) -> Result<Vec<u8>> {
     const ACTIVE_OF_TABLE: u32 = 2;
     const FUNCTIONS: u8 = 0;
     let mut added = Vec::new();
@@ -165,29 +154,7 @@ pub fn elements(module: &Module, renumber: &Renumber, table: u32, resumes: &[u32
     let end = reader.range().end as usize;
     let section = ElementSectionReader::new(reader)?;
     let mut copy = items(module, &section, section.count(), 1);
-    for element in section {
-        let element = element?;
-        if let ElementKind::Active { offset_expr, .. } = &element.kind {
-            copy.expression(offset_expr, renumber)?;
-        }
-        match element.items {
-            ElementItems::Functions(functions) => {
-                copy.up_to(functions.original_position() as usize);
-                let mut items = functions.into_iter();
-                while let Some(function) = items.next() {
-                    // Function numbers follow each other without a gap.
-                    renumber.function(function?).encode(&mut copy.out);
-                    copy.skip_to(items.original_position() as usize);
-                }
-            }
-            ElementItems::Expressions(_, expressions) => {
-                for expression in expressions {
-                    copy.expression(&expression?, renumber)?;
-                }
-            }
-        }
-    }
-    copy.up_to(end);
+    copy.elements(section, end, renumber)?;
     copy.out.extend_from_slice(&added);
     Ok(copy.out)
 }

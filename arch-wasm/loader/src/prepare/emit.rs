@@ -9,10 +9,10 @@ use wasm_encoder::{BlockType, CodeSection, Encode, Function, InstructionSink, Va
 use wasmparser::{BinaryReader, Result};
 
 use super::chunk::{CHUNK, Piece};
-use super::copy::Copy;
 use super::flow::{Edit, Flow, Instead, Loop, Move, What};
 use super::graph::LEAF_TURNS;
 use super::module::Module;
+use crate::copy::Copy;
 use crate::handlers::has_handlers;
 
 /// Units of cost between two checks: some 50 us.

@@ -7,11 +7,12 @@
 
 use wasmparser::{BlockType, Catch, Operator, OperatorsReader, OperatorsReaderAllocations, Result};
 
-use super::copy::Renumber;
 use super::cost::{SMALL_MOVE, cost, is_long};
 use super::counted::{Counted, Ended, Watch};
 use super::graph::{Costs, LEAF_TURNS, TURNS};
 use super::module::Module;
+use super::renumber::Behind;
+use crate::copy::{Renumber, function_in};
 
 /// A change to a body at a place in the module, in order.
 #[derive(Clone, Copy, Debug)]
@@ -180,7 +181,7 @@ impl Flow {
     }
 
     fn walk(&mut self, module: &Module, index: usize, costs: &Costs) -> Result<()> {
-        let renumber = Renumber { imported: module.imported };
+        let renumber = Behind { imported: module.imported };
         let reader = module.bodies[index].get_binary_reader_for_operators()?;
         let mut ops = OperatorsReader::new_with_allocs(reader, std::mem::take(&mut self.allocations));
         self.reset(ops.original_position() as usize);
@@ -252,7 +253,7 @@ impl Flow {
         });
     }
 
-    fn operator(&mut self, op: &Operator, begin: usize, end: usize, renumber: &Renumber, costs: &Costs) {
+    fn operator(&mut self, op: &Operator, begin: usize, end: usize, renumber: &Behind, costs: &Costs) {
         self.first(op, begin);
         self.now = self.now.saturating_add(costs.of_operator(op));
         self.paid |= costs.is_paid(op);
@@ -507,7 +508,7 @@ impl Flow {
         }
     }
 
-    fn change(&mut self, op: &Operator, begin: usize, end: usize, renumber: &Renumber) {
+    fn change(&mut self, op: &Operator, begin: usize, end: usize, renumber: &Behind) {
         let small = self.constant.is_some_and(|length| (0..=SMALL_MOVE).contains(&length));
         let (begin, end, what) = match *op {
             Operator::MemoryCopy { dst_mem, src_mem } if !small => {
@@ -518,7 +519,7 @@ impl Flow {
             }
             Operator::MemoryGrow { mem } => (begin, end, What::Instead(Instead::Grow(mem))),
             _ if is_long(op) => (begin, begin, What::Long),
-            _ => match super::copy::function_in(op) {
+            _ => match function_in(op) {
                 // The opcode is one byte.
                 Some(function) if function >= renumber.imported => {
                     (begin + 1, end, What::Function(renumber.function(function)))

@@ -12,10 +12,10 @@
 
 use wasmparser::{ElementItems, Operator, OperatorsReader, OperatorsReaderAllocations, Result};
 
-use super::copy::function_in;
 use super::cost::{cost, is_long};
 use super::counted::Watch;
 use super::module::Module;
+use crate::copy::function_in;
 
 /// What a call may cost without the function asking for it.
 const LIMIT: u32 = 1 << 13;

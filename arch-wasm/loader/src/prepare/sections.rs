@@ -3,13 +3,15 @@
 
 use wasm_encoder::{ConstExpr as Constant, Encode, GlobalType, SectionId, ValType};
 use wasmparser::{
-    BinaryReader, ConstExpr, Element, ElementItems, ElementKind, ElementSectionReader, ExportSectionReader,
-    ExternalKind, GlobalSectionReader, Result, SectionLimited, TableInit, TableSectionReader,
+    BinaryReader, ConstExpr, Element, ElementItems, ElementSectionReader, ExportSectionReader, ExternalKind,
+    GlobalSectionReader, Result, SectionLimited, TableInit, TableSectionReader,
 };
 
-use super::copy::{Copy, Renumber};
 use super::emit::{SLOTS, SLOTS_EACH};
 use super::module::Module;
+use super::renumber::Behind;
+use crate::copy::{Copy, Renumber};
+use crate::splice;
 
 fn reader<'a>(module: &Module<'a>, id: SectionId) -> Option<BinaryReader<'a>> {
     let range = module.section(id)?;
@@ -64,7 +66,7 @@ pub fn appended(module: &Module, id: SectionId, count: u32, add: impl FnOnce(&mu
 }
 
 /// Globals, and those that are added: the fuel, which begins with `value`, and places to put values aside.
-pub fn globals(module: &Module, renumber: &Renumber, value: i32) -> Result<Vec<u8>> {
+pub fn globals(module: &Module, renumber: &Behind, value: i32) -> Result<Vec<u8>> {
     const MORE: u32 = 1 + SLOTS.len() as u32 * SLOTS_EACH;
     let add = |out: &mut Vec<u8>| {
         let mut add = |val_type, value: Constant| {
@@ -105,22 +107,17 @@ fn items<'a, T>(module: &Module<'a>, section: &SectionLimited<'_, T>) -> Copy<'a
     Copy::new(module.bytes, section.original_position() as usize)
 }
 
-pub fn tables(module: &Module, renumber: &Renumber) -> Result<Option<Vec<u8>>> {
+pub fn tables(module: &Module, renumber: &Behind) -> Result<Option<Vec<u8>>> {
     let Some(reader) = reader(module, SectionId::Table) else { return Ok(None) };
     let end = reader.range().end as usize;
     let section = TableSectionReader::new(reader)?;
     let mut copy = items(module, &section);
     section.count().encode(&mut copy.out);
-    for table in section {
-        if let TableInit::Expr(expression) = table?.init {
-            copy.expression(&expression, renumber)?;
-        }
-    }
-    copy.up_to(end);
+    copy.tables(section, end, renumber)?;
     Ok(Some(copy.out))
 }
 
-pub fn exports(module: &Module, renumber: &Renumber) -> Result<Option<Vec<u8>>> {
+pub fn exports(module: &Module, renumber: &Behind) -> Result<Option<Vec<u8>>> {
     let Some(reader) = reader(module, SectionId::Export) else { return Ok(None) };
     let section = ExportSectionReader::new(reader)?;
     let mut out = Vec::new();
@@ -128,49 +125,20 @@ pub fn exports(module: &Module, renumber: &Renumber) -> Result<Option<Vec<u8>>> 
     for export in section {
         let export = export?;
         export.name.encode(&mut out);
-        let (kind, index) = match export.kind {
-            ExternalKind::Func | ExternalKind::FuncExact => {
-                (wasm_encoder::ExportKind::Func, renumber.function(export.index))
-            }
-            ExternalKind::Table => (wasm_encoder::ExportKind::Table, export.index),
-            ExternalKind::Memory => (wasm_encoder::ExportKind::Memory, export.index),
-            ExternalKind::Global => (wasm_encoder::ExportKind::Global, export.index),
-            ExternalKind::Tag => (wasm_encoder::ExportKind::Tag, export.index),
-        };
-        kind.encode(&mut out);
+        let function = matches!(export.kind, ExternalKind::Func | ExternalKind::FuncExact);
+        let index = if function { renumber.function(export.index) } else { export.index };
+        splice::kind(export.kind).encode(&mut out);
         index.encode(&mut out);
     }
     Ok(Some(out))
 }
 
-pub fn element_segments(module: &Module, renumber: &Renumber) -> Result<Option<Vec<u8>>> {
+pub fn element_segments(module: &Module, renumber: &Behind) -> Result<Option<Vec<u8>>> {
     let Some(reader) = reader(module, SectionId::Element) else { return Ok(None) };
     let end = reader.range().end as usize;
     let section = ElementSectionReader::new(reader)?;
     let mut copy = items(module, &section);
     section.count().encode(&mut copy.out);
-    for element in section {
-        let element = element?;
-        if let ElementKind::Active { offset_expr, .. } = &element.kind {
-            copy.expression(offset_expr, renumber)?;
-        }
-        match element.items {
-            ElementItems::Functions(functions) => {
-                copy.up_to(functions.original_position() as usize);
-                let mut items = functions.into_iter();
-                while let Some(function) = items.next() {
-                    // Function numbers follow each other without a gap.
-                    renumber.function(function?).encode(&mut copy.out);
-                    copy.skip_to(items.original_position() as usize);
-                }
-            }
-            ElementItems::Expressions(_, expressions) => {
-                for expression in expressions {
-                    copy.expression(&expression?, renumber)?;
-                }
-            }
-        }
-    }
-    copy.up_to(end);
+    copy.elements(section, end, renumber)?;
     Ok(Some(copy.out))
 }

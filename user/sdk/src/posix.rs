@@ -351,6 +351,12 @@ unsafe fn spawn_parsed(r: &Request) -> i32 {
     let err = unsafe {
         let mut acts = std::mem::zeroed();
         libc::posix_spawn_file_actions_init(&mut acts);
+        let mut tty = -1;
+        if r.flags & sp::FOREGROUND != 0 {
+            // By the child, and first: it must not read before the terminal is its group's.
+            tty = libc::open(c"/dev/tty".as_ptr(), libc::O_RDWR | libc::O_CLOEXEC);
+            libc::posix_spawn_file_actions_addtcsetpgrp_np(&mut acts, tty);
+        }
         for (kind, [a, b, c], path) in &r.actions {
             match *kind {
                 sp::OPEN => libc::posix_spawn_file_actions_addopen(
@@ -387,9 +393,7 @@ unsafe fn spawn_parsed(r: &Request) -> i32 {
         let err = libc::posix_spawn(&mut pid, r.path.as_ptr(), &acts, &attr, argv.as_ptr(), envp.as_ptr());
         libc::posix_spawn_file_actions_destroy(&mut acts);
         libc::posix_spawnattr_destroy(&mut attr);
-        if err == 0 && r.flags & sp::FOREGROUND != 0 {
-            let tty = libc::open(c"/dev/tty".as_ptr(), libc::O_RDWR | libc::O_CLOEXEC);
-            libc::tcsetpgrp(tty, if r.pgroup == 0 { pid } else { r.pgroup });
+        if tty >= 0 {
             libc::close(tty);
         }
         err

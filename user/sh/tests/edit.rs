@@ -11,6 +11,8 @@ struct Person {
     pty: File,
     pid: i32,
     seen: String,
+    /// All that came, for a failure's message.
+    all: String,
     home: PathBuf,
 }
 
@@ -46,7 +48,7 @@ impl Person {
         };
         // SAFETY: the descriptor is the pty's, and nobody else has it.
         let pty = unsafe { File::from_raw_fd(fd) };
-        let mut p = Person { pty, pid, seen: String::new(), home };
+        let mut p = Person { pty, pid, seen: String::new(), all: String::new(), home };
         p.until("% ");
         p
     }
@@ -59,13 +61,27 @@ impl Person {
         self
     }
 
+    /// Types a command, and waits for this and the prompt behind it. Keys that come before the prompt are the
+    /// kernel's to edit.
+    fn runs(&mut self, keys: &str, wanted: &str) -> &mut Person {
+        self.types(keys, wanted);
+        let (_, behind) = self.seen.split_once(wanted).unwrap();
+        self.seen = behind.to_string();
+        self.until("% ");
+        self
+    }
+
     fn until(&mut self, wanted: &str) {
         let end = Instant::now() + Duration::from_secs(10);
         let mut buf = [0; 4096];
         while !self.seen.contains(wanted) {
-            assert!(Instant::now() < end, "{wanted:?} was not seen in {:?}", self.seen);
+            assert!(Instant::now() < end, "{wanted:?} was not seen in {:?}, the end of {:?}", self.seen, self.all);
             match self.pty.read(&mut buf) {
-                Ok(n) if n > 0 => self.seen += &String::from_utf8_lossy(&buf[..n]),
+                Ok(n) if n > 0 => {
+                    let text = String::from_utf8_lossy(&buf[..n]);
+                    self.seen += &text;
+                    self.all += &text;
+                }
                 _ => std::thread::sleep(Duration::from_millis(5)),
             }
         }
@@ -94,13 +110,13 @@ const UP: &str = "\x1b[A";
 #[test]
 fn keys_move_and_change_the_line() {
     let mut p = Person::new("keys", "xterm");
-    p.types("echo plain\r", "\r\nplain\r\n").types("% ", "% ");
-    p.types("\x15ech one\x01\x1b[C\x1b[C\x1b[Co\x05 two\r", "\none two\r\n");
-    p.types(&format!("echo ac{LEFT}b\r"), "\nabc\r\n");
-    p.types(&format!("echo 漢é字{LEFT}{LEFT}\x7f-\r"), "\n-é字\r\n");
-    p.types("echo one two three\x17\x17\x19!\r", "\none two three!\r\n");
-    p.types("echo gone\x15echo kept\r", "\nkept\r\n");
-    p.types("rest\x01echo \x0b\x19 back\r", "\n");
+    p.runs("echo plain\r", "\r\nplain\r\n");
+    p.runs("\x15ech one\x01\x1b[C\x1b[C\x1b[Co\x05 two\r", "\none two\r\n");
+    p.runs(&format!("echo ac{LEFT}b\r"), "\nabc\r\n");
+    p.runs(&format!("echo 漢é字{LEFT}{LEFT}\x7f-\r"), "\n-é字\r\n");
+    p.runs("echo one two three\x17\x17\x19!\r", "\none two three!\r\n");
+    p.runs("echo gone\x15echo kept\r", "\nkept\r\n");
+    p.runs("rest\x01echo \x0b\x19 back\r", "\n");
     assert_eq!(p.ends("exit 3\r"), (3, true));
 }
 
@@ -108,18 +124,18 @@ fn keys_move_and_change_the_line() {
 fn long_lines_wrap_and_stay_whole() {
     let mut p = Person::new("long", "xterm");
     let text = "0123456789".repeat(12);
-    p.types(&format!("echo {text}\x01\x05!\r"), &format!("\n{text}!\r\n"));
-    p.types(&format!("echo {text}{}X\r", LEFT.repeat(115)), &format!("\n{}X{}\r\n", &text[..5], &text[5..]));
+    p.runs(&format!("echo {text}\x01\x05!\r"), &format!("\n{text}!\r\n"));
+    p.runs(&format!("echo {text}{}X\r", LEFT.repeat(115)), &format!("\n{}X{}\r\n", &text[..5], &text[5..]));
     assert_eq!(p.ends("\x04"), (0, true));
 }
 
 #[test]
 fn the_history_is_walked_searched_and_kept() {
     let mut p = Person::new("history", "xterm");
-    p.types("echo first\r", "\nfirst\r\n").types("echo second\r", "\nsecond\r\n");
-    p.types(&format!("{UP}{UP}\r"), "\nfirst\r\n");
-    p.types("\x12sec\r", "\nsecond\r\n");
-    p.types("\x12nowhere\x07echo after\r", "\nafter\r\n");
+    p.runs("echo first\r", "\nfirst\r\n").runs("echo second\r", "\nsecond\r\n");
+    p.runs(&format!("{UP}{UP}\r"), "\nfirst\r\n");
+    p.runs("\x12sec\r", "\nsecond\r\n");
+    p.runs("\x12nowhere\x07echo after\r", "\nafter\r\n");
     let home = p.home.clone();
     assert_eq!(p.ends("exit\r"), (0, true));
     let kept = std::fs::read_to_string(home.join(".sh_history")).unwrap();
@@ -129,25 +145,26 @@ fn the_history_is_walked_searched_and_kept() {
 #[test]
 fn tab_completes_commands_files_and_variables() {
     let mut p = Person::new("tab", "xterm");
-    p.types("unali\t-a; echo done\r", "\ndone\r\n");
-    p.types("cat a\t\r", "\ncontents\r\n");
-    p.types("cd d\t\recho ${PWD##*/}\r", "\ndirectory\r\n").types("cd ..\r", "% ");
-    p.types("export LONGNAME=value; echo\r", "\n\r\n").types("echo $LONGN\t\r", "\nvalue\r\n");
-    p.types("touch b1 b2; echo\r", "\n\r\n").types("echo b\t\t", "b1  b2").types("2\r", "\nb2\r\n");
+    p.runs("unali\t-a; echo done\r", "\ndone\r\n");
+    p.runs("cat a\t\r", "\ncontents\r\n");
+    p.runs("cd d\t\recho ${PWD##*/}\r", "\ndirectory\r\n").runs("cd ..\r", LINE_DONE);
+    p.runs("export LONGNAME=value; echo\r", "\n\r\n").runs("echo $LONGN\t\r", "\nvalue\r\n");
+    p.runs("touch b1 b2; echo\r", "\n\r\n").types("echo b\t\t", "b1  b2").runs("2\r", "\nb2\r\n");
     assert_eq!(p.ends("exit\r"), (0, true));
 }
 
 #[test]
 fn control_keys_end_lines_and_pastes_wait() {
     let mut p = Person::new("control", "xterm");
-    p.types("echo not this\x03", "^C").types("echo $?\r", "\n130\r\n");
+    p.runs("echo not this\x03", "^C").runs("echo $?\r", "\n130\r\n");
     p.types("\x1b[200~echo p1\necho p2\n\x1b[201~", "echo p2");
     assert!(!p.seen.contains("\np1\r\n"), "a paste ran by itself");
-    p.types("\r", "p1\r\np2\r\n");
-    p.types("for i in 1 2\r", "> ").types("do echo $i\rdone\r", "> ");
-    p.types("\x03", "% ").types("sleep 20\r", LINE_DONE).types("\x03", "% ").types("echo back\r", "\nback\r\n");
-    p.types("cat\r", LINE_DONE).types("typed\r", "typed\r\ntyped\r\n").types("\x04", "% ").types("echo $-\r", "\nim");
-    p.types("kill $$; echo alive\r", "\nalive\r\n");
+    p.runs("\r", "p1\r\np2\r\n");
+    p.runs("for i in 1 2\rdo echo $i\rdone\r", "\n1\r\n2\r\n");
+    p.types("for i in 1 2\r", "> ").types("do echo $i\r", "> ").runs("\x03", "^C");
+    p.types("sh -c 'echo on; exec sleep 20'\r", "\non\r\n").runs("\x03", "^C").runs("echo back\r", "\nback\r\n");
+    p.types("cat\r", LINE_DONE).types("typed\r", "typed\r\ntyped\r\n").types("\x04", "% ").runs("echo $-\r", "\nim");
+    p.runs("kill $$; echo alive\r", "\nalive\r\n");
     assert_eq!(p.ends("\x04"), (0, true));
 }
 
@@ -155,7 +172,7 @@ fn control_keys_end_lines_and_pastes_wait() {
 fn without_a_terminal_that_can_the_kernel_edits() {
     for (term, first) in [("dumb", "echo a\r"), ("xterm", "set +o emacs\r")] {
         let mut p = Person::new(&format!("plain-{term}"), term);
-        p.types(first, "\n").types("echo c\r", "\nc\r\n% ").types("echo b\r", "echo b\r\nb\r\n% ");
+        p.runs(first, "\n").runs("echo c\r", "\nc\r\n").runs("echo b\r", "echo b\r\nb\r\n");
         assert!(!p.seen.contains('\x1b'), "{:?}", p.seen);
         assert_eq!(p.ends("\x04"), (0, true));
     }

@@ -33,7 +33,7 @@ fn programs(tools: &Path) -> Outcome {
     native.args(["--target", &host]).env("RUSTFLAGS", "-Ctarget-feature=+crt-static");
     process::run(native)?;
     let out = target().join(&host).join("wasm");
-    for name in ["microbench", "microbench-nop"] {
+    for name in ["microbench", "microbench-nop", "microbench-unix"] {
         keep(&out.join(name), &tools.join(name))?;
     }
     guests(tools)
@@ -50,7 +50,7 @@ pub fn guests(tools: &Path) -> Outcome {
     let mut own = cargo(&package);
     own.args(["--target", build::USER_TARGET, "--features", "vkernel"]);
     process::run(own)?;
-    for name in ["microbench.wasm", "microbench-nop.wasm"] {
+    for name in ["microbench.wasm", "microbench-nop.wasm", "microbench-unix.wasm"] {
         keep(&out.join(name), &tools.join(name))?;
     }
     Ok(())

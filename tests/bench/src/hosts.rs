@@ -2,6 +2,7 @@
 
 use crate::measures::{Host, Source};
 use crate::rounds::Effort;
+use crate::shell;
 use crate::tools::Tools;
 use anyhow::{Context, Result, ensure};
 use std::process::{Command, Stdio};
@@ -27,6 +28,9 @@ pub fn parse(line: &str) -> Option<Line> {
 
 /// Takes these measures, all of one source, on one host. What can't be run is a line for each.
 pub fn measure(tools: &Tools, host: Host, source: Source, names: &[&str], effort: &Effort) -> Vec<Line> {
+    if source == Source::Shell {
+        return shell::measure(tools, host, names, effort);
+    }
     let mut command = command(tools, host, source);
     command.args(["-r", &effort.samples.to_string(), "-t", &effort.sample_ms.to_string()]);
     command.args(["-m", &effort.mib.to_string()]).args(names);
@@ -40,7 +44,7 @@ fn command(tools: &Tools, host: Host, source: Source) -> Command {
     let shm = tools.shm.display();
     match host {
         Host::Native => {
-            let mut c = Command::new(&tools.native);
+            let mut c = Command::new(if source == Source::Unix { &tools.native_unix } else { &tools.native });
             c.arg("-d").arg(&tools.shm).arg("-s").arg(&tools.native).arg("-n").arg(&tools.native_nop);
             c
         }
@@ -54,7 +58,11 @@ fn command(tools: &Tools, host: Host, source: Source) -> Command {
         Host::Vkernel | Host::Limit => {
             let mut c = Command::new(&tools.vk);
             c.args(["run", "--quiet", "--image"]).arg(&tools.image);
-            c.arg(if source == Source::Posix { "microbench" } else { "microbench-wasi" });
+            c.arg(match source {
+                Source::Posix => "microbench",
+                Source::Unix => "microbench-unix",
+                _ => "microbench-wasi",
+            });
             c.args(["-d", "/tmp", "-s", "/bin/microbench", "-n", "/bin/microbench-nop"]);
             c
         }

@@ -8,6 +8,7 @@ mod hosts;
 mod machine;
 mod measures;
 mod rounds;
+mod shell;
 mod table;
 mod tools;
 

@@ -7,6 +7,10 @@ pub enum Source {
     Wasi,
     /// The same, with calls that WASI lacks: no peer but the native one.
     Posix,
+    /// The program that forks and sends signals.
+    Unix,
+    /// A line for the shell, as its user would see it: `vk run sh -c LINE`, and the native shell.
+    Shell,
     /// The same, computing only; the peer has epochs on, as we do.
     User,
     /// Of the machine, through its library or command.
@@ -71,7 +75,7 @@ impl Measure {
 
 /// All of them, in the order of the table.
 pub fn all() -> Vec<Measure> {
-    use Source::{Machine, Posix, User, Wasi};
+    use Source::{Machine, Posix, Shell, Unix, User, Wasi};
     let native = |ratio| Goal { peer: Host::Native, ratio };
     let wasi = |ratio| Goal { peer: Host::WasmtimeWasi, ratio };
     let m = |name, unit, source, goals: &[Goal]| Measure { name, unit, source, goals: goals.to_vec(), limit: None };
@@ -113,6 +117,12 @@ pub fn all() -> Vec<Measure> {
         m("pipe.pingpong_proc", "ns", Posix, &[native(0.50)]),
         m("pipe.bw_64k", "MiB/s", Posix, &[native(1.0)]),
         m("proc.posix_spawn_wait", "ns", Posix, &[native(0.50)]),
+        m("fork.exit_wait", "ns", Unix, &[native(1.0)]),
+        m("fork.exec_wait", "ns", Unix, &[native(1.0)]),
+        m("sig.self", "ns", Unix, &[native(0.15)]),
+        m("sig.round_trip", "ns", Unix, &[native(1.0)]),
+        m("sh.thousand_true", "ms", Shell, &[native(1.0)]),
+        m("sh.yes_head_wc", "MiB/s", Shell, &[native(0.5)]),
         m("user.sha256", "ns", User, &[wasi(1.03)]),
         m("user.deflate", "ns", User, &[wasi(1.03)]),
         m("user.sort", "ns", User, &[wasi(1.03)]),

@@ -83,7 +83,9 @@ struct Batch<'a> {
 fn batches(measures: &[Measure]) -> Vec<Batch<'_>> {
     let mut batches: BTreeMap<(usize, &str), Batch> = BTreeMap::new();
     for m in measures.iter().filter(|m| m.source != Source::Machine) {
-        let order = [Source::Wasi, Source::Posix, Source::User].iter().position(|s| *s == m.source);
+        let order = [Source::Wasi, Source::Posix, Source::Unix, Source::Shell, Source::User]
+            .iter()
+            .position(|s| *s == m.source);
         let key = (order.unwrap_or_default(), m.group());
         batches.entry(key).or_insert_with(|| Batch { source: m.source, names: Vec::new() }).names.push(m.name);
     }
@@ -93,7 +95,7 @@ fn batches(measures: &[Measure]) -> Vec<Batch<'_>> {
 fn hosts_of(source: Source) -> &'static [Host] {
     match source {
         Source::Wasi | Source::User => &[Host::Native, Host::Vkernel, Host::WasmtimeWasi],
-        Source::Posix => &[Host::Native, Host::Vkernel],
+        Source::Posix | Source::Unix | Source::Shell => &[Host::Native, Host::Vkernel],
         Source::Machine => &[],
     }
 }

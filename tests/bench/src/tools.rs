@@ -2,20 +2,22 @@
 
 use anyhow::{Context, Result, ensure};
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// Where everything is. Built by `cargo xtask bench`:
 ///
 /// | in the tools' directory | package `microbench`, profile `wasm` |
 /// | --- | --- |
-/// | `microbench`, `microbench-nop` | for this machine, linked statically |
+/// | `microbench`, `microbench-nop`, `microbench-unix` | for this machine, linked statically |
 /// | `microbench-wasi.wasm` | for `wasm32-wasip1` |
-/// | `microbench.wasm`, `microbench-nop.wasm` | for `wasm32-wasip1` with feature `vkernel` |
+/// | `microbench.wasm`, `microbench-nop.wasm`, `microbench-unix.wasm` | for `wasm32-wasip1` with feature `vkernel` |
 ///
 /// `vk` and `bench-peer` stand beside this program.
 pub struct Tools {
     pub native: PathBuf,
     pub native_nop: PathBuf,
+    pub native_unix: PathBuf,
     /// As compiled by the peer, without and with epochs.
     pub peer_module: PathBuf,
     pub peer_module_epochs: PathBuf,
@@ -30,10 +32,11 @@ pub struct Tools {
 }
 
 /// The programs in the image, by their names there and among the tools.
-const IMAGE: [(&str, &str); 3] = [
+const IMAGE: [(&str, &str); 4] = [
     ("microbench", "microbench.wasm"),
     ("microbench-wasi", "microbench-wasi.wasm"),
     ("microbench-nop", "microbench-nop.wasm"),
+    ("microbench-unix", "microbench-unix.wasm"),
 ];
 
 impl Tools {
@@ -48,6 +51,7 @@ impl Tools {
         let found = Tools {
             native: tools.join("microbench"),
             native_nop: tools.join("microbench-nop"),
+            native_unix: tools.join("microbench-unix"),
             peer_module: shm.join("microbench-wasi.cwasm"),
             peer_module_epochs: shm.join("microbench-wasi-epochs.cwasm"),
             peer: here.join("bench-peer"),
@@ -57,7 +61,7 @@ impl Tools {
             artifacts: artifacts.to_path_buf(),
             tools,
         };
-        for program in [&found.native, &found.native_nop, &found.peer, &found.vk] {
+        for program in [&found.native, &found.native_nop, &found.native_unix, &found.peer, &found.vk] {
             ensure!(program.is_file(), "{} is not there: run `cargo xtask bench`", program.display());
         }
         found.prepare()?;
@@ -69,8 +73,9 @@ impl Tools {
             fs::create_dir_all(self.image.join(dir))?;
         }
         for (name, tool) in IMAGE {
-            let from = self.tools.join(tool);
-            fs::copy(&from, self.image.join("bin").join(name)).with_context(|| from.display().to_string())?;
+            let (from, to) = (self.tools.join(tool), self.image.join("bin").join(name));
+            fs::copy(&from, &to).with_context(|| from.display().to_string())?;
+            fs::set_permissions(&to, fs::Permissions::from_mode(0o755))?;
         }
         Ok(())
     }

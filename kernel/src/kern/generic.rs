@@ -65,13 +65,11 @@ fn transfer(lp: &Lwp, file: &File, rw: Rw, uio: &mut Uio<'_>, flags: u32) -> Sys
     if flags & ioflag::SYNC != 0 && rw == Rw::Write && uio.resid < asked {
         file.vnode.fsync(lp, true)?;
     }
+    if done == Err(Errno::EPIPE) && rw == Rw::Write {
+        psignal(&lp.kernel, &lp.proc, sig::PIPE);
+    }
     match done {
-        Err(e) if uio.resid == asked => {
-            if e == Errno::EPIPE && rw == Rw::Write {
-                psignal(&lp.kernel, &lp.proc, sig::PIPE);
-            }
-            Err(e)
-        }
+        Err(e) if uio.resid == asked => Err(e),
         _ => Ok(asked - uio.resid),
     }
 }

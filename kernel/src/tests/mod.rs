@@ -4,6 +4,7 @@
 mod descriptors;
 mod exec;
 mod faults;
+mod fifos;
 mod fork;
 mod fsrace;
 mod fuzz;

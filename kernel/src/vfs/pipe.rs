@@ -120,7 +120,8 @@ impl Pipe {
             return Err(e);
         }
         let head = Head::new(named.head().mount.clone());
-        Ok(Arc::new(End { head, pipe: pipe.clone(), access, face: Face::Named(named) }))
+        let since = if writers > 0 { opens.1.wrapping_sub(1) } else { opens.1 };
+        Ok(Arc::new(End { head, pipe: pipe.clone(), access, since, face: Face::Named(named) }))
     }
 
     fn read(&self, uio: &mut Uio<'_>, flags: u32) -> SysResult<()> {
@@ -259,6 +260,9 @@ struct End {
     head: Head,
     pipe: Arc<Pipe>,
     access: Access,
+    /// `writer_opens` when it was opened, as if nobody had written before: as on Linux, a FIFO that had no
+    /// writer since then is not hung up.
+    since: u32,
     face: Face,
 }
 
@@ -337,7 +341,7 @@ impl Vnode for End {
         let mut ready = 0;
         if self.access.reads() {
             ready |= if st.ring.is_empty() { 0 } else { poll::IN };
-            ready |= if st.writers == 0 { poll::HUP } else { 0 };
+            ready |= if st.writers == 0 && st.writer_opens != self.since { poll::HUP } else { 0 };
         }
         if self.access.writes() {
             if st.readers == 0 {
@@ -374,7 +378,7 @@ pub fn kern_pipe(lp: &Lwp, flags: u32) -> (Arc<File>, Arc<File>) {
     let end = |access, accmode| {
         pipe.count_in(access);
         let face = Face::Pipe { ino, uid: cred.euid(), gid: cred.egid(), made_ns };
-        let vp = Arc::new(End { head: Head::new(mount.clone()), pipe: pipe.clone(), access, face });
+        let vp = Arc::new(End { head: Head::new(mount.clone()), pipe: pipe.clone(), access, since: 0, face });
         Arc::new(File::new(vp, accmode | flags & o::NONBLOCK))
     };
     (end(Access::Read, o::RDONLY), end(Access::Write, o::WRONLY))

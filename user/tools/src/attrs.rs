@@ -134,6 +134,25 @@ pub fn mkdir(args: &[Vec<u8>]) -> Result<i32, Failure> {
     }))
 }
 
+pub fn mkfifo(args: &[Vec<u8>]) -> Result<i32, Failure> {
+    const USAGE: &str = "mkfifo [-m MODE] NAME...";
+    let o = Options::parse(args, "m:", USAGE, false)?;
+    if o.operands.is_empty() {
+        return Err(Failure::usage(format!("wants names\nusage: {USAGE}")));
+    }
+    let umask = proc::umask(0);
+    proc::umask(umask);
+    let bits = match o.value(b'm').map(|m| String::from_utf8_lossy(m).into_owned()) {
+        // A symbolic mode starts from what one without -m gets (POSIX `mkfifo`).
+        Some(m) => Some(change(&m, 0o666, false, umask).ok_or_else(|| Failure::usage(format!("{m}: not a mode")))?),
+        None => None,
+    };
+    Ok(each("mkfifo", &o.operands, false, &|p| {
+        fs::mknod(p, mode::IFIFO | 0o666, 0)?;
+        bits.map_or(Ok(()), |m| fs::chmod(p, m, 0))
+    }))
+}
+
 /// What stands above a directory that is to be made.
 fn parents(path: &[u8]) -> SysResult<()> {
     for (i, _) in path.iter().enumerate().filter(|(i, b)| **b == b'/' && *i > 0) {

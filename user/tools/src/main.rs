@@ -43,6 +43,7 @@ commands! {
     "kill" => procs::kill,
     "ls" => list::ls,
     "mkdir" => attrs::mkdir,
+    "mkfifo" => attrs::mkfifo,
     "mknod" => attrs::mknod,
     "mount" => system::mount,
     "ps" => procs::ps,

@@ -346,7 +346,8 @@ impl Vnode for Node {
                 self.fs.large(lp, 2 * PATH_MAX, build, |_| Ok(()))?;
                 self.stale();
             }
-            _ => return Err(Errno::ENOTSUP),
+            // mknod(2): a type that this file system doesn't have.
+            _ => return Err(Errno::EPERM),
         }
         self.lookup(lp, name)
     }

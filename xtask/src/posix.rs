@@ -30,35 +30,51 @@ pub fn check(vk: &Path) -> Outcome {
     verdict(&native, &ours)
 }
 
+/// Compiles all of them for the system, into a directory that `run.sh` takes. The tests in browsers run them there.
+pub fn programs(vk: &Path) -> Outcome<PathBuf> {
+    sdk::tools(vk)?;
+    let dir = directory("vk")?;
+    for source in sources(&[])? {
+        compile(ours(vk), &source, &dir)?;
+    }
+    Ok(dir)
+}
+
+fn ours(vk: &Path) -> Command {
+    let mut c = Command::new(vk);
+    c.arg("cc");
+    c
+}
+
+/// An empty directory for programs: there may be some of sources that are gone.
+fn directory(name: &str) -> Outcome<PathBuf> {
+    let dir = target().join("posix").join(name);
+    let _ = std::fs::remove_dir_all(&dir);
+    std::fs::create_dir_all(&dir).map_err(|e| format!("{}: {e}", dir.display()))?;
+    Ok(dir)
+}
+
 fn both(vk: &Path, only: &[String]) -> Outcome<(Results, Results)> {
     sdk::tools(vk)?;
     let sources = sources(only)?;
     if sources.is_empty() {
         return Err("no test has such a name".into());
     }
-    let dir = |name: &str| target().join("posix").join(name);
-    let (native, ours) = (dir("native"), dir("vk"));
-    for d in [&native, &ours] {
-        // Programs of sources that are gone.
-        let _ = std::fs::remove_dir_all(d);
-        std::fs::create_dir_all(d).map_err(|e| format!("{}: {e}", d.display()))?;
-    }
+    let (native, here) = (directory("native")?, directory("vk")?);
     for source in &sources {
         let cc = std::env::var_os("HOSTCC").unwrap_or_else(|| "cc".into());
         compile(Command::new(cc), source, &native)?;
-        let mut c = Command::new(vk);
-        c.arg("cc");
-        compile(c, source, &ours)?;
+        compile(ours(vk), source, &here)?;
     }
     let script = root().join("tests/posix/run.sh");
     // A session of their own: the one of whoever runs us has no number inside a container.
     let mut c = Command::new("setsid");
     c.args(["--wait", "sh"]).arg(&script).arg(&native);
     let native = results(&output(c)?);
-    let copy = ours.join("run.sh");
+    let copy = here.join("run.sh");
     std::fs::copy(&script, &copy).map_err(|e| format!("{}: {e}", copy.display()))?;
     let mut c = Command::new(vk);
-    c.args(["run", "--timeout", "120", "--dir"]).arg(format!("{}::/posix:ro", ours.display()));
+    c.args(["run", "--timeout", "120", "--dir"]).arg(format!("{}::/posix:ro", here.display()));
     c.args(["sh", "/posix/run.sh", "/posix"]);
     Ok((native, results(&output(c)?)))
 }
@@ -146,7 +162,7 @@ fn verdict(native: &Results, ours: &Results) -> Outcome {
     if wrong.is_empty() { Ok(()) } else { Err(wrong) }
 }
 
-/// `tests/posix/known-failures`: a line each, `#` begins a comment.
+/// `tests/posix/known-failures`: a line each, `#` begins a comment. Those of pages, `page:`, are no names here.
 fn known() -> Vec<String> {
     let text = std::fs::read_to_string(root().join("tests/posix/known-failures")).unwrap_or_default();
     let lines = text.lines().map(|l| l.split('#').next().unwrap_or_default().trim().to_string());

@@ -5,7 +5,7 @@
 
 use crate::process::{self, Outcome, artifacts, capture, root, target};
 use crate::report::Report;
-use crate::{build, npm};
+use crate::{build, npm, posix};
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,7 +14,7 @@ const USAGE: &str = "\
 usage: cargo xtask webtest [--all] [WORD...]
 
   words: chromium or firefox, isolated or plain (a server with or without the headers for several CPUs),
-  and names of files in tests/web: differential, terminals, threads, ui, faults";
+  and names of files in tests/web: differential, posix, terminals, threads, ui, faults";
 
 /// An engine: the variable that says where it is, its names in the PATH, and the package that has it.
 struct Engine {
@@ -36,8 +36,9 @@ const ENGINES: [Engine; 2] = [
 
 /// Files of `tests/web`, with the browsers and servers that they run with each time: what differs between
 /// them is the engine's side of the machine, which the differential tests look at most closely.
-const FILES: [(&str, &[(&str, &str)]); 5] = [
+const FILES: [(&str, &[(&str, &str)]); 6] = [
     ("differential", &[("chromium", "isolated"), ("chromium", "plain"), ("firefox", "isolated"), ("firefox", "plain")]),
+    ("posix", &[("chromium", "isolated"), ("chromium", "plain")]),
     ("terminals", &[("chromium", "isolated")]),
     ("threads", &[("chromium", "isolated"), ("chromium", "plain")]),
     ("ui", &[("chromium", "isolated"), ("firefox", "plain")]),
@@ -52,8 +53,9 @@ pub fn run(args: &[String]) -> Outcome {
         return Err(format!("{bad}: no such word\n{USAGE}"));
     }
     let (all, words): (Vec<_>, Vec<_>) = args.iter().map(String::as_str).partition(|a| *a == "--all");
-    build::everything()?;
+    let vk = build::everything()?;
     build::usertests()?;
+    posix::programs(&vk)?;
     let mut report = Report::default();
     if words.is_empty() {
         run_in(&mut report, !all.is_empty());
@@ -63,7 +65,7 @@ pub fn run(args: &[String]) -> Outcome {
     report.finish()
 }
 
-/// All of them; `vk` and the programs of the tests are built.
+/// All of them; `vk` and the programs of the tests are built, those of the POSIX tests too.
 pub fn run_in(report: &mut Report, all: bool) {
     let ready = prepare(report, all);
     report.step("the page: its logic", || npm::install(&www()).and_then(|()| npm::run(&www(), "test")));

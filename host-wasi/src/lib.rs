@@ -32,6 +32,7 @@ mod lwp;
 mod machine;
 mod mapping;
 mod memory;
+mod pagemap;
 mod program;
 mod random;
 

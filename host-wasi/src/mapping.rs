@@ -10,6 +10,7 @@ use std::ops::Range;
 use std::ptr::{self, NonNull};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::pagemap;
 use rustix::mm::{self, Advice, MapFlags, MprotectFlags, ProtFlags};
 
 /// Addresses that a linear memory's 32-bit index can name.
@@ -83,21 +84,20 @@ impl Mapping {
     }
 }
 
-/// What is copied, or not, as one.
-const COPY_UNIT: usize = 4096;
-
 impl Mapping {
     /// Makes the first bytes, which are zero, a copy of `bytes`. What is zero there takes no memory here.
     pub fn copy_from(&mut self, bytes: &[u8]) {
         assert!(bytes.len() <= self.accessible);
-        for (nr, unit) in bytes.chunks(COPY_UNIT).enumerate() {
-            if unit.iter().fold(0, |any, byte| any | byte) == 0 {
-                continue;
+        let page = rustix::param::page_size();
+        pagemap::each_made(bytes.as_ptr(), bytes.len().div_ceil(page), page, |nr| {
+            let unit = &bytes[nr * page..bytes.len().min((nr + 1) * page)];
+            if is_zero(unit) {
+                return;
             }
             // SAFETY: inside the accessible part of our own mapping, of which `&mut self` says that nobody uses it;
             // `bytes` is not of this mapping for the same reason.
-            unsafe { ptr::copy_nonoverlapping(unit.as_ptr(), self.base().add(nr * COPY_UNIT), unit.len()) };
-        }
+            unsafe { ptr::copy_nonoverlapping(unit.as_ptr(), self.base().add(nr * page), unit.len()) };
+        });
     }
 
     /// Puts what is accessible at `to`, and nothing is left of it here.
@@ -119,6 +119,11 @@ impl Mapping {
         }
         Ok(())
     }
+}
+
+/// In steps that a vector register likes, up to the first that is not.
+fn is_zero(bytes: &[u8]) -> bool {
+    bytes.chunks(256).all(|chunk| chunk.iter().fold(0, |any, byte| any | byte) == 0)
 }
 
 impl Drop for Mapping {

@@ -149,6 +149,9 @@ macro_rules! syscalls {
             85 vkernel sigqueue(pid: Pid, signal: Sig, value: U64) = kern::sig::sys_sigqueue;
             86 vkernel setitimer(which: Uint, new: In, old: Out) = kern::itimer::sys_setitimer;
             87 vkernel getitimer(which: Uint, out: Out) = kern::itimer::sys_getitimer;
+            104 vkernel waitid(kind: Uint, id: Pid, info: Out, options: Flags, usage: Out) = kern::wait::sys_waitid;
+            105 vkernel getpriority(which: Uint, who: Pid) = kern::prio::sys_getpriority;
+            106 vkernel setpriority(which: Uint, who: Pid, nice: Int) = kern::prio::sys_setpriority;
 
             // fork(2), for programs that carry their own stack; the loader makes these of `fork`.
             37 vkernel fork_at(frames: In) = kern::fork::sys_fork_at;
@@ -318,13 +321,14 @@ impl Syscall {
 
 /// Calls that are made again after a handler with SA_RESTART has interrupted them: those of signal(7)'s list that we have.
 /// None has a time limit.
-pub const RESTARTED: [&str; 18] = [
+pub const RESTARTED: [&str; 19] = [
     "read",
     "write",
     "pread",
     "pwrite",
     "openat",
     "wait4",
+    "waitid",
     "ioctl",
     "fcntl",
     "getrandom",

@@ -182,6 +182,12 @@ pub mod kick {
     /// It has a signal to handle, and asks soon: `signal(lwp, step::POLL, 0, 0)`, or `lwp_next(lwp, Kicked, 0)`,
     /// which answers `Signal` then.
     pub const SIGNAL: u32 = 3;
+    /// Wherever it is: the numbers from here on say its nice value, from -20 to 19. A machine that doesn't
+    /// share out the CPU itself may ignore them.
+    pub const NICE: u32 = 64;
+    pub const fn nice(value: i32) -> u32 {
+        NICE + (value + 20) as u32
+    }
 }
 
 /// Interrupts: the first argument of `intr`.

@@ -302,6 +302,15 @@ pub mod wait {
     pub const NOHANG: u32 = 1;
     pub const UNTRACED: u32 = 2;
     pub const CONTINUED: u32 = 8;
+    /// `waitid(2)`: those that have ended; `wait4` always means them.
+    pub const EXITED: u32 = 4;
+    pub const STOPPED: u32 = UNTRACED;
+    /// `waitid(2)`: another wait is to find the same.
+    pub const NOWAIT: u32 = 0x0100_0000;
+    /// Whom `waitid` means.
+    pub const P_ALL: u32 = 0;
+    pub const P_PID: u32 = 1;
+    pub const P_PGID: u32 = 2;
 
     pub const fn exited(code: u32) -> u32 {
         (code & 0xff) << 8
@@ -329,6 +338,15 @@ pub mod wait {
             None => 128 + (status & 0x7f),
         }
     }
+}
+
+/// `getpriority(2)`: whose, and the range of nice values.
+pub mod prio {
+    pub const PROCESS: u32 = 0;
+    pub const PGRP: u32 = 1;
+    pub const USER: u32 = 2;
+    pub const MIN: i32 = -20;
+    pub const MAX: i32 = 19;
 }
 
 /// `getrlimit(2)` resources.
@@ -682,10 +700,10 @@ pub const DIRENT_HEADER: usize = 24;
 
 /// The request that `spawn` and `exec` read, all little-endian, strings with a u32 length in front:
 ///
-/// `u32 flags` (`spawn::`), `i32 pgroup`, `string path`, `u32 argc`, `argc` strings, `u32 envc`, `envc` strings,
+/// `u32 flags` (`spawn::`), `i32 pgroup`, with `SETMASK` `u64 mask`, with `SETDEF` `u64 set`, `string path`, `u32 argc`, `argc` strings, `u32 envc`, `envc` strings,
 /// `u32 actions`, and so many file actions: `u32 kind` and then
 /// `OPEN: i32 fd, u32 oflags, u32 mode, string path`, `CLOSE: i32 fd`, `DUP2: i32 from, i32 to`,
-/// `CHDIR: string path`, `FCHDIR: i32 fd`.
+/// `CHDIR: string path`, `FCHDIR: i32 fd`, `TCSETPGRP: i32 fd`. `exec` looks at SEARCH_PATH alone.
 pub mod spawn {
     /// Find the program in the PATH of the new environment, as `posix_spawnp`.
     pub const SEARCH_PATH: u32 = 1;
@@ -699,10 +717,16 @@ pub mod spawn {
     pub const FOREGROUND: u32 = 16;
     /// All signals have their default action, and none is held back.
     pub const SIGDEF: u32 = 32;
+    /// The signals of `mask` are held back (`sig::bit`), and no others.
+    pub const SETMASK: u32 = 64;
+    /// Those of `set` have their default action.
+    pub const SETDEF: u32 = 128;
 
     pub const OPEN: u32 = 1;
     pub const CLOSE: u32 = 2;
     pub const DUP2: u32 = 3;
     pub const CHDIR: u32 = 4;
     pub const FCHDIR: u32 = 5;
+    /// The child's group becomes the foreground one of the terminal, which must be its session's.
+    pub const TCSETPGRP: u32 = 6;
 }

@@ -52,6 +52,10 @@ pub struct Slot {
     next: SlotId,
     prev: SlotId,
     pub cpu_ns: u64,
+    /// How much of the CPU it may have, of `WEIGHTS`.
+    weight: u32,
+    /// While anybody is niced: the time it has had, in ns of one that isn't.
+    virtual_ns: u64,
     /// Stopped at an epoch check in user code.
     pub preempted: bool,
     /// Is to leave user code instead of going on there.
@@ -99,7 +103,19 @@ pub struct Sched {
     waits: u64,
     /// The slot that is being polled and since when.
     running: Option<(SlotId, u64)>,
+    /// How many slots have another weight than most.
+    niced: u32,
+    /// The virtual time of the last that was chosen: who was asleep can't have saved up more.
+    floor_ns: u64,
 }
+
+/// The weight of each nice value from -20 on: a step is a tenth of the CPU between two that want all of it.
+/// Linux's (`sched_prio_to_weight`).
+const WEIGHTS: [u32; 40] = [
+    88761, 71755, 56483, 46273, 36291, 29154, 23254, 18705, 14949, 11916, 9548, 7620, 6100, 4904, 3906, 3121, 2501,
+    1991, 1586, 1277, 1024, 820, 655, 526, 423, 335, 272, 215, 172, 137, 110, 87, 70, 56, 45, 36, 29, 23, 18, 15,
+];
+const PLAIN: u32 = WEIGHTS[20];
 
 impl Sched {
     pub fn new() -> Self {
@@ -119,6 +135,8 @@ impl Sched {
             next: NONE,
             prev: NONE,
             cpu_ns: 0,
+            weight: PLAIN,
+            virtual_ns: self.floor_ns,
             preempted: false,
             kicked: false,
             held: false,
@@ -143,6 +161,7 @@ impl Sched {
     pub fn gone(&mut self, id: SlotId) {
         let slot = &mut self.slots[id as usize];
         slot.state = State::Free;
+        self.niced -= u32::from(slot.weight != PLAIN);
         self.by_lwp.remove(&slot.lwp);
         self.free.push(id);
     }
@@ -172,10 +191,33 @@ impl Sched {
     /// The next to be polled; its time runs from `now`.
     #[inline]
     pub fn begin(&mut self, now: u64) -> Option<SlotId> {
-        let id = self.ready.pop_front()?;
+        let id = if self.niced == 0 { self.ready.pop_front()? } else { self.least()? };
         self.slots[id as usize].state = State::Running;
         self.running = Some((id, now));
         Some(id)
+    }
+
+    /// Of those that are ready the one that has had the least of its share, the first of several. Nobody
+    /// waits for ever: who runs comes nearer to the others.
+    #[cold]
+    fn least(&mut self) -> Option<SlotId> {
+        let had = |id: &SlotId| self.slots[*id as usize].virtual_ns;
+        let (at, _) = self.ready.iter().enumerate().min_by_key(|(_, id)| had(id))?;
+        let id = self.ready.remove(at)?;
+        self.floor_ns = self.floor_ns.max(self.slots[id as usize].virtual_ns);
+        Some(id)
+    }
+
+    /// From now on an lwp has this nice value.
+    fn set_nice(&mut self, id: SlotId, nice: usize) {
+        let Some(&weight) = WEIGHTS.get(nice) else { return };
+        let slot = &mut self.slots[id as usize];
+        let before = std::mem::replace(&mut slot.weight, weight);
+        if self.niced == 0 && weight != PLAIN {
+            // Nobody has counted until now.
+            self.slots.iter_mut().for_each(|s| s.virtual_ns = self.floor_ns);
+        }
+        self.niced = self.niced + u32::from(weight != PLAIN) - u32::from(before != PLAIN);
     }
 
     /// The poll is over. An lwp that has not said what it waits for waits for a future.
@@ -183,7 +225,11 @@ impl Sched {
     pub fn end(&mut self, now: u64) {
         if let Some((id, since)) = self.running.take() {
             let slot = &mut self.slots[id as usize];
-            slot.cpu_ns += now.saturating_sub(since);
+            let ns = now.saturating_sub(since);
+            slot.cpu_ns += ns;
+            if self.niced > 0 {
+                slot.virtual_ns += ns * u64::from(PLAIN) / u64::from(slot.weight);
+            }
             if slot.state == State::Running {
                 slot.state = State::Waiting;
             }
@@ -274,6 +320,7 @@ impl Sched {
         let (prev, next) = (slot.prev, slot.next);
         slot.state = State::Ready;
         slot.woken = Some(why);
+        slot.virtual_ns = slot.virtual_ns.max(self.floor_ns);
         if prev == NONE && next == NONE {
             self.parked.remove(&word);
         } else if let Some(queue) = self.parked.get_mut(&word) {
@@ -348,6 +395,9 @@ impl Sched {
     /// Acts on an lwp that is in user code, which means preempted: this very call runs another.
     pub fn kick(&mut self, lwp: u32, how: u32) {
         let Some(&id) = self.by_lwp.get(&lwp) else { return };
+        if how >= kick::NICE {
+            return self.set_nice(id, (how - kick::NICE) as usize);
+        }
         let slot = &mut self.slots[id as usize];
         if !slot.preempted {
             return;
@@ -504,6 +554,83 @@ mod tests {
         s.slot(0).preempted = true;
         s.kick_all();
         assert!(s.slot(0).kicked && !s.slot(1).kicked);
+    }
+
+    /// Lwps with these nice values run in turns of 10 ms; answers how many each had of `turns`.
+    fn shares(s: &mut Sched, nice: &[i32], turns: u64) -> Vec<u64> {
+        for (lwp, &n) in (1..).zip(nice) {
+            s.create(lwp, 0);
+            s.kick(lwp, kick::nice(n));
+        }
+        let mut had = vec![0; nice.len()];
+        for turn in 0..turns {
+            let id = s.begin(turn * 10_000_000).expect("all are ready");
+            had[id as usize] += 1;
+            s.yield_now(id);
+            s.end((turn + 1) * 10_000_000);
+        }
+        had
+    }
+
+    #[test]
+    fn the_cpu_is_shared_out_by_nice_values() {
+        assert_eq!(shares(&mut Sched::new(), &[0, 0], 100), [50, 50]);
+        let had = shares(&mut Sched::new(), &[0, 10], 10_000);
+        // 110 of 1134.
+        assert!((900..1050).contains(&had[1]), "{had:?}");
+        let had = shares(&mut Sched::new(), &[-20, 19, 0, 0], 100_000);
+        assert!(had[1] > 5, "the nicest starves: {had:?}");
+        assert!(had[2].abs_diff(had[3]) < 3 && had[0] > 95_000, "{had:?}");
+    }
+
+    #[test]
+    fn who_has_slept_is_next_and_has_saved_nothing_up() {
+        let mut s = Sched::new();
+        assert_eq!(shares(&mut s, &[0, 5], 30).len(), 2);
+        let sleeper = s.create(9, 0);
+        while s.begin(0) != Some(sleeper) {
+            let (id, _) = s.running.expect("one runs");
+            s.yield_now(id);
+            s.end(10_000_000);
+        }
+        s.park(sleeper, 64, u64::MAX);
+        s.end(1);
+        for turn in 0..1000 {
+            let id = s.begin(turn).expect("two are ready");
+            s.yield_now(id);
+            s.end(turn + 10_000_000);
+        }
+        s.unpark(64, 1);
+        let mut runs = 0;
+        for turn in 0..10 {
+            let id = s.begin(turn).expect("three are ready");
+            runs += u32::from(id == sleeper);
+            s.yield_now(id);
+            s.end(turn + 10_000_000);
+            assert!(turn > 0 || id == sleeper);
+        }
+        assert!(runs < 7, "{runs}");
+    }
+
+    #[test]
+    fn with_the_last_nice_one_gone_turns_go_round_again() {
+        let mut s = Sched::new();
+        shares(&mut s, &[0, 10, 0], 50);
+        s.kick(2, kick::nice(0));
+        assert_eq!(s.niced, 0);
+        let mut had = [0; 3];
+        for turn in 0..30 {
+            let id = s.begin(turn).expect("all are ready");
+            had[id as usize] += 1;
+            s.yield_now(id);
+            s.end(turn + 1);
+        }
+        assert_eq!(had, [10; 3]);
+        s.kick(1, kick::nice(-5));
+        let id = s.begin(0).expect("all are ready");
+        s.gone(id);
+        s.end(1);
+        assert_eq!(s.niced, u32::from(id != 0));
     }
 
     #[test]

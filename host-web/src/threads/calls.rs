@@ -49,7 +49,7 @@ pub fn imports(link: &Rc<Link>, thread: Option<Rc<Thread>>) -> Result<Object, Js
 
     call!("lwp_create", (lwp: u32, vmspace: u32) -> i32, |link, t| done(t.get().create(lwp, vmspace)));
     call!("lwp_kick", (lwp: u32, how: u32), |link, _t| {
-        if how != abi::trapframe::kick::GO {
+        if how != abi::trapframe::kick::GO && how < abi::trapframe::kick::NICE {
             link.kick(lwp);
         }
     });

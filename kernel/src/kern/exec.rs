@@ -202,6 +202,7 @@ pub fn sys_exec(lp: &Lwp, request: UAddr, len: u32) -> SysResult<()> {
     let mut r = Reader::new(&buf);
     let flags = r.u32()?;
     let _pgroup = r.i32()?;
+    crate::kern::spawn::signal_sets(&mut r, flags)?;
     let path = r.string()?;
     let (args, env) = (crate::kern::spawn::strings(&mut r)?, crate::kern::spawn::strings(&mut r)?);
     let loaded = if flags & sp::SEARCH_PATH != 0 { search(lp, path, args, env)? } else { load(lp, path, args, env)? };

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::sync::atomic::Ordering::{Relaxed, SeqCst};
 
 use abi::SysResult;
-use abi::types::{sa, sig, wait};
+use abi::types::{Rusage, sa, sig, wait};
 
 use crate::kern::proc::{Lwp, Proc, Program, State, Strings, Tree, lwpflag};
 use crate::kern::sig::{about_end, child_changed, signal_group};
@@ -40,7 +40,7 @@ pub fn finish(lp: &Arc<Lwp>) {
         core::mem::replace(&mut *program, Program { image: None, comm, args: none.clone(), env: none })
     };
     drop(old);
-    let cpu_ns = proc.cpu_ns();
+    let usage = proc.usage(lp);
     let own = proc.lwp.lock().take();
     drop(own);
 
@@ -53,7 +53,7 @@ pub fn finish(lp: &Arc<Lwp>) {
         let mut tree = kernel.procs.tree.lock();
         let mut jobs = session::jobs_of(&tree, proc);
         let adopter = reparent_children(&mut tree, proc, kernel.init.lock().waits);
-        let parent = become_zombie(&mut tree, proc, status, cpu_ns);
+        let parent = become_zombie(&mut tree, proc, status, &usage);
         jobs.retain(|&group| session::is_lost(&tree, group));
         (parent, adopter, jobs)
     };
@@ -90,7 +90,7 @@ fn reparent_children(tree: &mut Tree, proc: &Proc, init_waits: bool) -> Option<A
 }
 
 /// Answers the parent that is to be told.
-fn become_zombie(tree: &mut Tree, proc: &Proc, status: u32, cpu_ns: u64) -> Option<Arc<Proc>> {
+fn become_zombie(tree: &mut Tree, proc: &Proc, status: u32, usage: &Rusage) -> Option<Arc<Proc>> {
     let parent = tree.find(proc.ppid.load(Relaxed)).ok().map(|n| n.proc.clone());
     // POSIX exit(): a parent that ignores SIGCHLD, or has said so with it, has no zombies.
     let ignores = |p: &Proc| {
@@ -98,7 +98,8 @@ fn become_zombie(tree: &mut Tree, proc: &Proc, status: u32, cpu_ns: u64) -> Opti
     };
     let unwanted = parent.as_ref().is_none_or(|p| ignores(p));
     let node = tree.find_mut(proc.pid).ok()?;
-    proc.child_utime_ns.fetch_add(cpu_ns, Relaxed);
+    proc.child_utime_ns.fetch_add(usage.utime_ns, Relaxed);
+    proc.child_peak.fetch_max(usage.maxrss_bytes, Relaxed);
     node.state = State::Zombie { status };
     if node.autoreap || unwanted {
         reap(tree, proc.pid);
@@ -106,11 +107,12 @@ fn become_zombie(tree: &mut Tree, proc: &Proc, status: u32, cpu_ns: u64) -> Opti
     parent
 }
 
-/// Frees a zombie; its CPU time goes to its parent.
+/// Frees a zombie; what it has used goes to its parent.
 pub fn reap(tree: &mut Tree, pid: i32) {
     let Some(node) = tree.map.remove(&pid) else { return };
     if let Ok(parent) = tree.find_mut(node.proc.ppid.load(Relaxed)) {
         parent.children.retain(|&c| c != pid);
         parent.proc.child_utime_ns.fetch_add(node.proc.child_utime_ns.load(Relaxed), Relaxed);
+        parent.proc.child_peak.fetch_max(node.proc.child_peak.load(Relaxed), Relaxed);
     }
 }

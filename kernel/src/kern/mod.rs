@@ -9,6 +9,7 @@ pub mod generic;
 pub mod itimer;
 pub mod ktrace;
 pub mod poll;
+pub mod prio;
 pub mod proc;
 pub mod resource;
 pub mod sig;

@@ -168,6 +168,8 @@ pub struct Proc {
     pub cred: Ucred,
     pub umask: AtomicU32,
     pub limits: Limits,
+    /// -20 to 19; see `kern::prio`.
+    pub nice: AtomicI32,
     /// The host's address space; 0 when it has none (kernel processes).
     pub vmspace: u32,
     pub started_ns: u64,
@@ -188,8 +190,10 @@ pub struct Proc {
     pub signal_event: WaitQueue,
     /// 0, or 1 + the wait status it dies with. The first to set it wins.
     pub dying: AtomicU64,
-    /// CPU time of its waited-for children, user and system, ns.
+    /// CPU time of its waited-for children, user and system, ns. Of a zombie its own is in it.
     pub child_utime_ns: AtomicU64,
+    /// The most memory that one of them has had, bytes. As above.
+    pub child_peak: AtomicU64,
     /// Set when it has asked for the terminal's raw mode; undone at exit.
     pub raw_tty: AtomicU32,
     /// For `wait`: a child changed its state.
@@ -311,6 +315,7 @@ impl Proc {
             cred: new.cred,
             umask: AtomicU32::new(new.parent.map_or(0o022, |p| p.umask.load(Ordering::Relaxed))),
             limits: new.parent.map_or_else(Limits::default, |p| p.limits.copy()),
+            nice: AtomicI32::new(new.parent.map_or(0, |p| p.nice.load(Ordering::Relaxed))),
             vmspace: new.vmspace,
             started_ns: kernel.machine.clock(abi::types::clock::MONOTONIC, 0),
             frames: AtomicU32::new(new.frames.map_or(0, |f| f.0)),
@@ -328,6 +333,7 @@ impl Proc {
             signal_event: WaitQueue::new(),
             dying: AtomicU64::new(0),
             child_utime_ns: AtomicU64::new(0),
+            child_peak: AtomicU64::new(0),
             raw_tty: AtomicU32::new(0),
             child_event: WaitQueue::new(),
             resume: WaitQueue::new(),

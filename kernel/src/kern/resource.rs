@@ -49,6 +49,11 @@ impl Limits {
             h.store(value, Relaxed);
         }
     }
+    pub fn raise_soft(&self, which: u32, value: u64) {
+        if let Some(s) = self.soft.get(which as usize) {
+            s.store(value.min(self.hard(which)), Relaxed);
+        }
+    }
     #[inline]
     pub fn nofile(&self) -> usize {
         self.soft[rlimit::NOFILE as usize].load(Relaxed) as usize
@@ -101,6 +106,10 @@ impl Proc {
         let lp = self.lwp.lock().clone();
         lp.map_or(0, |lp| lp.machine().clock(clock::THREAD_CPUTIME, lp.md.id.load(Relaxed)))
     }
+    /// What its children have used that were waited for; of a zombie all that it is charged with.
+    pub fn children_usage(&self) -> Rusage {
+        Rusage { utime_ns: self.child_utime_ns.load(Relaxed), stime_ns: 0, maxrss_bytes: self.child_peak.load(Relaxed) }
+    }
     /// What the process has used.
     pub fn usage(&self, lp: &Lwp) -> Rusage {
         let peak = lp.machine().vmspace_ctl(self.vmspace, vmctl::PEAK, 0).unwrap_or(0);
@@ -112,7 +121,7 @@ impl Proc {
 pub fn sys_getrusage(lp: &Lwp, who: i32, out: UAddr) -> SysResult<()> {
     let usage = match who {
         0 => lp.proc.usage(lp),
-        -1 => Rusage { utime_ns: lp.proc.child_utime_ns.load(Relaxed), ..Rusage::default() },
+        -1 => lp.proc.children_usage(),
         _ => return Err(Errno::EINVAL),
     };
     lp.machine().copyout(&usage.to_bytes(), out)

@@ -338,6 +338,8 @@ fn check_cpu_limits(kernel: &Kernel, proc: &Arc<Proc>, used_ns: u64) {
     if used_s >= proc.limits.hard(rlimit::CPU) {
         psignal(kernel, proc, sig::KILL);
     } else if used_s >= soft {
+        // Again after another second, as Linux: a handler has time for something.
+        proc.limits.raise_soft(rlimit::CPU, used_s + 1);
         psignal(kernel, proc, sig::XCPU);
     }
 }

@@ -10,16 +10,19 @@ use core::sync::atomic::Ordering::Relaxed;
 
 use abi::image::{BLOB_CONFIG, BootConfig, Config};
 use abi::syscalls::UAddr;
-use abi::types::{devctl, limits, o, sig, spawn as sp};
+use abi::types::{devctl, limits, mode, o, sig, spawn as sp};
 use abi::wire::Reader;
 use abi::{Errno, SysResult};
 
 use crate::kern::descrip::{Slot, kern_dup2};
 use crate::kern::exec::{self, Loaded};
+use crate::kern::prio;
 use crate::kern::proc::{Lwp, NewProc, Proc, Program, Strings, group_in_session};
+use crate::kern::sig::UNMASKABLE;
 use crate::vfs;
 use crate::vfs::lookup::{At, Start};
 use crate::vfs::syscalls::{kern_chdir, kern_fchdir, kern_open};
+use crate::vfs::vnode::VnodeRef;
 
 /// The largest request: arguments, environment and the rest.
 const REQUEST_MAX: u32 = limits::ARG_MAX as u32 + (64 << 10);
@@ -92,9 +95,11 @@ pub(super) fn dismantle(child: &Proc) {
 fn prepare(lp: &Lwp, child: &Lwp, r: &mut Reader<'_>) -> SysResult<()> {
     let flags = r.u32()?;
     let pgroup = r.i32()?;
+    let (mask, defaults) = signal_sets(r, flags)?;
     let path = r.string()?;
     let (args, env) = (strings(r)?, strings(r)?);
     set_groups(lp, child, flags, pgroup)?;
+    child.proc.ignored.fetch_and(!defaults, Relaxed);
     if flags & sp::FOREGROUND != 0 {
         // Before the program is loaded, which may take a while: it is this one that the keys are for.
         crate::tty::session::set_foreground(child);
@@ -105,12 +110,21 @@ fn prepare(lp: &Lwp, child: &Lwp, r: &mut Reader<'_>) -> SysResult<()> {
     for _ in 0..r.u32()? {
         file_action(child, r)?;
     }
+    if let Some(mask) = mask {
+        child.proc.blocked.store(mask & !UNMASKABLE, Relaxed);
+    }
     let loaded = if flags & sp::SEARCH_PATH != 0 {
         exec::search(child, path, args, env)?
     } else {
         exec::load(child, path, args, env)?
     };
     become_program(child, loaded)
+}
+
+/// The sets that the flags say are there: what is held back, what has its default action.
+pub fn signal_sets(r: &mut Reader<'_>, flags: u32) -> SysResult<(Option<u64>, u64)> {
+    let mask = if flags & sp::SETMASK != 0 { Some(r.u64()?) } else { None };
+    Ok((mask, if flags & sp::SETDEF != 0 { r.u64()? } else { 0 }))
 }
 
 /// Gives the child its address space and its program.
@@ -177,8 +191,21 @@ fn file_action(child: &Lwp, r: &mut Reader<'_>) -> SysResult<()> {
             kern_chdir(child, &At { start: Start::Cwd, path, follow: true, beneath: false })
         }
         sp::FCHDIR => kern_fchdir(child, r.i32()?),
+        sp::TCSETPGRP => set_foreground(child, r.i32()?),
         _ => Err(Errno::EINVAL),
     }
+}
+
+/// posix_spawn_file_actions_addtcsetpgrp_np. EBADF, ENOTTY.
+fn set_foreground(child: &Lwp, fd: i32) -> SysResult<()> {
+    let device = |vp: &VnodeRef| vp.getattr(child).map(|st| st.rdev);
+    let file = child.file(fd)?;
+    let tty = crate::tty::session::controlling(child).map_err(|_| Errno::ENOTTY)?;
+    if file.vnode.kind() != mode::IFCHR || device(&file.vnode)? != device(&tty)? {
+        return Err(Errno::ENOTTY);
+    }
+    crate::tty::session::set_foreground(child);
+    Ok(())
 }
 
 /// The machine takes the child over.
@@ -187,6 +214,8 @@ pub(super) fn start(child: &Arc<Lwp>) -> SysResult<()> {
     if started.is_err() {
         // It was made a moment ago and nobody is in it.
         let _ = child.machine().vmspace_destroy(child.proc.vmspace);
+    } else if child.proc.nice.load(Relaxed) != 0 {
+        prio::tell(&child.proc);
     }
     started
 }

@@ -1,5 +1,6 @@
 /* posix_spawn(3), its attributes and file actions; waitpid(2). */
 #include "../test.h"
+#include <sched.h>
 #include <spawn.h>
 #include <sys/resource.h>
 
@@ -35,6 +36,8 @@ int child(int argc, char **argv) {
         sigaction(SIGUSR2, NULL, &a);
         printf("%d", a.sa_handler == SIG_IGN);
     }
+    if (!strcmp(what, "ids"))
+        printf("%d %d", geteuid() == getuid(), getegid() == getgid());
     if (!strcmp(what, "sleep"))
         sleep(20);
     if (!strcmp(what, "stop"))
@@ -206,6 +209,48 @@ TEST(ignored_signals_are_inherited_or_reset) {
     signal(SIGUSR2, SIG_DFL);
     CHECK(inherited && reset);
 }
+TEST(only_the_signals_of_the_set_are_reset) {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR1);
+    signal(SIGUSR2, SIG_IGN);
+    fresh();
+    posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_RESETIDS);
+    posix_spawnattr_setsigdefault(&attr, &set);
+    int kept = !strcmp(says("ignored", NULL, NULL), "1");
+    signal(SIGUSR2, SIG_DFL);
+    CHECK(kept);
+    CHECK(strcmp(says("ids", NULL, NULL), "1 1") == 0);
+}
+TEST(scheduling_attributes) {
+    fresh();
+    struct sched_param p = {.sched_priority = 0};
+    int policy = -1;
+    SAME(posix_spawnattr_setschedparam(&attr, &p), 0);
+    SAME(posix_spawnattr_setschedpolicy(&attr, SCHED_OTHER), 0);
+    posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSCHEDPARAM | POSIX_SPAWN_SETSCHEDULER);
+    CHECK(posix_spawnattr_getschedpolicy(&attr, &policy) == 0 && policy == SCHED_OTHER);
+    SAME(status_of(start("exit", "0", NULL)), 0);
+    p.sched_priority = 5;
+    posix_spawnattr_setschedparam(&attr, &p);
+    FAILS(start("exit", "0", NULL), EINVAL);
+}
+TEST(fchdir_action) {
+    fresh();
+    CHECK(mkdir("below", 0755) == 0);
+    close(file("below/there", ""));
+    int dir = open("below", O_RDONLY | O_DIRECTORY);
+    posix_spawn_file_actions_addfchdir_np(&actions, dir);
+    CHECK(strcmp(says("cwd", "there", NULL), "0") == 0);
+    close(dir);
+}
+TEST(a_file_is_no_terminal_for_tcsetpgrp) {
+    fresh();
+    int fd = file("no-tty", "");
+    posix_spawn_file_actions_addtcsetpgrp_np(&actions, fd);
+    FAILS(start("exit", "0", NULL), ENOTTY);
+    close(fd);
+}
 TEST(WNOHANG_does_not_wait) {
     fresh();
     pid_t pid = start("sleep", NULL, NULL);
@@ -249,6 +294,52 @@ TEST(wait4_tells_usage) {
     memset(&u, 0xff, sizeof u);
     SAME(wait4(pid, &status, 0, &u), pid);
     CHECK(u.ru_utime.tv_sec >= 0 && u.ru_utime.tv_sec < 100 && u.ru_utime.tv_usec < 1000000 && u.ru_maxrss > 0);
+    CHECK(getrusage(RUSAGE_CHILDREN, &u) == 0 && u.ru_maxrss > 0);
+}
+TEST(waitid_tells_what_has_happened) {
+    fresh();
+    siginfo_t info;
+    pid_t pid = start("exit", "5", NULL);
+    SAME(waitid(P_PID, (id_t)pid, &info, WEXITED), 0);
+    CHECK(info.si_signo == SIGCHLD && info.si_code == CLD_EXITED && info.si_pid == pid && info.si_status == 5);
+    CHECK(info.si_uid == getuid());
+    pid = start("kill", "9", NULL);
+    SAME(waitid(P_ALL, 0, &info, WEXITED), 0);
+    CHECK(info.si_code == CLD_KILLED && info.si_pid == pid && info.si_status == SIGKILL);
+    FAILS(waitid(P_ALL, 0, &info, WEXITED), ECHILD);
+    FAILS(waitid(P_ALL, 0, &info, WNOHANG), EINVAL);
+    FAILS(waitid(P_ALL, 0, &info, WEXITED | 0x40), EINVAL);
+}
+TEST(waitid_can_leave_the_child) {
+    fresh();
+    siginfo_t info;
+    pid_t pid = start("exit", "3", NULL);
+    for (int i = 0; i < 3; i++) {
+        memset(&info, 0, sizeof info);
+        SAME(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
+        CHECK(info.si_pid == pid && info.si_status == 3);
+    }
+    int status;
+    SAME(waitpid(pid, &status, 0), pid);
+    SAME(WEXITSTATUS(status), 3);
+}
+TEST(waitid_takes_only_what_it_is_asked_for) {
+    fresh();
+    siginfo_t info;
+    pid_t pid = start("stop", NULL, NULL);
+    SAME(waitid(P_PID, (id_t)pid, &info, WSTOPPED | WNOWAIT), 0);
+    CHECK(info.si_code == CLD_STOPPED && info.si_status == SIGSTOP);
+    SAME(waitid(P_PID, (id_t)pid, &info, WSTOPPED), 0);
+    info.si_pid = 7;
+    SAME(waitid(P_PID, (id_t)pid, &info, WSTOPPED | WEXITED | WNOHANG), 0);
+    SAME(info.si_pid, 0);
+    CHECK(kill(pid, SIGCONT) == 0);
+    SAME(waitid(P_PID, (id_t)pid, &info, WCONTINUED), 0);
+    CHECK(info.si_code == CLD_CONTINUED && info.si_status == SIGCONT);
+    SAME(waitid(P_PGID, (id_t)getpgrp(), &info, WEXITED | WNOWAIT), 0);
+    CHECK(info.si_code == CLD_EXITED);
+    FAILS(waitid(P_PID, (id_t)pid, &info, WSTOPPED), ECHILD);
+    SAME(waitid(P_PID, (id_t)pid, &info, WEXITED), 0);
 }
 TEST(many_children_end_in_any_order) {
     fresh();
@@ -269,4 +360,7 @@ TESTS = {T(exit_statuses), T(death_by_signal), T(arguments_arrive_as_they_are), 
          T(a_program_that_is_not_there_is_an_error), T(posix_spawnp_looks_in_PATH), T(file_actions_are_done_in_order),
          T(dup2_onto_itself_clears_cloexec), T(chdir_action), T(groups_and_sessions), T(masks_are_inherited_or_set),
          T(ignored_signals_are_inherited_or_reset), T(WNOHANG_does_not_wait), T(stopped_and_continued_children_are_told),
-         T(waiting_for_a_group), T(wait4_tells_usage), T(many_children_end_in_any_order), END};
+         T(only_the_signals_of_the_set_are_reset), T(scheduling_attributes), T(fchdir_action),
+         T(a_file_is_no_terminal_for_tcsetpgrp),
+         T(waiting_for_a_group), T(wait4_tells_usage), T(waitid_tells_what_has_happened), T(waitid_can_leave_the_child),
+         T(waitid_takes_only_what_it_is_asked_for), T(many_children_end_in_any_order), END};

@@ -25,6 +25,7 @@ typedef struct {
     pid_t __pgroup;
     sigset_t __default;
     sigset_t __mask;
+    int __policy, __priority;
 } posix_spawnattr_t;
 typedef struct {
     unsigned __count;
@@ -47,6 +48,11 @@ int posix_spawnattr_setsigmask(posix_spawnattr_t *__restrict, const sigset_t *__
 int posix_spawnattr_getsigmask(const posix_spawnattr_t *__restrict, sigset_t *__restrict);
 int posix_spawnattr_setsigdefault(posix_spawnattr_t *__restrict, const sigset_t *__restrict);
 int posix_spawnattr_getsigdefault(const posix_spawnattr_t *__restrict, sigset_t *__restrict);
+int posix_spawnattr_setschedparam(posix_spawnattr_t *__restrict, const struct sched_param *__restrict);
+int posix_spawnattr_getschedparam(const posix_spawnattr_t *__restrict, struct sched_param *__restrict);
+int posix_spawnattr_setschedpolicy(posix_spawnattr_t *, int);
+int posix_spawnattr_getschedpolicy(const posix_spawnattr_t *__restrict, int *__restrict);
+int posix_spawn_file_actions_addtcsetpgrp_np(posix_spawn_file_actions_t *, int);
 int posix_spawn_file_actions_init(posix_spawn_file_actions_t *);
 int posix_spawn_file_actions_destroy(posix_spawn_file_actions_t *);
 int posix_spawn_file_actions_addopen(posix_spawn_file_actions_t *__restrict, int, const char *__restrict, int, mode_t);

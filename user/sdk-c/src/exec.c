@@ -6,7 +6,7 @@
 
 #include <fcntl.h>
 #include <limits.h>
-#include <signal.h>
+#include <sched.h>
 #include <spawn.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -19,10 +19,9 @@ enum {
     SETPGROUP = 2,
     SETSID = 4,
     RESETIDS = 8,
-    SIGDEF = 32,
+    SETMASK = 64,
+    SETDEF = 128,
 };
-enum { OPEN = 1, CLOSE, DUP2, CHDIR, FCHDIR };
-
 static char *put_u32(char *to, uint32_t value) {
     memcpy(to, &value, 4);
     return to + 4;
@@ -51,6 +50,7 @@ static char *put_list(char *to, char *const list[]) {
 struct request {
     uint32_t flags;
     pid_t pgroup;
+    uint64_t mask, defaults;
     const posix_spawn_file_actions_t *actions;
 };
 
@@ -60,16 +60,20 @@ static int send(int (*call)(const void *, uint32_t), const char *path, char *con
     static char *const nothing[] = {NULL};
     argv = argv ? argv : nothing, envp = envp ? envp : nothing;
     size_t tail = r.actions ? r.actions->__used : 0;
-    size_t size = 8 + 4 + strlen(path) + list_size(argv) + list_size(envp) + 4 + tail;
+    size_t size = 8 + 16 + 4 + strlen(path) + list_size(argv) + list_size(envp) + 4 + tail;
     char *buf = malloc(size);
     if (!buf)
         return -ENOMEM;
     char *at = put_u32(put_u32(buf, r.flags), (uint32_t)r.pgroup);
+    if (r.flags & SETMASK)
+        memcpy(at, &r.mask, 8), at += 8;
+    if (r.flags & SETDEF)
+        memcpy(at, &r.defaults, 8), at += 8;
     at = put_list(put_list(put_string(at, path), argv), envp);
     at = put_u32(at, r.actions ? r.actions->__count : 0);
     if (tail)
         memcpy(at, r.actions->__bytes, tail);
-    int answer = call(buf, (uint32_t)size);
+    int answer = call(buf, (uint32_t)(at + tail - buf));
     free(buf);
     return answer;
 }
@@ -186,38 +190,19 @@ int execlp(const char *file, const char *arg, ...) {
     return execvp(file, argv);
 }
 
-/*
- * What of the signal attributes the kernel can do: a child's caught signals are at their default anyway,
- * so that a set without an ignored signal asks for nothing; all defaults and an empty mask is SIGDEF.
- */
-static int signal_flags(const posix_spawnattr_t *a, uint32_t *flags) {
-    sigset_t mask;
-    int set_mask = a->__flags & POSIX_SPAWN_SETSIGMASK, set_default = a->__flags & POSIX_SPAWN_SETSIGDEF;
-    uint64_t ignored = __vk_ignored();
-    if (!set_mask && !set_default)
-        return 0;
-    if (sigprocmask(SIG_BLOCK, NULL, &mask) < 0)
-        return errno;
-    uint64_t want = set_mask ? a->__mask.__bits : mask.__bits;
-    uint64_t reset = set_default ? a->__default.__bits & ignored : 0;
-    if (want == mask.__bits && !reset)
-        return 0;
-    if (want == 0 && reset == ignored) {
-        *flags |= SIGDEF;
-        return 0;
-    }
-    return ENOSYS;
-}
-
 static int flags_of(const posix_spawnattr_t *a, struct request *r) {
     if (!a)
         return 0;
-    if (a->__flags & (POSIX_SPAWN_SETSCHEDPARAM | POSIX_SPAWN_SETSCHEDULER))
-        return ENOSYS;
+    /* There is one policy, whose one priority is 0: what sched_setparam(2) says of SCHED_OTHER. */
+    if (a->__flags & POSIX_SPAWN_SETSCHEDULER && a->__policy != SCHED_OTHER)
+        return EPERM;
+    if (a->__flags & (POSIX_SPAWN_SETSCHEDPARAM | POSIX_SPAWN_SETSCHEDULER) && a->__priority != 0)
+        return EINVAL;
     r->flags |= (a->__flags & POSIX_SPAWN_SETPGROUP ? SETPGROUP : 0) | (a->__flags & POSIX_SPAWN_SETSID ? SETSID : 0) |
-                (a->__flags & POSIX_SPAWN_RESETIDS ? RESETIDS : 0);
-    r->pgroup = a->__pgroup;
-    return signal_flags(a, &r->flags);
+                (a->__flags & POSIX_SPAWN_RESETIDS ? RESETIDS : 0) |
+                (a->__flags & POSIX_SPAWN_SETSIGMASK ? SETMASK : 0) | (a->__flags & POSIX_SPAWN_SETSIGDEF ? SETDEF : 0);
+    r->pgroup = a->__pgroup, r->mask = a->__mask.__bits, r->defaults = a->__default.__bits;
+    return 0;
 }
 
 struct spawn {

@@ -130,31 +130,12 @@ pid_t wait(int *status) {
     return waitpid(-1, status, 0);
 }
 
-static void describe(siginfo_t *info, pid_t pid, int status) {
-    *info = (siginfo_t){.si_signo = SIGCHLD, .si_pid = pid};
-    if (WIFEXITED(status))
-        info->si_code = CLD_EXITED, info->si_status = WEXITSTATUS(status);
-    else if (WIFSTOPPED(status))
-        info->si_code = CLD_STOPPED, info->si_status = WSTOPSIG(status);
-    else if (WIFCONTINUED(status))
-        info->si_code = CLD_CONTINUED, info->si_status = SIGCONT;
-    else
-        info->si_code = WCOREDUMP(status) ? CLD_DUMPED : CLD_KILLED, info->si_status = WTERMSIG(status);
-}
-
-/* wait4(2) always takes the dead, so what leaves them is ENOSYS. */
 int waitid(idtype_t kind, id_t id, siginfo_t *info, int options) {
-    pid_t pid = kind == P_ALL ? -1 : kind == P_PID ? (pid_t)id : id ? -(pid_t)id : 0;
-    if (options & WNOWAIT || !(options & WEXITED))
-        return vk_enosys();
-    int status;
-    pid = waitpid(pid, &status, options & (WNOHANG | WUNTRACED | WCONTINUED));
-    if (pid < 0)
+    int32_t k[8]; /* abi::types::Siginfo: signal, code, pid, uid, status */
+    if (vk_ret(vk_waitid(kind, (int)id, k, (uint32_t)options, NULL)) < 0)
         return -1;
-    if (info && pid == 0)
-        *info = (siginfo_t){0};
-    else if (info)
-        describe(info, pid, status);
+    if (info)
+        *info = (siginfo_t){.si_signo = k[0], .si_code = k[1], .si_pid = k[2], .si_uid = (uid_t)k[3], .si_status = k[4]};
     return 0;
 }
 

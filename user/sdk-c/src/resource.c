@@ -28,16 +28,20 @@ int getrusage(int who, struct rusage *out) {
 }
 
 int getpriority(int which, id_t who) {
-    (void)which, (void)who;
-    return vk_enosys();
+    int answer = vk_ret(vk_getpriority((uint32_t)which, (int)who)); /* from 1 to 40 */
+    return answer < 0 ? -1 : 20 - answer;
 }
 int setpriority(int which, id_t who, int nice) {
-    (void)which, (void)who, (void)nice;
-    return vk_enosys();
+    return vk_ret(vk_setpriority((uint32_t)which, (int)who, nice));
 }
 int nice(int more) {
-    (void)more;
-    return vk_enosys();
+    int now = getpriority(PRIO_PROCESS, 0), want = now + more;
+    want = want < PRIO_MIN ? PRIO_MIN : want > PRIO_MAX - 1 ? PRIO_MAX - 1 : want;
+    if (setpriority(PRIO_PROCESS, 0, want) < 0) {
+        errno = errno == EACCES ? EPERM : errno; /* nice(2) */
+        return -1;
+    }
+    return want;
 }
 int getloadavg(double *averages, int count) {
     (void)averages, (void)count;

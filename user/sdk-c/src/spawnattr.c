@@ -2,6 +2,7 @@
 #include "vk.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <spawn.h>
 #include <stdlib.h>
 
@@ -45,6 +46,22 @@ int posix_spawnattr_getsigdefault(const posix_spawnattr_t *restrict a, sigset_t 
     *set = a->__default;
     return 0;
 }
+int posix_spawnattr_setschedparam(posix_spawnattr_t *restrict a, const struct sched_param *restrict p) {
+    a->__priority = p->sched_priority;
+    return 0;
+}
+int posix_spawnattr_getschedparam(const posix_spawnattr_t *restrict a, struct sched_param *restrict p) {
+    p->sched_priority = a->__priority;
+    return 0;
+}
+int posix_spawnattr_setschedpolicy(posix_spawnattr_t *a, int policy) {
+    a->__policy = policy;
+    return 0;
+}
+int posix_spawnattr_getschedpolicy(const posix_spawnattr_t *restrict a, int *restrict policy) {
+    *policy = a->__policy;
+    return 0;
+}
 
 int posix_spawn_file_actions_init(posix_spawn_file_actions_t *f) {
     *f = (posix_spawn_file_actions_t){0};
@@ -57,7 +74,7 @@ int posix_spawn_file_actions_destroy(posix_spawn_file_actions_t *f) {
 }
 
 /* abi::types::spawn: the kind, its words, and for some a path. */
-enum { OPEN = 1, CLOSE, DUP2, CHDIR, FCHDIR };
+enum { OPEN = 1, CLOSE, DUP2, CHDIR, FCHDIR, TCSETPGRP };
 
 static int add(posix_spawn_file_actions_t *f, const uint32_t *words, size_t count, const char *path) {
     size_t len = path ? strlen(path) : 0, size = 4 * count + (path ? 4 + len : 0);
@@ -100,4 +117,7 @@ int posix_spawn_file_actions_addfchdir(posix_spawn_file_actions_t *f, int fd) {
 }
 int posix_spawn_file_actions_addfchdir_np(posix_spawn_file_actions_t *f, int fd) {
     return posix_spawn_file_actions_addfchdir(f, fd);
+}
+int posix_spawn_file_actions_addtcsetpgrp_np(posix_spawn_file_actions_t *f, int fd) {
+    return fd < 0 ? EBADF : add(f, WORDS(TCSETPGRP, (uint32_t)fd), NULL);
 }

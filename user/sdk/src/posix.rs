@@ -73,6 +73,8 @@ plain! {
     fn setsid() = libc::setsid();
     fn kill(pid: i32, signal: u32) = libc::kill(pid, signal as i32);
     fn sched_yield() = libc::sched_yield();
+    fn setpriority(which: u32, who: i32, nice: i32) = libc::setpriority(which as _, who as _, nice);
+    fn getpriority(which: u32, who: i32) = libc::syscall(libc::SYS_getpriority, which, who);
     fn getuid() = libc::getuid();
     fn geteuid() = libc::geteuid();
     fn getgid() = libc::getgid();
@@ -135,6 +137,7 @@ nowhere! {
     fn sigqueue(i32, u32, u64);
     fn setitimer(u32, Ptr, MutPtr);
     fn getitimer(u32, MutPtr);
+    fn waitid(u32, i32, MutPtr, u32, MutPtr);
     fn fork_at(Ptr);
     fn frames();
     fn mount(Ptr, u32, Ptr, u32, u32);
@@ -316,7 +319,11 @@ struct Request {
 fn parse(request: &[u8]) -> SysResult<Request> {
     let c = |s: &[u8]| CString::new(s).map_err(|_| Errno::EINVAL);
     let mut r = Reader::new(request);
-    let (flags, pgroup, path) = (r.u32()?, r.i32()?, c(r.string()?)?);
+    let (flags, pgroup) = (r.u32()?, r.i32()?);
+    if flags & (sp::SETMASK | sp::SETDEF) != 0 {
+        return Err(Errno::ENOSYS);
+    }
+    let path = c(r.string()?)?;
     let mut lists = [Vec::new(), Vec::new()];
     for list in &mut lists {
         for _ in 0..r.u32()? {

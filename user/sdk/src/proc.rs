@@ -175,6 +175,18 @@ pub fn getrusage(who: i32) -> SysResult<Rusage> {
     Rusage::from_bytes(&buf)
 }
 
+/// `getpriority(2)`: the nice value; `which` and `who` as in `abi::types::prio`.
+pub fn getpriority(which: u32, who: i32) -> SysResult<i32> {
+    // SAFETY: no pointers.
+    check(unsafe { raw::getpriority(which, who) }).map(|p| 20 - p as i32)
+}
+
+/// `setpriority(2)`.
+pub fn setpriority(which: u32, who: i32, nice: i32) -> SysResult<()> {
+    // SAFETY: no pointers.
+    done(unsafe { raw::setpriority(which, who, nice) })
+}
+
 /// `getrlimit(2)`: the soft limit and the hard one; resources as in `abi::types::rlimit`.
 pub fn getrlimit(resource: u32) -> SysResult<(u64, u64)> {
     let mut limits = [0u64; 2];

@@ -299,7 +299,7 @@ impl Machine for FakeMachine {
 
     fn lwp_kick(&self, lp: &Lwp, how: u32) {
         // A stop is sat out in the kernel, so there is nothing to let go.
-        if how == abi::trapframe::kick::GO {
+        if how == abi::trapframe::kick::GO || how >= abi::trapframe::kick::NICE {
             return;
         }
         let tid = lp.md.id.load(Ordering::Relaxed);

@@ -88,7 +88,9 @@ fn stat(lp: &Lwp, p: &Arc<Proc>) -> SysResult<Vec<u8>> {
     let (own, children) = (p.cpu_ns() / TICK_NS, p.child_utime_ns.load(Relaxed) / TICK_NS);
     // tty_nr tpgid flags minflt cminflt majflt cmajflt utime stime cutime cstime priority nice
     // num_threads itrealvalue starttime vsize rss
-    let _ = write!(out, "{ppid} {pgid} {sid} {tty} {group} 0 0 0 0 0 {own} 0 {children} 0 20 0 1 0 {started} ");
+    let (nice, priority) = (p.nice.load(Relaxed), 20 + p.nice.load(Relaxed));
+    let _ = write!(out, "{ppid} {pgid} {sid} {tty} {group} 0 0 0 0 0 {own} 0 {children} 0 {priority} {nice} ");
+    let _ = write!(out, "1 0 {started} ");
     let _ = write!(out, "{size} {}", size / PAGE);
     for _ in 25..=52 {
         out.push_str(" 0");

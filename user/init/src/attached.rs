@@ -5,8 +5,9 @@
 //! that nothing is missed and nothing is polled. When the process that was started ends, its wait
 //! status goes to `/dev/attach`, and the device is forgotten.
 
+use crate::services::Services;
 use crate::{SHELL, environment};
-use vkernel_sys::{Errno, Spawn, SysResult, attach, devctl, fs, io, mode, o, proc, sig, wait};
+use vkernel_sys::{Errno, Spawn, SysResult, attach, devctl, fs, io, mode, o, proc, sig, signal, wait};
 
 /// What the events of a device are read into at first; larger ones are asked for again.
 const ROOM: usize = 4 << 10;
@@ -24,6 +25,7 @@ struct Server {
     /// `/dev/attach`.
     fd: i32,
     sessions: Vec<Session>,
+    services: Services,
     buf: Vec<u8>,
 }
 
@@ -51,7 +53,7 @@ fn begin() -> SysResult<Server> {
     // Before the first look, so that what comes then is told.
     proc::sigblock(&SIGNALS)?;
     let fd = io::open(b"/dev/attach", o::RDWR | o::NONBLOCK | o::CLOEXEC, 0)?;
-    Ok(Server { fd, sessions: Vec::new(), buf: vec![0; ROOM] })
+    Ok(Server { fd, sessions: Vec::new(), services: Services::begin(), buf: vec![0; ROOM] })
 }
 
 impl Server {
@@ -70,10 +72,13 @@ impl Server {
             if let Some(at) = self.sessions.iter().position(|s| s.pid == pid) {
                 let session = self.sessions.swap_remove(at);
                 self.ended(session.unit, status);
+            } else {
+                self.services.ended(pid);
             }
         }
-        match proc::sigwait(&SIGNALS) {
-            Ok(_) | Err(Errno::EINTR) => Ok(()),
+        self.services.start_due();
+        match signal::sigtimedwait(SIGNALS.iter().fold(0, |set, s| set | sig::bit(*s)), self.services.sleep()) {
+            Ok(_) | Err(Errno::EINTR | Errno::EAGAIN) => Ok(()),
             Err(e) => Err(e),
         }
     }

@@ -3,11 +3,14 @@
 //!
 //! The kernel has already mounted `/dev` and `/proc` and opened the console as descriptors 0, 1 and 2.
 //! `init [PROGRAM [ARG...]]` runs something else than the login shell. `init --attached` has no console:
-//! it serves devices that come and go ([`attached`]), until the system is shut down.
+//! it serves devices that come and go ([`attached`]), until the system is shut down. `/etc/inittab` may ask for
+//! more ([`services`]).
 
 mod attached;
+mod services;
 
-use vkernel_sys::{Errno, Spawn, fs, io, proc, sys, wait};
+use services::Services;
+use vkernel_sys::{Errno, Spawn, fs, io, proc, sig, signal, sys, wait};
 
 const SHELL: &[u8] = b"/bin/sh";
 const PATH: &str = "PATH=/bin:/sbin:/usr/bin";
@@ -43,7 +46,8 @@ fn start() -> Result<i32, (Vec<u8>, Errno)> {
     };
     // Where it is missing the shell starts in the root directory, which is there.
     let _ = fs::chdir(b"/root");
-    let child = Spawn::new(&path).search_path().args(&args).envs(environment()).pgroup(0).foreground().spawn();
+    let spawn = Spawn::new(&path).search_path().args(&args).envs(environment());
+    let child = spawn.default_signals().pgroup(0).foreground().spawn();
     let _ = fs::chdir(b"/");
     child.map_err(|e| (path, e))
 }
@@ -63,6 +67,9 @@ fn main() {
         say(&format!("cannot serve attached devices: {e}"));
         shut_down(1);
     }
+    // Before the first child, so that the end of none is missed.
+    let _ = proc::sigblock(&[sig::CHLD]);
+    let mut services = Services::begin();
     let child = match start() {
         Ok(pid) => pid,
         Err((path, e)) => {
@@ -71,14 +78,28 @@ fn main() {
             shut_down(if e == Errno::ENOENT { 127 } else { 126 })
         }
     };
+    let status = live(child, &mut services);
+    services.end();
+    shut_down(status)
+}
+
+/// Until this child ends: its status.
+fn live(child: i32, services: &mut Services) -> i32 {
     loop {
-        match proc::waitpid(-1, 0) {
-            Ok(Some((pid, word))) if pid == child => shut_down(wait::shell_status(word) as i32),
-            // An orphan: it only had to be waited for.
-            Ok(_) | Err(Errno::EINTR) => {}
+        // Without services there is nothing to do but to wait.
+        let options = if services.none() { 0 } else { wait::NOHANG };
+        match proc::waitpid(-1, options) {
+            Ok(Some((pid, word))) if pid == child => return wait::shell_status(word) as i32,
+            // An orphan only had to be waited for.
+            Ok(Some((pid, _))) => services.ended(pid),
+            Err(Errno::EINTR) => {}
+            Ok(None) => {
+                services.start_due();
+                let _ = signal::sigtimedwait(sig::bit(sig::CHLD), services.sleep());
+            }
             Err(e) => {
                 say(&format!("cannot wait for its children: {e}"));
-                shut_down(1)
+                return 1;
             }
         }
     }

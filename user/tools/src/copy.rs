@@ -105,7 +105,8 @@ fn directory(how: &How, from: &[u8], to: &[u8], stat: &Stat, above: &mut Vec<(u6
     if above.contains(&(stat.dev, stat.ino)) {
         return complain(from, "can't be copied into itself");
     }
-    let made = match fs::mkdir(to, 0o700) {
+    // Already as it will be, for a file system that has modes but won't change them.
+    let made = match fs::mkdir(to, stat.mode & 0o777 | 0o700) {
         Ok(()) => true,
         Err(Errno::EEXIST) if fs::stat(to).is_ok_and(|s| s.mode & mode::IFMT == mode::IFDIR) => false,
         Err(e) => return complain(to, e),
@@ -128,7 +129,9 @@ fn directory(how: &How, from: &[u8], to: &[u8], stat: &Stat, above: &mut Vec<(u6
         let old = proc::umask(0);
         proc::umask(old);
         let mask = if how.keep { 0 } else { old };
-        good &= fs::chmod(to, stat.mode & mode::PERM & !mask, 0).is_ok();
+        let wanted = stat.mode & mode::PERM & !mask;
+        let has = fs::stat(to).is_ok_and(|now| now.mode & mode::PERM == wanted);
+        good &= has || fs::chmod(to, wanted, 0).map_or_else(|e| complain(to, e), |()| true);
     }
     how.keep.then(|| keep(to, stat));
     good

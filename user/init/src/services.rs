@@ -120,8 +120,8 @@ impl Services {
     /// Reads the table, does what comes before the sessions, and starts the others. Without a table there are none.
     pub fn begin() -> Services {
         let mut services = Services::default();
-        let Some(text) = read_table() else { return services };
-        let (entries, wrong) = parse(&text);
+        let Ok(text) = io::read_file(TABLE) else { return services };
+        let (entries, wrong) = parse(&String::from_utf8_lossy(&text));
         wrong.iter().for_each(|w| say(w));
         for early in [When::SysInit, When::Wait] {
             entries.iter().filter(|e| e.when == early).for_each(run);
@@ -193,17 +193,6 @@ impl Services {
             }
         }
     }
-}
-
-fn read_table() -> Option<String> {
-    let fd = io::open(TABLE, o::RDONLY | o::CLOEXEC, 0).ok()?;
-    let mut text = Vec::new();
-    let mut buf = [0; 1024];
-    while let Ok(n @ 1..) = io::read(fd, &mut buf) {
-        text.extend_from_slice(&buf[..n]);
-    }
-    let _ = io::close(fd);
-    Some(String::from_utf8_lossy(&text).into_owned())
 }
 
 #[cfg(test)]

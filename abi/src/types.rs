@@ -400,6 +400,11 @@ pub mod ioctl {
     pub const FIONREAD: u32 = 0x541b;
     pub const TIOCNOTTY: u32 = 0x5422;
     pub const TIOCGSID: u32 = 0x5429;
+    /// Of a pty's master: the number in its slave's name.
+    pub const TIOCGPTN: u32 = 0x8004_5430;
+    /// Of a pty's master: 0 lets others open the slave.
+    pub const TIOCSPTLCK: u32 = 0x4004_5431;
+    pub const TIOCGPTLCK: u32 = 0x8004_5439;
 }
 
 /// `struct termios`: Linux's bits, and its 60 bytes as the C library has it.

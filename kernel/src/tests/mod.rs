@@ -13,6 +13,7 @@ mod limits;
 mod pipes;
 mod polling;
 mod process;
+mod pty;
 mod sched;
 mod shortage;
 mod signals;

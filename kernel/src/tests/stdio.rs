@@ -97,3 +97,22 @@ fn a_reader_of_the_terminal_can_be_killed() {
         assert_eq!(vk.join(next), Ok(b"line\n".to_vec()));
     });
 }
+
+#[test]
+fn a_return_that_the_host_passes_on_is_what_the_settings_say() {
+    let vk = Fake::seeded(1).unit(0, devctl::KIND_TTY).boot();
+    vk.input(0, b"a\rb\x03");
+    let got = vk.init(|sys| {
+        super::tty::raw(sys, 0, 1, 0)?;
+        sys.read(0, 9)
+    });
+    assert_eq!(got, Ok(b"a\nb\x03".to_vec()));
+    // Typed ahead in raw mode, and read as a line.
+    vk.input(0, b"ls\r");
+    let cooked = |l| l | abi::types::termios::ICANON;
+    let got = vk.init(move |sys| {
+        super::tty::set(sys, 0, abi::types::ioctl::TCSETS, cooked, 0, 0)?;
+        sys.read(0, 9)
+    });
+    assert_eq!(got, Ok(b"ls\n".to_vec()));
+}

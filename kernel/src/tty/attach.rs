@@ -35,14 +35,14 @@ impl Attach {
 
 /// A unit with something to tell.
 fn next(kernel: &Kernel) -> Option<Arc<Unit>> {
-    kernel.ttys.find(|u| u.event().is_some())
+    kernel.ttys.lock().units().find(|u| u.event().is_some()).cloned()
 }
 
 /// Writes a unit's event; 0 when there is none after all. ERANGE leaves it there.
 fn record(kernel: &Kernel, unit: &Unit, buf: &mut [u8]) -> SysResult<usize> {
     let (header, room) = buf.split_at_mut_checked(EVENT_SIZE).ok_or(Errno::ERANGE)?;
     let Some(event) = unit.event().filter(|&e| unit.told(e)) else { return Ok(0) };
-    let kind = if unit.screen.is_some() { devctl::KIND_SCREEN } else { devctl::KIND_PIPE };
+    let kind = if unit.tty().is_some() { devctl::KIND_SCREEN } else { devctl::KIND_PIPE };
     for (to, word) in header.chunks_exact_mut(4).zip([unit.number, kind, event]) {
         to.copy_from_slice(&word.to_le_bytes());
     }

@@ -22,9 +22,8 @@ use crate::locks;
 use crate::uio::Uio;
 use crate::vfs::vnode::{Head, Owner, SetAttr, Vnode, VnodeRef, ioflag};
 
-/// `st_rdev` of `/dev/console`, of a terminal, and of the host's null device.
+/// `st_rdev` of `/dev/console`, which the host's terminal is, and of the host's null device.
 pub const CONSOLE_NUMBER: u64 = 5 << 8 | 1;
-pub const PTY_NUMBER: u64 = 136 << 8;
 const NULL_NUMBER: u64 = 1 << 8 | 3;
 
 const UNITS: usize = 3;
@@ -139,7 +138,7 @@ impl Terminal {
             devctl::STDIN => [devctl::STDOUT, devctl::STDERR].into_iter().find(tty).unwrap_or(unit),
             _ => unit,
         };
-        Self::make(lp, input, output, devctl::KIND_TTY, 1, PTY_NUMBER)
+        Self::make(lp, input, output, devctl::KIND_TTY, 1, CONSOLE_NUMBER)
     }
 
     fn make(lp: &Lwp, input: u32, output: u32, kind: u32, ino: u64, rdev: u64) -> VnodeRef {
@@ -185,24 +184,30 @@ impl Terminal {
         Ok(())
     }
 
-    /// In raw mode with ISIG the keys that send signals are looked for here. Answers how many bytes
-    /// are left.
-    fn signals(&self, lp: &Lwp, buf: &mut [u8]) -> usize {
-        let settings = *lp.kernel.console.settings.lock();
-        if !settings.raw() || !settings.local(termios::ISIG) {
+    /// What the host's raw mode leaves to us: the keys that send signals, and which of return and newline is
+    /// meant. A return that is read later, from lines, was typed ahead in raw mode. Answers how many bytes are
+    /// left.
+    fn keys(&self, lp: &Lwp, buf: &mut [u8]) -> usize {
+        let t = *lp.kernel.console.settings.lock();
+        if !t.raw() && !buf.contains(&b'\r') {
             return buf.len();
         }
-        let keys = [(termios::VINTR, sig::INT), (termios::VQUIT, sig::QUIT), (termios::VSUSP, sig::TSTP)];
+        let signals = [(termios::VINTR, sig::INT), (termios::VQUIT, sig::QUIT), (termios::VSUSP, sig::TSTP)];
+        let sends = |b| signals.iter().find(|k| t.raw() && t.local(termios::ISIG) && t.is(b, k.0));
         let mut kept = 0;
         for i in 0..buf.len() {
             let b = buf[i];
-            match keys.iter().find(|k| settings.is(b, k.0)) {
-                Some(key) => crate::kern::sig::console_signal(&lp.kernel, key.1),
-                None => {
-                    buf[kept] = b;
-                    kept += 1;
-                }
+            if let Some(key) = sends(b) {
+                crate::kern::sig::console_signal(&lp.kernel, key.1);
+                continue;
             }
+            buf[kept] = match b {
+                b'\r' if t.input(termios::IGNCR) => continue,
+                b'\r' if t.input(termios::ICRNL) => b'\n',
+                b'\n' if t.raw() && t.input(termios::INLCR) => b'\r',
+                b => b,
+            };
+            kept += 1;
         }
         kept
     }
@@ -270,7 +275,7 @@ impl Vnode for Terminal {
         let buf = buffer(uio.resid, &mut small, &mut large);
         loop {
             let n = self.take(lp, buf, flags)?;
-            let left = if self.kind == devctl::KIND_TTY { self.signals(lp, &mut buf[..n]) } else { n };
+            let left = if self.kind == devctl::KIND_TTY { self.keys(lp, &mut buf[..n]) } else { n };
             if left > 0 || n == 0 {
                 return uio.copy_out(&buf[..left]).map(|_| ());
             }

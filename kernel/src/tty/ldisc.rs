@@ -97,12 +97,12 @@ impl Ldisc {
     pub fn control_flow(&mut self) {
         let wanted = self.settings.input(IXOFF) && self.input.free() < if self.held { 2048 } else { 512 };
         if wanted != self.held {
+            self.held = wanted;
             self.send_flow(wanted);
         }
     }
     /// `tcflow(3)` with TCIOFF and TCION.
     pub fn send_flow(&mut self, stop: bool) {
-        self.held = stop;
         let key = self.settings.cc(if stop { VSTOP } else { VSTART });
         if key != 0 {
             self.out.send(key);

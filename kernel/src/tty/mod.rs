@@ -1,32 +1,42 @@
 //! Terminals.
 //!
-//! Two kinds: the host's standard streams, where a terminal's lines are edited by the host
-//! ([`console`]), and devices that are attached while the kernel runs ([`unit`]): terminals with a
-//! line discipline of the kernel's own ([`ldisc`]), and streams of bytes. A session has at most one
-//! terminal that controls it ([`session`]). `init` serves what is attached through `/dev/attach`
-//! ([`attach`]).
+//! A terminal ([`terminal`]) is a line discipline ([`ldisc`]) with a device below it ([`line`]): one
+//! that was attached while the kernel runs ([`unit`]), or the master side of a pseudo-terminal
+//! ([`pty`]). Programs read and write it ([`io`]), change it ([`request`]), and find it by its name
+//! ([`node`], [`pts`]). What is attached may also be a stream of bytes ([`stream`]); `init` serves it
+//! through `/dev/attach` ([`attach`]). The host's standard streams are apart: the lines of a terminal
+//! are edited by the host ([`console`]). A session has at most one terminal that controls it
+//! ([`session`]).
 //!
 //! Interrupts come in here. They never sleep; they may come on several CPUs at once.
 
 pub mod attach;
 mod console;
 mod input;
+mod io;
 mod ldisc;
+mod line;
 mod node;
 mod output;
+mod pts;
+mod pty;
+mod request;
 pub mod session;
+mod stream;
+mod terminal;
 mod termios;
 mod unit;
 mod width;
 
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::sync::atomic::Ordering::Relaxed;
 
 use abi::syscalls::UAddr;
 use abi::types::devctl::{ATTACHED_FIRST, ATTACHED_MAX};
 use abi::types::{devctl, sig, termios as bits, wait};
 use abi::{Errno, SysResult};
-use ksync::SpinLock;
+use ksync::{SpinGuard, SpinLock};
 
 use crate::Kernel;
 use crate::kern::proc::{Lwp, Pid, group_in_session};
@@ -34,29 +44,54 @@ use crate::kern::synch::WaitQueue;
 use crate::locks;
 pub use console::{CONSOLE_NUMBER, Console, Terminal, device_ready as console_ready};
 pub use node::{lookup, names, open_number};
+pub use pts::Pts;
+pub use pty::open_master;
+use terminal::Tty;
 use termios::Termios;
 use unit::Unit;
 
-/// `st_rdev` of `/dev/tty` and `/dev/attach`.
+/// `st_rdev` of `/dev/tty`, `/dev/ptmx` and `/dev/attach`.
 pub const TTY_NUMBER: u64 = 5 << 8;
+pub const PTMX_NUMBER: u64 = 5 << 8 | 2;
 pub const ATTACH_NUMBER: u64 = 10 << 8;
 
 const SLOTS: usize = ATTACHED_MAX as usize;
 
-/// The devices that are attached.
+/// The devices that are attached, and the ptys.
 pub struct Ttys {
-    slots: SpinLock<[Option<Arc<Unit>>; SLOTS]>,
+    table: SpinLock<Table>,
     /// Woken when there is something to read from `/dev/attach`.
     events: Arc<WaitQueue>,
 }
 
+/// Its lock guards also which session each of the terminals controls.
+pub struct Table {
+    slots: [Option<Arc<Unit>>; SLOTS],
+    /// By their numbers.
+    ptys: Vec<Option<Arc<Tty>>>,
+}
+
+impl Table {
+    fn units(&self) -> impl Iterator<Item = &Arc<Unit>> {
+        self.slots.iter().flatten()
+    }
+    fn terminals(&self) -> impl Iterator<Item = &Arc<Tty>> {
+        self.units().filter_map(|u| u.tty()).chain(self.ptys.iter().flatten())
+    }
+}
+
 impl Default for Ttys {
     fn default() -> Self {
-        Ttys { slots: SpinLock::new(&locks::TTYS, [const { None }; SLOTS]), events: Arc::new(WaitQueue::new()) }
+        let table = Table { slots: [const { None }; SLOTS], ptys: Vec::new() };
+        Ttys { table: SpinLock::new(&locks::TTYS, table), events: Arc::new(WaitQueue::new()) }
     }
 }
 
 impl Ttys {
+    fn lock(&self) -> SpinGuard<'_, Table> {
+        self.table.lock()
+    }
+
     fn slot(unit: u32) -> Option<usize> {
         let slot = unit.checked_sub(ATTACHED_FIRST)? as usize;
         (slot < SLOTS).then_some(slot)
@@ -64,12 +99,23 @@ impl Ttys {
 
     fn get(&self, unit: u32) -> Option<Arc<Unit>> {
         let slot = Self::slot(unit)?;
-        self.slots.lock()[slot].clone()
+        self.lock().slots[slot].clone()
     }
 
-    /// The first that is so.
-    fn find(&self, is: impl Fn(&Unit) -> bool) -> Option<Arc<Unit>> {
-        self.slots.lock().iter().flatten().find(|u| is(u)).cloned()
+    /// The number is free again.
+    fn remove(&self, unit: u32) {
+        let gone = Self::slot(unit).and_then(|slot| self.lock().slots[slot].take());
+        drop(gone);
+    }
+
+    /// The first terminal that is so.
+    fn find(&self, is: impl Fn(&Tty) -> bool) -> Option<Arc<Tty>> {
+        self.lock().terminals().find(|t| is(t)).cloned()
+    }
+
+    /// The device of a terminal.
+    fn unit_of(&self, tty: &Tty) -> Option<Arc<Unit>> {
+        self.lock().units().find(|u| u.tty().is_some_and(|t| core::ptr::eq(&**t, tty))).cloned()
     }
 }
 
@@ -91,11 +137,11 @@ pub fn attached(kernel: &Kernel, number: u32) {
     };
     let unit = Arc::new(unit);
     {
-        let mut slots = kernel.ttys.slots.lock();
-        if slots[slot].is_some() {
+        let mut table = kernel.ttys.lock();
+        if table.slots[slot].is_some() {
             return;
         }
-        slots[slot] = Some(unit.clone());
+        table.slots[slot] = Some(unit.clone());
     }
     // Reads, and so asks for the interrupt when something is typed.
     unit.service(kernel);
@@ -144,9 +190,9 @@ pub fn resized(kernel: &Kernel, number: u32) {
 
 /// The terminal that controls a session: its device number, and its foreground group.
 pub fn of_session(kernel: &Kernel, sid: Pid) -> (u64, Pid) {
-    match kernel.ttys.find(|u| u.session() == Some(sid)) {
-        Some(unit) => (node::tty_number(&unit), unit.foreground()),
-        None => (console::PTY_NUMBER, kernel.console.foreground()),
+    match kernel.ttys.find(|t| t.session() == Some(sid)) {
+        Some(tty) => (tty.number, tty.foreground()),
+        None => (CONSOLE_NUMBER, kernel.console.foreground()),
     }
 }
 

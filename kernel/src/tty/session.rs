@@ -1,9 +1,8 @@
 //! Sessions, their terminals, and who may use them: job control, POSIX 11.1.3 and 11.1.4.
 //!
-//! What relates a session to its terminal stands with the terminal (`Unit`), under the lock of all
+//! What relates a session to its terminal stands with the terminal (`Tty`), under the lock of all
 //! terminals; a session is known by its number, which is its leader's.
 
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering::Relaxed;
 
@@ -12,7 +11,7 @@ use abi::{Errno, SysResult};
 
 use super::console::{self, Terminal};
 use super::node;
-use super::unit::{Screen, Unit};
+use super::terminal::Tty;
 use crate::Kernel;
 use crate::kern::proc::{Lwp, Node, Pid, Proc, State, Tree, lwpflag};
 use crate::kern::sig::{signal_all, signal_group, stopped};
@@ -22,28 +21,28 @@ use crate::vfs::vnode::VnodeRef;
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Use {
     Read,
-    /// TOSTOP is set.
+    /// That matters only while TOSTOP is set.
     Write,
     /// Settings, or the foreground group.
     Control,
 }
 
 /// True when the terminal controls the process, whose group is not the one in the foreground.
-pub fn in_background(lp: &Lwp, screen: &Screen) -> bool {
+pub fn in_background(lp: &Lwp, tty: &Tty) -> bool {
     let p = &lp.proc;
-    screen.session.load(Relaxed) == p.sid.load(Relaxed) && screen.foreground.load(Relaxed) != p.pgid.load(Relaxed)
+    tty.session.load(Relaxed) == p.sid.load(Relaxed) && tty.foreground.load(Relaxed) != p.pgid.load(Relaxed)
 }
 
 /// Sits out stops, and a stay in the background. EIO for those that can't be stopped: nobody would
 /// let them go on. EINTR for a signal meanwhile.
-pub fn wait_turn(lp: &Lwp, screen: &Screen, what: Use) -> SysResult<()> {
+pub fn wait_turn(lp: &Lwp, tty: &Tty, what: Use) -> SysResult<()> {
     loop {
         if lp.interrupted() {
             return Err(Errno::EINTR);
         }
         if lp.flags.load(Relaxed) & lwpflag::STOPPED != 0 {
             stopped(lp);
-        } else if !in_background(lp, screen) {
+        } else if !in_background(lp, tty) || what == Use::Write && !tty.stops_writers() {
             return Ok(());
         } else {
             let signal = if what == Use::Read { sig::TTIN } else { sig::TTOU };
@@ -105,36 +104,35 @@ pub fn jobs_of(tree: &Tree, proc: &Proc) -> Vec<Pid> {
 /// `/dev/tty`: the terminal of the caller's session. ENXIO.
 pub fn controlling(lp: &Lwp) -> SysResult<VnodeRef> {
     let sid = lp.proc.sid.load(Relaxed);
-    match lp.kernel.ttys.find(|u| u.session() == Some(sid)) {
-        Some(unit) => Ok(node::Node::of(lp.kernel.mounts.anonymous(&lp.kernel), unit)),
+    match lp.kernel.ttys.find(|t| t.session() == Some(sid)) {
+        Some(tty) => Ok(node::open_own(lp, tty)),
         None => Terminal::controlling(lp),
     }
 }
 
 /// Makes the terminal the one of the caller's session. EPERM unless the caller leads a session without
 /// one, and the terminal has none.
-pub fn acquire(lp: &Lwp, unit: &Unit) -> SysResult<()> {
-    let screen = unit.screen.as_ref().ok_or(Errno::ENOTTY)?;
+pub fn acquire(lp: &Lwp, tty: &Tty) -> SysResult<()> {
     let sid = lp.proc.sid.load(Relaxed);
-    let slots = lp.kernel.ttys.slots.lock();
-    if unit.session() == Some(sid) {
+    let table = lp.kernel.ttys.lock();
+    if tty.session() == Some(sid) {
         return Ok(());
     }
-    let taken = slots.iter().flatten().any(|u| u.session() == Some(sid));
-    if sid != lp.proc.pid || taken || unit.session().is_some() || unit.gone.load(Relaxed) {
+    let taken = table.terminals().any(|t| t.session() == Some(sid));
+    if sid != lp.proc.pid || taken || tty.session().is_some() || tty.is_gone() {
         return Err(Errno::EPERM);
     }
-    screen.foreground.store(lp.proc.pgid.load(Relaxed), Relaxed);
-    screen.session.store(sid, Relaxed);
+    tty.foreground.store(lp.proc.pgid.load(Relaxed), Relaxed);
+    tty.session.store(sid, Relaxed);
     Ok(())
 }
 
 /// `TIOCNOTTY`, by the session's leader.
-pub fn give_up(lp: &Lwp, unit: &Arc<Unit>) -> SysResult<()> {
+pub fn give_up(lp: &Lwp, tty: &Tty) -> SysResult<()> {
     let sid = lp.proc.sid.load(Relaxed);
-    match unit.session() {
+    match tty.session() {
         Some(s) if s == sid && sid == lp.proc.pid => {
-            leave(&lp.kernel, unit, None);
+            leave(&lp.kernel, tty, None);
             Ok(())
         }
         Some(s) if s == sid => Err(Errno::EPERM),
@@ -143,15 +141,17 @@ pub fn give_up(lp: &Lwp, unit: &Arc<Unit>) -> SysResult<()> {
 }
 
 /// The terminal controls no session any more: its foreground group hears of it, and `leader`.
-pub fn leave(kernel: &Kernel, unit: &Unit, leader: Option<Pid>) {
-    let Some(screen) = &unit.screen else { return };
+pub fn leave(kernel: &Kernel, tty: &Tty, leader: Option<Pid>) {
     let group = {
-        let _slots = kernel.ttys.slots.lock();
-        screen.session.store(0, Relaxed);
-        screen.foreground.swap(0, Relaxed)
+        let _table = kernel.ttys.lock();
+        tty.session.store(0, Relaxed);
+        tty.foreground.swap(0, Relaxed)
     };
     // Whoever sleeps in a read must look again.
-    unit.wake();
+    tty.wake();
+    if group == 0 && leader.is_none() {
+        return;
+    }
     for signal in [sig::HUP, sig::CONT] {
         signal_all(kernel, signal, |p| p.pgid.load(Relaxed) == group || leader == Some(p.pid));
     }
@@ -160,8 +160,8 @@ pub fn leave(kernel: &Kernel, unit: &Unit, leader: Option<Pid>) {
 /// The foreground group for the session of a process that a shell is making.
 pub fn set_foreground(child: &Lwp) {
     let (sid, group) = (child.proc.sid.load(Relaxed), child.proc.pgid.load(Relaxed));
-    match child.kernel.ttys.find(|u| u.session() == Some(sid)) {
-        Some(unit) => unit.set_foreground(group),
+    match child.kernel.ttys.find(|t| t.session() == Some(sid)) {
+        Some(tty) => tty.set_foreground(group),
         None => child.kernel.console.set_foreground(group),
     }
 }
@@ -169,8 +169,8 @@ pub fn set_foreground(child: &Lwp) {
 /// The process did not come to be: if its own group was in the foreground, its maker's is again.
 pub fn take_back(lp: &Lwp, child: &Proc) {
     let (sid, group) = (lp.proc.sid.load(Relaxed), lp.proc.pgid.load(Relaxed));
-    match lp.kernel.ttys.find(|u| u.session() == Some(sid)) {
-        Some(unit) if unit.foreground() == child.pid => unit.set_foreground(group),
+    match lp.kernel.ttys.find(|t| t.session() == Some(sid)) {
+        Some(tty) if tty.foreground() == child.pid => tty.set_foreground(group),
         None if lp.kernel.console.foreground() == child.pid => lp.kernel.console.set_foreground(group),
         _ => {}
     }
@@ -180,8 +180,8 @@ pub fn take_back(lp: &Lwp, child: &Proc) {
 pub fn proc_exited(kernel: &Kernel, proc: &Proc) {
     console::proc_exited(kernel, proc);
     if proc.sid.load(Relaxed) == proc.pid
-        && let Some(unit) = kernel.ttys.find(|u| u.session() == Some(proc.pid))
+        && let Some(tty) = kernel.ttys.find(|t| t.session() == Some(proc.pid))
     {
-        leave(kernel, &unit, None);
+        leave(kernel, &tty, None);
     }
 }

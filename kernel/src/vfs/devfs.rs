@@ -1,7 +1,8 @@
 //! devfs: the devices by name.
 //!
 //! `null zero full random urandom` have no state. `tty` and `console` are the terminal (`tty`), and
-//! `tty1` and so on the devices that are attached just now, which `attach` tells of.
+//! `tty1` and so on the devices that are attached just now, which `attach` tells of. `ptmx` makes a
+//! pseudo-terminal, and `pts` is the directory of those there are.
 //! `fd` is the directory of the caller's descriptors, and `stdin stdout stderr` are three of them:
 //! looking one up answers the open file's own vnode, so that opening it opens that file anew.
 
@@ -28,6 +29,7 @@ enum Kind {
     Random,
     Tty,
     Console,
+    Ptmx,
     Attach,
 }
 
@@ -36,7 +38,7 @@ const fn number(major: u64, minor: u64) -> u64 {
     major << 8 | minor
 }
 
-const DEVICES: [(&[u8], Kind, u64); 8] = [
+const DEVICES: [(&[u8], Kind, u64); 9] = [
     (b"null", Kind::Null, number(1, 3)),
     (b"zero", Kind::Zero, number(1, 5)),
     (b"full", Kind::Full, number(1, 7)),
@@ -45,6 +47,7 @@ const DEVICES: [(&[u8], Kind, u64); 8] = [
     (b"tty", Kind::Tty, tty::TTY_NUMBER),
     (b"console", Kind::Console, tty::CONSOLE_NUMBER),
     (b"attach", Kind::Attach, tty::ATTACH_NUMBER),
+    (b"ptmx", Kind::Ptmx, tty::PTMX_NUMBER),
 ];
 
 /// Names for descriptors 0, 1 and 2.
@@ -52,6 +55,7 @@ const STANDARD: [&[u8]; 3] = [b"stdin", b"stdout", b"stderr"];
 
 const INO_ROOT: u64 = 1;
 const INO_FD: u64 = 2;
+const INO_PTS: u64 = 3;
 const INO_DEVICES: u64 = 16;
 const INO_STANDARD: u64 = 64;
 /// Of the attached devices: these and their cookies.
@@ -74,6 +78,7 @@ pub fn make(kernel: &Kernel, flags: u32) -> Arc<Mount> {
         head: Head::new(mount.clone()),
         devices: DEVICES.iter().enumerate().map(device).collect(),
         fd: Arc::new(FdDir { head: Head::new(mount.clone()), made_ns }),
+        pts: Arc::new(tty::Pts::new(mount.clone(), made_ns)),
         made_ns,
     };
     mount.set_root(Arc::new(root));
@@ -100,7 +105,7 @@ pub fn open_stdio(lp: &Lwp, unit: u32, flags: u32) -> SysResult<Arc<File>> {
     Ok(Arc::new(File::new(Terminal::of_unit(lp, unit)?, flags)))
 }
 
-fn directory(head: &Head, ino: u64, nlink: u32, bits: u32, made_ns: i64) -> Stat {
+pub fn directory(head: &Head, ino: u64, nlink: u32, bits: u32, made_ns: i64) -> Stat {
     Stat {
         dev: head.mount.dev,
         ino,
@@ -119,6 +124,7 @@ struct Root {
     head: Head,
     devices: Vec<Arc<Device>>,
     fd: Arc<FdDir>,
+    pts: Arc<tty::Pts>,
     made_ns: i64,
 }
 
@@ -138,7 +144,7 @@ impl Vnode for Root {
         Owner { mode: mode::IFDIR | 0o755, uid: 0, gid: 0 }
     }
     fn getattr(&self, _lp: &Lwp) -> SysResult<Stat> {
-        Ok(directory(&self.head, INO_ROOT, 3, 0o755, self.made_ns))
+        Ok(directory(&self.head, INO_ROOT, 4, 0o755, self.made_ns))
     }
     fn lookup(&self, lp: &Lwp, name: &[u8]) -> SysResult<VnodeRef> {
         if let Some(i) = DEVICES.iter().position(|d| d.0 == name) {
@@ -150,6 +156,9 @@ impl Vnode for Root {
         if name == b"fd" {
             return Ok(self.fd.clone());
         }
+        if name == b"pts" {
+            return Ok(self.pts.clone());
+        }
         tty::lookup(lp, &self.head.mount, name, INO_ATTACHED).ok_or(Errno::ENOENT)
     }
     fn parent(&self, _lp: &Lwp) -> SysResult<VnodeRef> {
@@ -159,8 +168,8 @@ impl Vnode for Root {
         let chr = (mode::IFCHR >> 12) as u8;
         let devices = DEVICES.iter().enumerate().map(|(i, d)| (d.0, INO_DEVICES + i as u64, chr));
         let standard = STANDARD.iter().enumerate().map(|(i, s)| (*s, INO_STANDARD + i as u64, chr));
-        let fd = [(&b"fd"[..], INO_FD, (mode::IFDIR >> 12) as u8)];
-        let all = devices.chain(standard).chain(fd).zip(1u64..);
+        let dirs = [(&b"fd"[..], INO_FD), (b"pts", INO_PTS)].map(|d| (d.0, d.1, (mode::IFDIR >> 12) as u8));
+        let all = devices.chain(standard).chain(dirs).zip(1u64..);
         for ((name, ino, kind), at) in all.skip(cookie.min(COOKIE_ATTACHED) as usize) {
             if !f(&Dirent { ino, kind, cookie: at, name }) {
                 return Ok(());
@@ -263,6 +272,7 @@ impl Vnode for Device {
     fn open(&self, lp: &Lwp, _flags: u32) -> SysResult<Option<VnodeRef>> {
         match self.kind {
             Kind::Tty => tty::session::controlling(lp).map(Some),
+            Kind::Ptmx => tty::open_master(lp).map(Some),
             Kind::Attach => Ok(Some(tty::attach::Attach::open(lp))),
             Kind::Console => Terminal::console(lp).map(Some),
             _ => Ok(None),

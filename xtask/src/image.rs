@@ -71,8 +71,8 @@ mod names {
     /// Our own, with the native calls.
     pub const TOOLS: &[&str] = &[
         "cat", "chgrp", "chmod", "chown", "clear", "cp", "dd", "df", "download", "du", "env", "free", "hostname", "id",
-        "kill", "ls", "mkdir", "mkfifo", "mknod", "mount", "ps", "reset", "stat", "stty", "sync", "time", "timeout",
-        "touch", "tty", "umount", "uname", "uptime", "which", "whoami",
+        "kill", "ls", "mkdir", "mkfifo", "mknod", "mount", "ps", "reset", "script", "stat", "stty", "sync", "time",
+        "timeout", "touch", "tty", "umount", "uname", "uptime", "which", "whoami",
     ];
 }
 

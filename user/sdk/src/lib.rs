@@ -21,7 +21,7 @@ pub mod tty;
 
 pub use abi::types::{
     Rusage, Sigaction, Siginfo, Stat, Statvfs, Winsize, access, at, attach, clock, devctl, fcntl, itimer, mode, o,
-    rlimit, sa, si, sig, wait,
+    poll, rlimit, sa, si, sig, wait,
 };
 pub use abi::{Errno, SysResult};
 pub use cwd::adopt_cwd;

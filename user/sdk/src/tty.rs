@@ -1,6 +1,6 @@
 //! Terminals: `ioctl(2)` on one.
 
-use crate::{SysResult, done, raw};
+use crate::{SysResult, done, io, o, proc, raw};
 pub use abi::types::termios as bits;
 use abi::types::{Winsize, ioctl};
 use abi::wire::{Reader, Writer};
@@ -70,6 +70,21 @@ impl Termios {
     }
 }
 
+impl Termios {
+    /// `cfmakeraw(3)`: bytes as they come and go.
+    pub fn raw(&self) -> Termios {
+        const CHARACTERS: u32 = 0o60;
+        const IGNBRK_BRKINT_PARMRK: u32 = 0o13;
+        let mut t = *self;
+        t.iflag &= !(IGNBRK_BRKINT_PARMRK | bits::ISTRIP | bits::INLCR | bits::IGNCR | bits::ICRNL | bits::IXON);
+        t.oflag &= !bits::OPOST;
+        t.lflag &= !(bits::ECHO | bits::ECHONL | bits::ICANON | bits::ISIG | bits::IEXTEN);
+        t.cflag |= CHARACTERS;
+        (t.cc[bits::VMIN], t.cc[bits::VTIME]) = (1, 0);
+        t
+    }
+}
+
 /// `tcgetattr(3)`.
 pub fn tcgetattr(fd: i32) -> SysResult<Termios> {
     let mut buf = [0; bits::SIZE];
@@ -99,6 +114,78 @@ pub fn tcsetattr(fd: i32, when: When, settings: &Termios) -> SysResult<()> {
     let mut buf = settings.to_bytes();
     // SAFETY: the kernel reads `SIZE` bytes.
     done(unsafe { raw::ioctl(fd, request, buf.as_mut_ptr()) })
+}
+
+/// A new pty: its open master, which is closed by exec, and the name of its slave, which may be opened.
+/// `posix_openpt(3)`, `unlockpt(3)`, `ptsname(3)`.
+pub fn openpt() -> SysResult<(i32, String)> {
+    let master = io::open(b"/dev/ptmx", o::RDWR | o::NOCTTY | o::CLOEXEC, 0)?;
+    let named = || {
+        let (mut unlock, mut number) = (0u32, 0u32);
+        // SAFETY: the kernel reads one word, and writes one.
+        done(unsafe { raw::ioctl(master, ioctl::TIOCSPTLCK, (&raw mut unlock).cast()) })?;
+        // SAFETY: as above.
+        done(unsafe { raw::ioctl(master, ioctl::TIOCGPTN, (&raw mut number).cast()) })?;
+        Ok(format!("/dev/pts/{number}"))
+    };
+    match named() {
+        Ok(name) => Ok((master, name)),
+        Err(e) => {
+            // Nothing was written to it.
+            let _ = io::close(master);
+            Err(e)
+        }
+    }
+}
+
+/// `openpty(3)`: a new pty's master and slave.
+pub fn openpty() -> SysResult<(i32, i32)> {
+    let (master, name) = openpt()?;
+    match io::open(name.as_bytes(), o::RDWR | o::NOCTTY | o::CLOEXEC, 0) {
+        Ok(slave) => Ok((master, slave)),
+        Err(e) => {
+            let _ = io::close(master);
+            Err(e)
+        }
+    }
+}
+
+/// `login_tty(3)`: a session on the terminal, which becomes standard input, output and error.
+pub fn login_tty(fd: i32) -> SysResult<()> {
+    // Who leads a session already may have no terminal yet.
+    let _ = proc::setsid();
+    // SAFETY: the argument is no pointer.
+    done(unsafe { raw::ioctl(fd, ioctl::TIOCSCTTY, std::ptr::null_mut()) })?;
+    for to in 0..3 {
+        if to != fd {
+            io::dup3(fd, to, 0)?;
+        }
+    }
+    if fd > 2 { io::close(fd) } else { Ok(()) }
+}
+
+/// `forkpty(3)`: in the parent the child's number and the pty's master; none in the child, which leads a
+/// session on the slave.
+pub fn forkpty() -> SysResult<Option<(i32, i32)>> {
+    let (master, slave) = openpty()?;
+    match proc::fork() {
+        Ok(proc::Forked::Child) => {
+            // The parent's alone.
+            let _ = io::close(master);
+            if login_tty(slave).is_err() {
+                proc::exit(1);
+            }
+            Ok(None)
+        }
+        Ok(proc::Forked::Parent(child)) => {
+            io::close(slave)?;
+            Ok(Some((child, master)))
+        }
+        Err(e) => {
+            let _ = (io::close(slave), io::close(master));
+            Err(e)
+        }
+    }
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod download;
 mod list;
 mod options;
 mod procs;
+mod script;
 mod show;
 mod space;
 mod stream;
@@ -48,6 +49,7 @@ commands! {
     "mount" => system::mount,
     "ps" => procs::ps,
     "reset" => system::reset,
+    "script" => script::script,
     "stat" => space::stat,
     "stty" => stty::stty,
     "sync" => system::sync,

@@ -186,6 +186,7 @@ pub fn tty(args: &[Vec<u8>]) -> Result<i32, Failure> {
         // Terminals that are attached have a name of their own, the console's other face has not.
         match fs::fstat(0) {
             Ok(s) if there && s.rdev >> 8 == 4 => say!("/dev/tty{}", s.rdev & 0xff),
+            Ok(s) if there && s.rdev >> 8 == 136 => say!("/dev/pts/{}", s.rdev & 0xff),
             _ => say!("{}", if there { "/dev/tty" } else { "not a tty" }),
         }
     }

@@ -31,6 +31,8 @@ mod module;
 #[cfg(target_family = "wasm")]
 mod programs;
 #[cfg(target_family = "wasm")]
+mod ptys;
+#[cfg(target_family = "wasm")]
 mod rawcall;
 #[cfg(target_family = "wasm")]
 mod signals;
@@ -59,6 +61,8 @@ fn tables() -> Vec<&'static [Test]> {
         forks::TESTS,
         #[cfg(target_family = "wasm")]
         signals::TESTS,
+        #[cfg(target_family = "wasm")]
+        ptys::TESTS,
         #[cfg(target_family = "wasm")]
         programs::TESTS,
         #[cfg(target_family = "wasm")]

@@ -115,6 +115,7 @@ pub fn all() -> Vec<Measure> {
         m("file.read_1m", "MiB/s", Wasi, &[native(1.5)]),
         m("pipe.self_rt", "ns", Posix, &[native(0.40)]),
         m("pipe.pingpong_proc", "ns", Posix, &[native(0.50)]),
+        m("pty.echo_rt", "ns", Posix, &[native(1.0)]),
         m("pipe.bw_64k", "MiB/s", Posix, &[native(1.0)]),
         m("proc.posix_spawn_wait", "ns", Posix, &[native(0.50)]),
         m("fork.exit_wait", "ns", Unix, &[native(1.0)]),

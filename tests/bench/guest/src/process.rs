@@ -64,6 +64,7 @@ pub fn run(b: &Bench) {
         ("pipe.pingpong_near", |b| ping_pong_where(b, "pipe.pingpong_near", false)),
         ("pipe.pingpong_far", |b| ping_pong_where(b, "pipe.pingpong_far", true)),
         ("pipe.bw_64k", bandwidth),
+        ("pty.echo_rt", pty_round_trip),
     ] {
         if b.wants(name)
             && let Err(e) = measure(b)
@@ -146,6 +147,17 @@ fn ping_pong(b: &Bench) -> io::Result<()> {
     let echo = Echo::start(b)?;
     b.time("pipe.pingpong_proc", |n| round_trips(n, echo.to, echo.from));
     echo.end()
+}
+
+/// A key, and what a program on the terminal makes of it: one byte to a pty's master until it is back.
+fn pty_round_trip(b: &Bench) -> io::Result<()> {
+    let (master, slave) = sys::pty()?;
+    let pid = sys::spawn(&b.me, &["--echo"], &[(slave, 0), (slave, 1)])?;
+    os::close(slave);
+    b.time("pty.echo_rt", |n| round_trips(n, master, master));
+    // The child is hung up.
+    os::close(master);
+    sys::wait(pid).map(drop)
 }
 
 /// With a child that is on this process's CPU, or is not. Which one a child gets is the system's affair: a few are tried.

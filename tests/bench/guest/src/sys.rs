@@ -9,7 +9,7 @@ pub use vkernel::*;
 mod vkernel {
     use crate::os::Fd;
     use std::io;
-    use vkernel_sys::{Errno, Spawn, io as vio, o, proc};
+    use vkernel_sys::{Errno, Spawn, io as vio, o, proc, tty};
 
     fn error(e: Errno) -> io::Error {
         io::Error::from_raw_os_error(e as i32)
@@ -27,6 +27,13 @@ mod vkernel {
 
     pub fn pipe() -> io::Result<(Fd, Fd)> {
         vio::pipe2(o::CLOEXEC).map_err(error)
+    }
+
+    /// The master and the slave of a pty in raw mode.
+    pub fn pty() -> io::Result<(Fd, Fd)> {
+        let (master, slave) = tty::openpty().map_err(error)?;
+        let raw = tty::tcgetattr(slave).and_then(|t| tty::tcsetattr(slave, tty::When::Now, &t.raw()));
+        raw.map(|()| (master, slave)).map_err(error)
     }
 
     /// Runs a program with descriptors moved: `(from, to)`.
@@ -73,6 +80,24 @@ mod posix {
         // SAFETY: two descriptors are written.
         check(unsafe { libc::pipe2(fds.as_mut_ptr(), libc::O_CLOEXEC) })?;
         Ok((fds[0], fds[1]))
+    }
+
+    /// The master and the slave of a pty in raw mode.
+    pub fn pty() -> io::Result<(Fd, Fd)> {
+        let (mut master, mut slave) = (-1, -1);
+        let mut settings = MaybeUninit::<libc::termios>::uninit();
+        // SAFETY: two descriptors are written, and settings that are read after that; the other pointers may
+        // be null.
+        unsafe {
+            check(libc::openpty(&mut master, &mut slave, ptr::null_mut(), ptr::null_mut(), ptr::null_mut()))?;
+            for fd in [master, slave] {
+                check(libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC))?;
+            }
+            check(libc::tcgetattr(slave, settings.as_mut_ptr()))?;
+            libc::cfmakeraw(settings.as_mut_ptr());
+            check(libc::tcsetattr(slave, libc::TCSANOW, settings.as_ptr()))?;
+        }
+        Ok((master, slave))
     }
 
     fn check(r: i32) -> io::Result<i32> {

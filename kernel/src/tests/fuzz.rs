@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use core::sync::atomic::Ordering::Relaxed;
 
 use abi::syscalls::{Arg, COUNT, Module, SYSCALLS, Syscall, UAddr, registers};
-use abi::types::{at, o, wait};
+use abi::types::{at, ioctl, o, wait};
 
 use crate::machdep::fake::disk::{Bytes, Disk};
 use crate::machdep::fake::{Fake, Request, Rng, Sys, Vk};
@@ -27,7 +27,7 @@ struct Arena {
 /// Where in the arena the structures stand.
 const STRUCTS: usize = 31_000;
 
-const PATHS: [&str; 30] = [
+const PATHS: [&str; 32] = [
     "",
     ".",
     "..",
@@ -46,6 +46,8 @@ const PATHS: [&str; 30] = [
     "/dev/null",
     "/dev/zero",
     "/dev/fd/0",
+    "/dev/ptmx",
+    "/dev/pts/0",
     "/proc/self/fd",
     "/proc/self/status",
     "/bin/seven",
@@ -154,9 +156,33 @@ fn argument(rng: &mut Rng, a: &Arena, row: &Syscall, i: usize) -> u64 {
         Arg::In | Arg::Out | Arg::Str => pointer(rng, a),
         Arg::Off => *rng.pick(&[0, 0, 1, 100, 5000, 70_000, u64::MAX, 1 << 35, i64::MAX as u64]),
         Arg::U64 if rng.one_in(2) => *rng.pick(&[0, u64::MAX, 0x1fff_ffff]),
+        Arg::Uint if row.name == "ioctl" && !rng.one_in(6) => *rng.pick(&REQUESTS) as u64,
         Arg::U64 | Arg::Int | Arg::Uint => number(rng),
     }
 }
+
+const REQUESTS: [u32; 20] = [
+    ioctl::TCGETS,
+    ioctl::TCSETS,
+    ioctl::TCSETSW,
+    ioctl::TCSETSF,
+    ioctl::TCSBRK,
+    ioctl::TCXONC,
+    ioctl::TCFLSH,
+    ioctl::TIOCSCTTY,
+    ioctl::TIOCGPGRP,
+    ioctl::TIOCSPGRP,
+    ioctl::TIOCOUTQ,
+    ioctl::TIOCSTI,
+    ioctl::TIOCGWINSZ,
+    ioctl::TIOCSWINSZ,
+    ioctl::FIONREAD,
+    ioctl::TIOCNOTTY,
+    ioctl::TIOCGSID,
+    ioctl::TIOCGPTN,
+    ioctl::TIOCSPTLCK,
+    ioctl::TIOCGPTLCK,
+];
 
 /// Calls that end much are made now and then: who sleeps, is killed or has closed all learns little.
 fn spoils(name: &str) -> bool {
@@ -194,6 +220,9 @@ fn open_all(sys: &Sys) {
     }
     let _ = sys.pipe2(o::NONBLOCK);
     let _ = sys.pipe2(0);
+    if let Ok((_, name)) = super::pty::master(sys) {
+        let _ = sys.open(name, o::RDWR | o::NONBLOCK, 0);
+    }
     let _ = sys.chdir("/tmp");
 }
 

@@ -27,7 +27,7 @@ fn unlock(sys: &Sys, master: i32) -> SysResult<()> {
 }
 
 /// `posix_openpt`, `unlockpt`, `ptsname`.
-fn master(sys: &Sys) -> SysResult<(i32, String)> {
+pub fn master(sys: &Sys) -> SysResult<(i32, String)> {
     let master = sys.open("/dev/ptmx", o::RDWR | o::NOCTTY, 0)?;
     unlock(sys, master)?;
     Ok((master, format!("/dev/pts/{}", ask(sys, master, ioctl::TIOCGPTN)?)))

@@ -28,6 +28,7 @@ pub fn only_writes(name: &str) -> bool {
         name,
         "alias"
             | "echo"
+            | "history"
             | "jobs"
             | "times"
             | "ulimit"
@@ -44,10 +45,10 @@ pub fn only_writes(name: &str) -> bool {
 }
 
 /// All of them, for completion.
-pub const NAMES: [&str; 38] = [
+pub const NAMES: [&str; 40] = [
     ".", ":", "[", "alias", "bg", "break", "cd", "command", "continue", "echo", "eval", "exec", "exit", "export",
-    "false", "fg", "getopts", "hash", "jobs", "kill", "local", "printf", "pwd", "read", "readonly", "return", "set",
-    "shift", "test", "times", "trap", "true", "type", "ulimit", "umask", "unalias", "unset", "wait",
+    "false", "fc", "fg", "getopts", "hash", "history", "jobs", "kill", "local", "printf", "pwd", "read", "readonly",
+    "return", "set", "shift", "test", "times", "trap", "true", "type", "ulimit", "umask", "unalias", "unset", "wait",
 ];
 
 /// Words of the grammar (POSIX 2.4).
@@ -71,9 +72,11 @@ pub fn find(name: &str) -> Option<Builtin> {
         "exec" => |_, _| Ok(0), // done in `exec.rs`, which has its redirections
         "exit" => |sh, argv| Err(Unwind::Exit(status_argument(sh, argv)?)),
         "export" => |sh, argv| mark(sh, argv, "export"),
+        "fc" => crate::fc::fc,
         "fg" => |sh, argv| crate::jobcmds::job_control(sh, argv, true),
         "getopts" => crate::input::getopts,
         "hash" => hash,
+        "history" => crate::fc::history,
         "jobs" => crate::jobcmds::jobs,
         "kill" => crate::jobcmds::kill,
         "local" => local,

@@ -8,6 +8,8 @@ use vkernel_sys::{io, o};
 #[derive(Default)]
 pub struct History {
     pub entries: Vec<String>,
+    /// So many before those are no longer here.
+    pub forgotten: usize,
     file: Option<String>,
     loaded: bool,
     most: usize,
@@ -34,6 +36,7 @@ impl History {
     fn cut(&mut self) {
         let over = self.entries.len().saturating_sub(self.most);
         self.entries.drain(..over);
+        self.forgotten += over;
     }
 
     /// Remembers a line, unless it is empty or what was entered last.

@@ -12,6 +12,7 @@ mod complete;
 mod edit;
 mod exec;
 mod expand;
+mod fc;
 mod history;
 mod input;
 mod jobcmds;

@@ -143,6 +143,21 @@ fn the_history_is_walked_searched_and_kept() {
 }
 
 #[test]
+fn fc_lists_edits_and_runs_again() {
+    let mut p = Person::new("fc", "xterm");
+    p.runs("echo one\r", "\none\r\n").runs("echo two\r", "\ntwo\r\n");
+    p.runs("fc -l\r", "\n1\techo one\r\n2\techo two\r\n");
+    p.runs("fc -nlr 1 2\r", "\n\techo two\r\n\techo one\r\n");
+    p.runs("fc -s one=three 1\r", "\necho three\r\nthree\r\n");
+    p.runs("fc -s\r", "\necho three\r\nthree\r\n");
+    p.runs("fc -s nothing\r", "no such command");
+    p.runs("fc -e 'sed -i s/two/four/' 'echo two'\r", "\necho four\r\nfour\r\n");
+    p.runs("fc -e false -2\r", LINE_DONE).runs("echo $?\r", "\n1\r\n");
+    p.runs("history\r", "1\techo one\r\n2\techo two\r\n3\tfc -l\r\n");
+    assert_eq!(p.ends("exit\r"), (0, true));
+}
+
+#[test]
 fn tab_completes_commands_files_and_variables() {
     let mut p = Person::new("tab", "xterm");
     p.runs("unali\t-a; echo done\r", "\ndone\r\n");

@@ -7,7 +7,7 @@
 //! Change [`VERSION`] with any change here: a host refuses a kernel of another version.
 
 /// The version of this contract. The kernel exports it as `hypercall_version() -> i32`.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// Value types of arguments and answers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -43,8 +43,9 @@ macro_rules! hypercalls {
             /// FUTEX_WAKE: wakes up to `n` lwps parked on the word; answers how many.
             unpark(word: u32, n: u32) -> i32;
 
-            /// A new lwp; the host calls `lwp_next(lwp, Start, 0)` on an instance of its own. EAGAIN, ENOMEM.
-            lwp_create(lwp: u32, vmspace: u32) -> i32;
+            /// A new lwp; the host calls `lwp_next(lwp, Start, 0)` on an instance of its own. May block when its address
+            /// space was forked; there is room for the copy, or it is ENOMEM. EAGAIN, ENOMEM.
+            blocks lwp_create(lwp: u32, vmspace: u32) -> i32;
             /// Acts on an lwp that is in user code, as `trapframe::kick` says. Nothing for one that is in
             /// the kernel: it looks for itself before it goes back.
             lwp_kick(lwp: u32, how: u32) -> ();

@@ -76,8 +76,6 @@ pub enum Request {
         vmspace: u32,
         /// In pages.
         limit: u32,
-        /// Its memory begins as a copy that is posted.
-        forked: bool,
     },
     Unpark {
         word: u32,
@@ -102,9 +100,7 @@ pub enum Request {
 impl Request {
     fn encode(self) -> [i32; cpu::REQUEST_WORDS as usize] {
         match self {
-            Request::Create { lwp, vmspace, limit, forked } => {
-                [1, lwp as i32, vmspace as i32, (limit | (forked as u32) << 31) as i32]
-            }
+            Request::Create { lwp, vmspace, limit } => [1, lwp as i32, vmspace as i32, limit as i32],
             Request::Unpark { word, n } => [2, word as i32, n as i32, 0],
             Request::Kick { lwp, how } => [3, lwp as i32, how as i32, 0],
             Request::Refill { unit } => [4, unit as i32, 0, 0],
@@ -115,7 +111,7 @@ impl Request {
     fn decode([kind, a, b, c]: [i32; cpu::REQUEST_WORDS as usize]) -> Request {
         let (a, b, c) = (a as u32, b as u32, c as u32);
         match kind {
-            1 => Request::Create { lwp: a, vmspace: b, limit: c & !(1 << 31), forked: c >> 31 != 0 },
+            1 => Request::Create { lwp: a, vmspace: b, limit: c },
             2 => Request::Unpark { word: a, n: b },
             3 => Request::Kick { lwp: a, how: b },
             4 => Request::Refill { unit: a },

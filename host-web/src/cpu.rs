@@ -20,6 +20,7 @@ use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::MessagePort;
 
 use crate::control::{Control, Request, cpu as at, word};
+use crate::forked::Ready;
 use crate::images::{Images, MOST_PAGES};
 use crate::js::{self, Resolve};
 use crate::kernel::{Interrupts, Modules};
@@ -60,14 +61,25 @@ pub enum Resume {
     Preempt(Resolve),
 }
 
-/// What the host keeps for an lwp, by slot.
-pub struct Hosted {
+/// An lwp that is to be.
+#[derive(Clone, Copy)]
+pub struct New {
     pub lwp: u32,
     pub vmspace: u32,
     /// The most pages that its address space may have.
     pub limit: u32,
-    /// Its memory is to begin as a copy.
-    pub forked: bool,
+}
+
+/// What the host keeps for an lwp, by slot.
+pub struct Hosted {
+    pub lwp: u32,
+    pub vmspace: u32,
+    /// As in [`New`].
+    pub limit: u32,
+    /// What it begins with, if it was forked.
+    pub ready: Option<Ready>,
+    /// What it runs.
+    pub image: u32,
     pub resume: Resume,
     pub answer: i32,
     pub seat: Option<Rc<Seat>>,
@@ -208,10 +220,11 @@ impl Cpu {
     // ---- lwps that come and go
 
     /// A new lwp on this CPU, ready to run.
-    pub fn create(&self, lwp: u32, vmspace: u32, limit: u32, forked: bool) {
+    pub fn create(&self, new: &New, ready: Option<Ready>) {
+        let &New { lwp, vmspace, limit } = new;
         let slot = self.sched.borrow_mut().create(lwp, vmspace) as usize;
-        let (resume, answer) = (Resume::New, 0);
-        let new = Hosted { lwp, vmspace, limit, forked, resume, answer, seat: None, next: None, counted: None };
+        let (resume, image, answer) = (Resume::New, 0, 0);
+        let new = Hosted { lwp, vmspace, limit, ready, image, resume, answer, seat: None, next: None, counted: None };
         let mut hosted = self.hosted.borrow_mut();
         if slot < hosted.len() {
             hosted[slot] = new;
@@ -238,7 +251,7 @@ impl Cpu {
     /// The running lwp is over.
     pub fn gone(&self, slot: SlotId) {
         let (lwp, vmspace) = self.with_hosted(slot, |h| {
-            h.seat = None;
+            (h.seat, h.ready) = (None, None);
             h.resume = Resume::Nothing;
             (h.lwp, h.vmspace)
         });
@@ -403,7 +416,7 @@ impl Cpu {
         let (requests, dropped) = self.control.requests(self.nr);
         for request in requests {
             match request {
-                Request::Create { lwp, vmspace, limit, forked } => self.create(lwp, vmspace, limit, forked),
+                Request::Create { lwp, vmspace, limit } => self.create(&New { lwp, vmspace, limit }, None),
                 Request::Unpark { word, n } => _ = self.sched.borrow_mut().unpark(word, n),
                 Request::Kick { lwp, how } => self.sched.borrow_mut().kick(lwp, how),
                 Request::Refill { unit } => messages::refill(self, unit),

@@ -12,7 +12,8 @@ use js_sys::{Object, Reflect, Uint8Array};
 use wasm_bindgen::prelude::*;
 
 use crate::control::{Request, cpu as at, word};
-use crate::cpu::{Cpu, Resume, current_cpu, now_ns};
+use crate::cpu::{Cpu, New, Resume, current_cpu, now_ns};
+use crate::forked;
 use crate::js;
 use crate::kernel::instantiate;
 use crate::kmem::KernelMemory;
@@ -96,7 +97,7 @@ fn make(cpu: &Cpu, sleeps: bool) -> Result<Object, JsValue> {
     blocking!("park", (word: u32, expected: u32, deadline: u64), park(word, expected, deadline));
     call!("unpark", (word: u32, n: u32) -> u32, unpark(word, n));
 
-    call!("lwp_create", (lwp: u32, vmspace: u32) -> i32, done(lwp_create(lwp, vmspace)));
+    blocking!("lwp_create", (lwp: u32, vmspace: u32), lwp_create(lwp, vmspace));
     call!("lwp_kick", (lwp: u32, how: u32), self::cpu().kick(lwp, how));
 
     call!("vmspace_create", (id: u32, image: u32, limit: u64) -> i32, {
@@ -253,34 +254,26 @@ fn unpark(word: u32, n: u32) -> u32 {
     woken
 }
 
-fn lwp_create(lwp: u32, vmspace: u32) -> Result<(), Errno> {
+fn lwp_create(lwp: u32, vmspace: u32) -> JsValue {
     let cpu = cpu();
-    let copy = cpu.images.take_copy(vmspace);
+    let fork = cpu.images.take_fork(vmspace);
     // Who forks waits for the child, more often than not.
-    let waits = |nr| i32::from(copy.is_some() && nr == cpu.nr);
+    let waits = |nr| i32::from(fork.is_some() && nr == cpu.nr);
     let load = |nr| cpu.control.load(cpu.control.cpu(nr, at::LOAD)) - waits(nr);
     let online = |&nr: &u32| cpu.control.load(cpu.control.cpu(nr, at::ONLINE)) != 0;
     let nr = (0..cpu.bells.len() as u32).filter(online).min_by_key(|&nr| (load(nr), nr != cpu.nr)).unwrap_or(cpu.nr);
     if !cpu.control.lwp_add(lwp, nr) {
-        return Err(Errno::EAGAIN);
-    }
-    let forked = copy.is_some();
-    if let Some(copy) = copy {
-        if nr == cpu.nr {
-            cpu.images.keep_copy(vmspace, copy);
-        } else if !messages::post_copy(&cpu, nr, lwp, vmspace, &copy) {
-            cpu.control.lwp_remove(lwp);
-            return Err(Errno::EAGAIN);
-        }
+        return done(Err(Errno::EAGAIN)).into();
     }
     cpu.control.add(cpu.control.cpu(nr, at::LOAD), 1);
     let limit = cpu.images.take_limit(vmspace);
-    if nr == cpu.nr {
-        cpu.create(lwp, vmspace, limit, forked);
-    } else {
-        cpu.request(nr, Request::Create { lwp, vmspace, limit, forked });
+    let new = New { lwp, vmspace, limit };
+    match fork {
+        Some(fork) => return forked::create(&cpu, nr, new, fork),
+        None if nr == cpu.nr => cpu.create(&new, None),
+        None => cpu.request(nr, Request::Create { lwp, vmspace, limit }),
     }
-    Ok(())
+    0.into()
 }
 
 // ---- files of the image

@@ -19,6 +19,7 @@ use wasm_bindgen_futures::JsFuture;
 use crate::blobs::Failure;
 use crate::control::word;
 use crate::cpu::{Cpu, current_cpu};
+use crate::forked::Fork;
 use crate::hypercalls::answer;
 use crate::js;
 use crate::lwp::TRIES;
@@ -27,8 +28,6 @@ use crate::numbered::Numbered;
 
 /// Numbers of images from blobs.
 pub const BLOB: u32 = 1 << 30;
-/// The number of an address space as one to wait for.
-const COPY: u32 = 1 << 31;
 /// The largest program.
 const MAX_BYTES: u64 = 512 << 20;
 /// Chromium has room for 124 memories in a page; some are the machine's own, and some of the dead
@@ -60,11 +59,13 @@ struct State {
     memories: Numbered<JsValue>,
     /// The limits in pages of address spaces that no lwp runs in yet.
     limits: Numbered<u32>,
-    /// What the memories of forked address spaces, that no lwp runs in yet, will hold: buffers.
-    copies: Numbered<JsValue>,
+    /// What forked address spaces that no lwp runs in yet are copies of.
+    forks: Numbered<Fork>,
+    /// Those who wait for another CPU to say that it has an lwp that they have forked.
+    forking: Numbered<js::Resolve>,
     /// Images of blobs that are being compiled here.
     making: Vec<u32>,
-    /// Those who wait for an image that is being compiled, or that another CPU posts, or for a copy.
+    /// Those who wait for an image that is being compiled, or that another CPU posts.
     waiting: Vec<(u32, js::Resolve)>,
 }
 
@@ -272,50 +273,55 @@ impl Images {
         Ok(())
     }
 
-    /// The copy is made now, and kept until its lwp has a memory.
+    /// The copy is made with the lwp.
     pub fn vmspace_fork(&self, cpu: &Cpu, id: u32, from: u32) -> Result<(), Errno> {
-        let memory = self.with(|s| s.memories.get(from).cloned()).ok_or(Errno::ENOENT)?;
+        let image = cpu.with_hosted(cpu.slot(), |h| (h.vmspace == from).then_some(h.image)).ok_or(Errno::ENOENT)?;
         if !crate::hypercalls::admit_vmspace(cpu, VMSPACES_MAX) {
             return Err(Errno::EAGAIN);
         }
-        let buffer = js::get(&memory, "buffer");
-        let copy = js::function(&buffer, "slice").and_then(|slice| slice.call1(&buffer, &0.into()));
-        let copy = copy.map_err(|_| {
-            cpu.control.add(word::VMSPACES, -1);
-            Errno::ENOMEM
-        })?;
-        self.with(|s| s.limits.insert(id, cpu.limit(from)));
-        self.keep_copy(id, copy);
+        self.with(|s| {
+            s.limits.insert(id, cpu.limit(from));
+            s.forks.insert(id, Fork { from, image });
+        });
         Ok(())
     }
 
-    /// What the memory of an lwp that is about to run will hold, if it was forked.
-    pub fn take_copy(&self, vmspace: u32) -> Option<JsValue> {
-        self.with(|s| s.copies.remove(vmspace))
+    /// What an address space in which an lwp is about to run is to be a copy of.
+    pub fn take_fork(&self, vmspace: u32) -> Option<Fork> {
+        self.with(|s| s.forks.remove(vmspace))
     }
 
-    pub fn keep_copy(&self, vmspace: u32, copy: JsValue) {
-        self.with(|s| _ = s.copies.insert(vmspace, copy));
+    /// The memory of an address space of this CPU.
+    pub fn memory(&self, vmspace: u32) -> Option<JsValue> {
+        self.with(|s| s.memories.get(vmspace).cloned())
     }
 
-    /// Another CPU has forked an lwp of this CPU.
-    pub fn copy_came(&self, cpu: &Cpu, lwp: u32, vmspace: u32, copy: JsValue) {
-        // It may be over already.
-        if cpu.control.lwp_cpu(lwp).is_some() {
-            self.keep_copy(vmspace, copy);
-            self.tell(COPY | vmspace);
+    /// A promise of what another CPU says of a forked lwp: 0 or an error number.
+    pub fn answer_for(&self, lwp: u32) -> js_sys::Promise {
+        let resolvers = js::with_resolvers();
+        self.with(|s| _ = s.forking.insert(lwp, resolvers.resolve()));
+        resolvers.promise()
+    }
+
+    pub fn answered(&self, lwp: u32, errno: i32) {
+        if let Some(resolve) = self.with(|s| s.forking.remove(lwp)) {
+            resolve.number(errno);
         }
     }
 
-    /// The copy for an lwp that another CPU has forked. It is here or on its way.
-    pub async fn wait_for_copy(&self, cpu: &Cpu, vmspace: u32) -> Option<JsValue> {
-        cpu.sleep_in_host(self.told(COPY | vmspace)).await;
-        self.take_copy(vmspace)
+    /// An image that some CPU has, and that may still be on its way to this one.
+    pub async fn when_posted(&self, number: u32) -> Rc<Image> {
+        loop {
+            if let Some(image) = self.get(number) {
+                return image;
+            }
+            let _ = JsFuture::from(self.told(number)).await;
+        }
     }
 
     pub fn vmspace_destroy(&self, cpu: &Cpu, id: u32) -> Result<(), Errno> {
         self.left(id);
-        self.with(|s| (s.limits.remove(id), s.copies.remove(id)));
+        self.with(|s| (s.limits.remove(id), s.forks.remove(id)));
         cpu.control.add(word::VMSPACES, -1);
         Ok(())
     }

@@ -7,7 +7,7 @@
 //! | to follow | read |
 //! | --- | --- |
 //! | the start | `page::boot`, `ahead.rs`, `worker::cpu_main` |
-//! | an lwp's life | `lwp.rs` |
+//! | an lwp's life | `lwp.rs`; of a forked one's first moment `forked.rs` |
 //! | a switch between lwps, preemption | `cpu.rs`; with nothing to run `idle.rs` |
 //! | a hypercall | `hypercalls.rs` |
 //! | what CPUs share | `control.rs`, `units.rs` |
@@ -19,6 +19,7 @@ mod config;
 mod control;
 mod cpu;
 mod disk;
+mod forked;
 mod hypercalls;
 mod idle;
 mod images;

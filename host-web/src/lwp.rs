@@ -4,13 +4,14 @@ use std::rc::Rc;
 
 use abi::Errno;
 use abi::trapframe::{Next, Reason};
-use js_sys::{Function, Promise, Reflect, Uint8Array, WebAssembly};
+use js_sys::{Function, Promise, Reflect, WebAssembly};
 use loader::{Import, Memory};
 use sched::SlotId;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
 use crate::cpu::Cpu;
+use crate::forked::Ready;
 use crate::images::Image;
 use crate::js::{self, Resolve};
 use crate::kernel::instantiate;
@@ -41,7 +42,12 @@ pub async fn life(cpu: Rc<Cpu>, slot: SlotId) {
 async fn run(cpu: &Rc<Cpu>, slot: SlotId) -> Result<(), JsValue> {
     let lwp = cpu.with_hosted(slot, |h| h.lwp);
     let interrupts = cpu.interrupts.get().ok_or_else(|| JsError::new("an lwp before boot"))?;
-    let seat = Seat::take(cpu, lwp, interrupts.kstack(lwp)?)?;
+    let mut ready = cpu.with_hosted(slot, |h| h.ready.take());
+    let seat = match &ready {
+        Some(ready) => ready.seat.clone(),
+        None => Seat::take(cpu)?,
+    };
+    seat.seat(lwp, interrupts.kstack(lwp)?);
     cpu.with_hosted(slot, |h| h.seat = Some(seat.clone()));
     let (mut reason, mut detail) = (Reason::Start, 0);
     loop {
@@ -52,7 +58,7 @@ async fn run(cpu: &Rc<Cpu>, slot: SlotId) -> Result<(), JsValue> {
         };
         let left = match Next::decode(next) {
             Next::Gone => break,
-            Next::Run { image } => user(cpu, slot, &seat, image).await,
+            Next::Run { image } => user(cpu, slot, &seat, image, ready.take()).await,
             Next::Signal => deliver(cpu, &seat).await,
             Next::Resume => return Err(JsError::new("lwp_next: nothing to resume").into()),
         };
@@ -97,25 +103,25 @@ async fn deliver(cpu: &Rc<Cpu>, seat: &Seat) -> Result<(), Left> {
 }
 
 /// Sets a program up in its address space and runs it.
-async fn user(cpu: &Rc<Cpu>, slot: SlotId, seat: &Seat, image: u32) -> Result<(), Left> {
-    let image = image_for(cpu, slot, image).await?;
-    let copy = copy_for(cpu, slot).await?;
-    let limit = cpu.with_hosted(slot, |h| h.limit);
-    if image.pages() > limit {
-        return Err(Left::NotSetUp(Errno::ENOMEM));
-    }
+async fn user(cpu: &Rc<Cpu>, slot: SlotId, seat: &Seat, number: u32, ready: Option<Ready>) -> Result<(), Left> {
+    let image = image_for(cpu, slot, number).await?;
+    let limit = cpu.with_hosted(slot, |h| {
+        h.image = number;
+        h.limit
+    });
     seat.stub.set_limit(limit);
-    let (exports, memory) = instance(cpu, seat, &image).await?;
+    // What the program does before its entry point the parent has done.
+    let start = if ready.is_none() { &image.program.start } else { &None };
+    let (exports, memory) = match ready {
+        Some(ready) => (ready.exports, ready.memory),
+        None if image.pages() > limit => return Err(Left::NotSetUp(Errno::ENOMEM)),
+        None => instance(cpu, seat, &image).await?,
+    };
     seat.stub.set_handler(&exports);
     seat.kernel.bind(cpu, &memory).map_err(|e| out_of(cpu.ended(), e))?;
     let vmspace = cpu.with_hosted(slot, |h| h.vmspace);
     cpu.images.entered(vmspace, &memory);
-    if let Some(copy) = &copy {
-        restore(&memory, copy).map_err(|_| Left::NotSetUp(Errno::ENOMEM))?;
-    }
 
-    // What the program does before its entry point the parent has done.
-    let start = if copy.is_none() { &image.program.start } else { &None };
     for entry in start.iter().map(String::as_str).chain(["_start"]) {
         let entry = js::function(&exports, entry).map_err(|_| Left::NotSetUp(Errno::ENOEXEC))?;
         if let Err(e) = run_entry(&entry).await {
@@ -147,19 +153,6 @@ async fn image_for(cpu: &Rc<Cpu>, slot: SlotId, image: u32) -> Result<Rc<Image>,
     posted(cpu, slot, cpu.images.wait_for(cpu, image)).await?.ok_or(Left::NotSetUp(Errno::ENOENT))
 }
 
-/// What the memory of an lwp that was forked begins as, the first time.
-async fn copy_for(cpu: &Rc<Cpu>, slot: SlotId) -> Result<Option<JsValue>, Left> {
-    let (forked, vmspace) = cpu.with_hosted(slot, |h| (std::mem::take(&mut h.forked), h.vmspace));
-    if !forked {
-        return Ok(None);
-    }
-    let copy = match cpu.images.take_copy(vmspace) {
-        Some(copy) => Some(copy),
-        None => posted(cpu, slot, cpu.images.wait_for_copy(cpu, vmspace)).await?,
-    };
-    copy.map(Some).ok_or(Left::NotSetUp(Errno::ENOENT))
-}
-
 /// What another CPU posts. The kernel thinks that the lwp is in user code already: it may be killed while it waits.
 async fn posted<T>(cpu: &Rc<Cpu>, slot: SlotId, what: impl Future<Output = T>) -> Result<T, Left> {
     cpu.sched.borrow_mut().slot(slot).preempted = true;
@@ -172,17 +165,6 @@ async fn posted<T>(cpu: &Rc<Cpu>, slot: SlotId, what: impl Future<Output = T>) -
         std::mem::take(&mut s.kicked)
     };
     if killed { Err(Left::Fault(Reason::Kicked)) } else { Ok(what) }
-}
-
-/// Makes a memory, which was just made for a program, what the one was that it was forked from.
-fn restore(memory: &JsValue, copy: &JsValue) -> Result<(), JsValue> {
-    let length = |of: &JsValue| js::number(of, "byteLength");
-    let more = length(copy) - length(&js::get(memory, "buffer"));
-    if more > 0.0 {
-        js::function(memory, "grow")?.call1(memory, &(more / 65536.0).into())?;
-    }
-    Uint8Array::new(&js::get(memory, "buffer")).set(&Uint8Array::new(copy), 0);
-    Ok(())
 }
 
 async fn run_entry(entry: &Function) -> Result<(), JsValue> {

@@ -14,7 +14,7 @@ use wasm_bindgen::prelude::*;
 use web_sys::MessagePort;
 
 use crate::control::{Request, cpu as at};
-use crate::cpu::Cpu;
+use crate::cpu::{Cpu, New};
 use crate::js;
 use crate::numbered::Numbered;
 use crate::record::messages;
@@ -228,12 +228,28 @@ pub fn post_image(cpu: &Cpu, number: u32, module: &JsValue) {
     }
 }
 
-/// Sends another CPU what the memory of one of its lwps will be. False when it can't be sent.
-pub fn post_copy(cpu: &Cpu, nr: u32, lwp: u32, vmspace: u32, copy: &JsValue) -> bool {
+/// Hands another CPU a forked lwp, and what its memory will be. False when it can't be sent.
+pub fn post_fork(cpu: &Cpu, nr: u32, new: &New, image: u32, copy: &JsValue) -> bool {
+    let numbers =
+        [("lwp", new.lwp), ("vmspace", new.vmspace), ("limit", new.limit), ("image", image), ("from", cpu.nr)];
+    let posted = js::object(&[("copy", copy)]);
+    for (name, number) in numbers {
+        let _ = Reflect::set(&posted, &name.into(), &number.into());
+    }
+    post_peer(cpu, nr, &posted, &Array::of1(copy))
+}
+
+/// Tells the CPU that has forked an lwp of this one how that went.
+pub fn post_forked(cpu: &Cpu, nr: u32, lwp: u32, errno: i32) {
+    let posted = js::object(&[("forked", &lwp.into()), ("errno", &errno.into())]);
+    // What is plain data can be cloned.
+    post_peer(cpu, nr, &posted, &Array::new());
+}
+
+fn post_peer(cpu: &Cpu, nr: u32, posted: &JsValue, transferred: &Array) -> bool {
     let peers = cpu.peers.borrow();
     let Some((_, port)) = peers.iter().find(|(peer, _)| *peer == nr) else { return false };
-    let posted = js::object(&[("copy", copy), ("lwp", &lwp.into()), ("vmspace", &vmspace.into())]);
-    let sent = port.post_message_with_transferable(&posted, &Array::of1(copy)).is_ok();
+    let sent = port.post_message_with_transferable(posted, transferred).is_ok();
     if sent {
         mailed(cpu, nr);
     }

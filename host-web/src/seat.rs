@@ -20,17 +20,20 @@ pub struct Seat {
 }
 
 impl Seat {
-    /// A seat for this lwp, used or new.
-    pub fn take(cpu: &Cpu, lwp: u32, stack: u32) -> Result<Rc<Seat>, JsValue> {
+    /// A seat for an lwp, used or new.
+    pub fn take(cpu: &Cpu) -> Result<Rc<Seat>, JsValue> {
         let kept = cpu.seats.borrow_mut().pop();
-        let seat = match kept {
-            Some(seat) => seat,
-            None => Rc::new(Seat::new(cpu)?),
-        };
-        seat.stub.set_lwp(lwp);
-        seat.kernel.set_stack(stack);
-        seat.reset();
-        Ok(seat)
+        match kept {
+            Some(seat) => Ok(seat),
+            None => Seat::new(cpu).map(Rc::new),
+        }
+    }
+
+    /// Is this lwp's, with this kernel stack, from now on.
+    pub fn seat(&self, lwp: u32, stack: u32) {
+        self.stub.set_lwp(lwp);
+        self.kernel.set_stack(stack);
+        self.reset();
     }
 
     /// Its lwp has left it as it came, with nothing on any stack.

@@ -15,7 +15,7 @@ use web_sys::{MessageEvent, MessagePort};
 use crate::ahead::{self, Ahead, SOON};
 use crate::blobs::{Listener, Store};
 use crate::control::{BYTES, Control, cpu as at};
-use crate::cpu::{BOOT_LWP, Cpu, Parts, set_current_cpu};
+use crate::cpu::{BOOT_LWP, Cpu, New, Parts, set_current_cpu};
 use crate::disk::Disk;
 use crate::idle::{Idler, in_a_task};
 use crate::images::{Image, MOST_PAGES};
@@ -24,7 +24,7 @@ use crate::kmem::{KernelMemory, shared_memory};
 use crate::messages::{self, ToPage};
 use crate::page::Options;
 use crate::storage::Storage;
-use crate::{config, js, threads};
+use crate::{config, forked, js, threads};
 
 /// Bells are a page each.
 const BELL_PAGES: u32 = 1;
@@ -132,7 +132,7 @@ fn begin(cpu: &Rc<Cpu>) -> Result<(), JsValue> {
 
 /// Boots as an lwp of its own: reading the image may sleep.
 async fn boot(cpu: &Rc<Cpu>) -> Result<(), JsValue> {
-    cpu.create(BOOT_LWP, 0, 0, false);
+    cpu.create(&New { lwp: BOOT_LWP, vmspace: 0, limit: 0 }, None);
     let slot = cpu.sched.borrow_mut().begin(crate::cpu::now_ns());
     cpu.current.set(slot);
     kernel::boot(cpu).await?;
@@ -141,7 +141,7 @@ async fn boot(cpu: &Rc<Cpu>) -> Result<(), JsValue> {
     cpu.control.lwp_add(lwp, 0);
     cpu.control.add(cpu.control.cpu(0, at::LOAD), 1);
     cpu.control.store(cpu.control.cpu(0, at::ONLINE), 1);
-    cpu.create(lwp, FIRST_VMSPACE, MOST_PAGES, false);
+    cpu.create(&New { lwp, vmspace: FIRST_VMSPACE, limit: MOST_PAGES }, None);
     if let Some(slot) = slot {
         cpu.gone(slot);
     }
@@ -228,18 +228,19 @@ async fn further(message: &JsValue, nr: u32, page: MessagePort) -> Result<(), Js
     Ok(())
 }
 
-/// Another CPU has compiled a program, or sends what an lwp's memory will be.
+/// Another CPU has compiled a program, has forked an lwp of this one, or answers that it has what it was posted.
 fn from_peer(cpu: &Rc<Cpu>, message: &JsValue) {
+    let number = |name| js::number(message, name) as u32;
     let copy = js::get(message, "copy");
     if !copy.is_undefined() {
-        return cpu.images.copy_came(
-            cpu,
-            js::number(message, "lwp") as u32,
-            js::number(message, "vmspace") as u32,
-            copy,
-        );
+        let new = New { lwp: number("lwp"), vmspace: number("vmspace"), limit: number("limit") };
+        return forked::came(cpu, number("from"), new, number("image"), copy);
     }
-    let number = js::number(message, "image") as u32;
+    let answered = js::get(message, "forked");
+    if let Some(lwp) = answered.as_f64() {
+        return cpu.images.answered(lwp as u32, js::number(message, "errno") as i32);
+    }
+    let number = number("image");
     match Image::of(js::get(message, "module")) {
         Ok(image) => cpu.images.add(number, image),
         Err(e) => cpu.end(ToPage::Ended { status: None, panic: Some(e.text) }),

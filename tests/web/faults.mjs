@@ -6,14 +6,17 @@
  * What only Chromium's DevTools can do is done there only.
  */
 import assert from "node:assert/strict";
-import { writeFileSync, mkdtempSync, rmSync } from "node:fs";
+import { execFile } from "node:child_process";
+import { readFileSync, writeFileSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { promisify } from "node:util";
 import { boot } from "./lib/machine.mjs";
 import * as modules from "./lib/modules.mjs";
 import { playground } from "./lib/playground.mjs";
-import { all, browser, engine, machine, server, suite, until } from "./lib/suite.mjs";
+import { root, site, target } from "./lib/server.mjs";
+import { all, browser, engine, isolated, machine, server, suite, until } from "./lib/suite.mjs";
 
 suite();
 const limit = { timeout: 90_000 };
@@ -252,6 +255,52 @@ test("100 processes at once, the next get EAGAIN, and the shell goes on", limit,
   assert.equal(status, 0);
   assert.equal(await vk.ok("for i in 1 2 3; do sleep 0 & done; wait; echo works"), "works\n");
 });
+
+/** A program of `programs/`, compiled for the guest. */
+async function compiled(vk, name) {
+  const file = join(work, `${name}.wasm`);
+  const source = join(root, "tests/web/programs", `${name}.c`);
+  await promisify(execFile)(join(target, "release/vk"), ["cc", "-O1", source, "-o", file]);
+  await vk.put(`/bin/${name}`, server, file);
+}
+
+/** In a worker's first file: no memory is enlarged by more than 8 MiB but by its program. */
+const noRoom = `{
+  const grow = WebAssembly.Memory.prototype.grow;
+  WebAssembly.Memory.prototype.grow = function (pages) {
+    if (pages > 128) throw new RangeError("no room, for a test");
+    return grow.call(this, pages);
+  };
+}
+`;
+
+for (const options of isolated ? [{}, { cpus: 1 }, { machine: "threads" }] : [{}]) {
+  test(`a fork without room for its memory fails with ENOMEM, and nothing else does: ${JSON.stringify(options)}`, limit, async (t) => {
+    const cpu = readFileSync(join(site, "vk/cpu.js"), "utf8");
+    server.mountText("/vk/cpu.js", noRoom + cpu, "text/javascript");
+    t.after(() => server.mountText("/vk/cpu.js", cpu, "text/javascript"));
+    const vk = await machine(t, options);
+    await compiled(vk, "forks");
+    const said = "small: exit 7\nbig: Out of memory\nparent: 5\n";
+    for (let i = 0; i < 3; i++) assert.equal(await vk.ok("forks memory 16"), said);
+    // On every CPU: the child of one that has company goes elsewhere.
+    const { output } = await vk.run("for i in 1 2 3 4 5 6; do forks memory 16 & done; wait; echo waited");
+    assert.equal(output.match(/big: Out of memory/g)?.length, 6, output);
+    assert.equal(await vk.ok("forks memory 4"), "small: exit 7\nbig: exit 7\nparent: 5\n");
+  });
+
+  test(`forks until there is no room for more, and then goes on: ${JSON.stringify(options)}`, limit, async (t) => {
+    const vk = await machine(t, options);
+    await compiled(vk, "forks");
+    for (let i = 0; i < 3; i++) {
+      const output = await vk.ok("forks bomb 300", { timeout: 60_000 });
+      const [, born] = /^(\d+): (?:Resource temporarily unavailable|Out of memory|all)\nthen: exit 7\n$/.exec(output) ?? [];
+      t.diagnostic(`${born} children`);
+      assert.ok(born >= (options.machine ? 20 : 60), output);
+    }
+    assert.equal(await vk.ok("for i in 1 2 3; do sleep 0 & done; wait; echo works"), "works\n");
+  });
+}
 
 inChromium("processes in turn leave nothing behind in the page", { timeout: all ? 400_000 : 120_000 }, async (t) => {
   const vk = await machine(t);

@@ -50,6 +50,8 @@ pub mod at {
     pub const CPU_US: u32 = 9;
     /// Not 0: it is idle in its event loop, where only a message wakes it.
     pub const LOOPING: u32 = 10;
+    /// Not 0: the lwp it was given is forked; what its memory will be is posted.
+    pub const FORKED: u32 = 11;
 }
 
 #[wasm_bindgen]
@@ -140,10 +142,11 @@ impl Board {
     }
 
     /// Has a thread that was taken run an lwp.
-    pub fn give(&self, nr: u32, lwp: u32, vmspace: u32, limit_pages: u32) {
+    pub fn give(&self, nr: u32, lwp: u32, vmspace: u32, limit_pages: u32, forked: bool) {
         self.store(nr, at::CPU_US, 0);
         self.store(nr, at::VMSPACE, vmspace as i32);
         self.store(nr, at::LIMIT, limit_pages as i32);
+        self.store(nr, at::FORKED, forked.into());
         self.set_bell(nr, 0);
         self.store(nr, at::LWP, lwp as i32);
         self.count(nr, at::JOBS);

@@ -57,7 +57,7 @@ pub fn imports(link: &Rc<Link>, thread: Option<Rc<Thread>>) -> Result<Object, Js
     call!("vmspace_create", (id: u32, image: u32, limit: u64) -> i32, |link, t| {
         done(t.get().vmspace_create(id, image, limit))
     });
-    call!("vmspace_fork", (_id: u32, _from: u32) -> i32, |link, _t| answer(Err(Errno::ENOSYS)));
+    call!("vmspace_fork", (id: u32, from: u32) -> i32, |link, t| done(t.get().vmspace_fork(id, from)));
     call!("vmspace_destroy", (id: u32) -> i32, |link, t| done(t.get().vmspace_destroy(id)));
     call!("vmspace_ctl", (id: u32, cmd: u32, arg: u64) -> i64, |link, t| long(t.vmspace_ctl(id, cmd, arg)));
 

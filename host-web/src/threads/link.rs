@@ -38,14 +38,17 @@ pub mod op {
     pub const THREAD: u32 = 10;
     /// Room for one more memory. EAGAIN when there can be none.
     pub const MEMORY: u32 = 11;
-    pub const ASKS: u32 = 11;
+    /// Extra: what the memory of a forked lwp will be, which travels. `thread, image`: the thread has been given the lwp and
+    /// shall run the image. Answers when its memory is made.
+    pub const FORK: u32 = 12;
+    pub const ASKS: u32 = 12;
 
     /// `image`. The service posts `[image, module]` to the thread, without a module when there is none.
     pub const WANT: u32 = 20;
     /// `image`: the kernel has forgotten it.
     pub const CLOSE: u32 = 21;
     /// `unit`: it has output.
-    pub const OUTPUT: u32 = 12;
+    pub const OUTPUT: u32 = 23;
     /// `unit`: it has room for input.
     pub const ROOM: u32 = 13;
     /// Extra: text.
@@ -54,6 +57,8 @@ pub mod op {
     pub const UP: u32 = 15;
     /// This thread, which was to leave, does nothing any more.
     pub const LEFT: u32 = 22;
+    /// `errno`: the memory of the forked lwp that this thread was given is made, or not; then it does without the lwp.
+    pub const FORKED: u32 = 24;
     /// `thread`: it was given an lwp.
     pub const TAKEN: u32 = 16;
     /// The kernel is up.
@@ -64,6 +69,9 @@ pub mod op {
     pub const PANICKED: u32 = 19;
 }
 
+/// Sends a message, and what travels with it.
+type Send = dyn Fn(&Array, &Array);
+
 pub struct Link {
     pub control: Control,
     pub units: Units,
@@ -73,7 +81,7 @@ pub struct Link {
     pub clock: JsValue,
     /// By how much CLOCK_MONOTONIC, which is the service's, is ahead of this worker's.
     pub shift_ms: f64,
-    send: Box<dyn Fn(&Array)>,
+    send: Box<Send>,
 }
 
 impl Link {
@@ -83,7 +91,7 @@ impl Link {
         board: Board,
         clock: JsValue,
         origin_ms: f64,
-        send: impl Fn(&Array) + 'static,
+        send: impl Fn(&Array, &Array) + 'static,
     ) -> Link {
         let control = Control::over(control);
         let shift_ms = js::TIME_ORIGIN.with(|&own| own) - origin_ms;
@@ -91,11 +99,21 @@ impl Link {
     }
 
     pub fn tell(&self, op: u32, numbers: &[f64], extra: &JsValue) {
+        self.send(op, numbers, extra, &Array::new());
+    }
+
+    /// As `tell`; what is `transferred` is no longer here.
+    fn send(&self, op: u32, numbers: &[f64], extra: &JsValue, transferred: &Array) {
         let message = Array::of2(&op.into(), extra);
         for &number in numbers {
             message.push(&number.into());
         }
-        (self.send)(&message);
+        (self.send)(&message, transferred);
+    }
+
+    /// As `tell`; the extra is a buffer, which travels.
+    pub fn hand_over(&self, op: u32, numbers: &[f64], buffer: &JsValue) {
+        self.send(op, numbers, buffer, &Array::of1(buffer));
     }
 
     pub fn ended(&self) -> bool {

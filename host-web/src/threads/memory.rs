@@ -65,6 +65,12 @@ impl Hands {
         js::number(&js::get(&self.user.borrow(), "buffer"), "byteLength") as u64
     }
 
+    /// What the program's memory holds, in a buffer.
+    pub fn copy(&self) -> Result<JsValue, JsValue> {
+        let buffer = js::get(&self.user.borrow(), "buffer");
+        js::function(&buffer, "slice")?.call1(&buffer, &0.into())
+    }
+
     /// The program is gone: nothing here keeps its memory.
     pub fn unbind(&self, table: &WebAssembly::Table, first_slot: u32) -> Result<(), JsValue> {
         self.user.replace(JsValue::UNDEFINED);

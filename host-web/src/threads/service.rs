@@ -64,6 +64,8 @@ struct Service {
     booted: Cell<bool>,
     /// Threads that ask for one more.
     waiting: RefCell<Vec<u32>>,
+    /// The threads that wait for the memories of forked lwps to be made, by the thread that makes one.
+    forking: RefCell<Numbered<u32>>,
     /// Why each thread's last image was refused.
     errors: RefCell<Numbered<String>>,
     rouse: OnceCell<Function>,
@@ -117,7 +119,7 @@ pub async fn serve(message: &JsValue, page: MessagePort) -> Result<(), JsValue> 
         board.clone(),
         modules.clock.clone(),
         js::TIME_ORIGIN.with(|&own| own),
-        |message| {
+        |message, _| {
             if let Some(service) = service() {
                 service.told(None, message);
             }
@@ -150,6 +152,7 @@ pub async fn serve(message: &JsValue, page: MessagePort) -> Result<(), JsValue> 
         stacks: RefCell::default(),
         booted,
         waiting: RefCell::default(),
+        forking: RefCell::default(),
         errors: RefCell::default(),
         rouse: OnceCell::new(),
     });
@@ -158,7 +161,7 @@ pub async fn serve(message: &JsValue, page: MessagePort) -> Result<(), JsValue> 
     // The first thread boots, and then runs the first lwp.
     board.turn(FIRST, state::NONE, state::BUSY);
     service.start(FIRST, 0)?;
-    board.give(FIRST, BOOT_LWP, 0, images::MOST_PAGES);
+    board.give(FIRST, BOOT_LWP, 0, images::MOST_PAGES, false);
     Ok(())
 }
 
@@ -317,6 +320,11 @@ impl Service {
             }
             op::CONSOLE => messages::post(&self.cpu.page, &ToPage::Console(extra.as_string().unwrap_or_default())),
             op::UP => self.tell_waiting(),
+            op::FORKED => {
+                if let Some(parent) = from.and_then(|nr| self.forking.borrow_mut().remove(nr)) {
+                    self.link.board.answer(parent, small(0) as i32, 0);
+                }
+            }
             op::LEFT => {
                 if let Some(nr) = from {
                     self.end_worker(nr);
@@ -352,7 +360,23 @@ impl Service {
         self.keep_ahead();
     }
 
+    /// A thread has forked: what the child's memory will be goes on to the child's thread.
+    fn fork(&self, parent: u32, message: &Array) {
+        let number = |i: u32| message.get(2 + i).as_f64().unwrap_or(0.0) as u32;
+        let (child, image, contents) = (number(0), number(1), message.get(1));
+        self.forking.borrow_mut().insert(child, parent);
+        if let Some(worker) = self.workers.borrow().get(child) {
+            let module = self.cpu.images.get(image).map_or(JsValue::UNDEFINED, |image| image.module.clone());
+            // What has come here can go on.
+            let posted = Array::of3(&image.into(), &module, &contents);
+            let _ = worker.post_message_with_transfer(&posted, &Array::of1(&contents));
+        }
+    }
+
     fn asked(self: &Rc<Self>, nr: u32, ask: u32, message: &Array) {
+        if ask == op::FORK {
+            return self.fork(nr, message);
+        }
         let of = self.clone();
         if ask == op::THREAD {
             self.waiting.borrow_mut().push(nr);

@@ -20,6 +20,7 @@ use super::calls::{self, leave};
 use super::link::{Link, op};
 use super::memory::Hands;
 use crate::cpu::BOOT_LWP;
+use crate::forked::fill;
 use crate::images::{self, Image, Images};
 use crate::js::{self, Resolve};
 use crate::kernel::{self, Interrupts, instantiate};
@@ -56,6 +57,12 @@ pub struct Thread {
     lwp_stack: Cell<u32>,
     lwp: Cell<u32>,
     vmspace: Cell<u32>,
+    /// The image that the lwp runs.
+    image: Cell<u32>,
+    /// The address space that the lwp has forked and that has no lwp yet; or 0.
+    pub(super) forks: Cell<u32>,
+    /// Of a forked lwp that is on its way here: its image, and what its memory will be.
+    came: RefCell<Option<(u32, JsValue)>>,
     /// What `lwp_next` said when the lwp was made to leave user code.
     next: Cell<Option<i64>>,
     /// Pages that images begin with, and the limits in pages of address spaces that have no thread yet.
@@ -91,9 +98,9 @@ impl Thread {
         let get = |name| js::get(message, name);
         let scope: DedicatedWorkerGlobalScope = js_sys::global().unchecked_into();
         let to_service = scope.clone();
-        let send = move |message: &Array| {
+        let send = move |message: &Array, transferred: &Array| {
             // Numbers, texts, bytes: they can be cloned.
-            let _ = to_service.post_message(message);
+            let _ = to_service.post_message_with_transfer(message, transferred);
         };
         let board = Board::over(get("board"), get("bells"));
         let kmem = KernelMemory::over(get("kmem"));
@@ -112,6 +119,9 @@ impl Thread {
             lwp_stack: Cell::new(0),
             lwp: Cell::new(NOBODY),
             vmspace: Cell::new(0),
+            image: Cell::new(0),
+            forks: Cell::new(0),
+            came: RefCell::default(),
             next: Cell::new(None),
             pages: RefCell::default(),
             limits: RefCell::default(),
@@ -156,6 +166,13 @@ impl Thread {
     pub fn vmspace(&self) -> u32 {
         self.vmspace.get()
     }
+    pub fn image_number(&self) -> u32 {
+        self.image.get()
+    }
+    /// What the lwp's memory holds.
+    pub fn copy(&self) -> Result<JsValue, JsValue> {
+        self.hands.copy()
+    }
     pub fn memory_size(&self) -> u64 {
         self.hands.size()
     }
@@ -179,7 +196,20 @@ impl Thread {
             self.lwp.set(lwp);
             self.stub().set_lwp(lwp);
             self.vmspace.set(vmspace);
-            self.run(lwp).await?;
+            let mut forked = None;
+            if self.board().exchange(self.nr, at::FORKED, 0) != 0 {
+                match self.forked().await {
+                    Ok(exports) => forked = Some(exports),
+                    Err(e) => {
+                        self.leave_lwp()?;
+                        self.board().store(self.nr, at::STATE, state::IDLE);
+                        self.link.tell(op::FORKED, &[f64::from(e as i32)], &JsValue::UNDEFINED);
+                        continue;
+                    }
+                }
+                self.link.tell(op::FORKED, &[0.0], &JsValue::UNDEFINED);
+            }
+            self.run(lwp, forked).await?;
             self.gone(lwp)?;
         }
         Ok(())
@@ -225,7 +255,8 @@ impl Thread {
         Ok(lwp)
     }
 
-    async fn run(&self, lwp: u32) -> Result<(), JsValue> {
+    /// `forked` is the instance, with its memory filled, that a forked lwp begins with.
+    async fn run(&self, lwp: u32, mut forked: Option<JsValue>) -> Result<(), JsValue> {
         let calls = &self.instance().calls;
         calls.set_stack(self.own_stack.get());
         self.lwp_stack.set(calls.kstack(lwp)?);
@@ -242,7 +273,7 @@ impl Thread {
             };
             let left = match Next::decode(next) {
                 Next::Gone => return Ok(()),
-                Next::Run { image } => self.user(image).await,
+                Next::Run { image } => self.user(image, forked.take()).await,
                 Next::Signal => self.enter(self.stub().deliver()),
                 Next::Resume => return Err(JsError::new("lwp_next: nothing to resume").into()),
             };
@@ -266,38 +297,69 @@ impl Thread {
 
     /// The lwp is over. Nobody may find it here once the kernel uses its number again.
     fn gone(&self, lwp: u32) -> Result<(), JsValue> {
+        self.leave_lwp()?;
+        let calls = &self.instance().calls;
+        calls.set_stack(self.own_stack.get());
+        calls.lwp_gone(lwp)?;
+        self.board().store(self.nr, at::STATE, state::IDLE);
+        Ok(())
+    }
+
+    fn leave_lwp(&self) -> Result<(), JsValue> {
         self.board().store(self.nr, at::LWP, NOBODY as i32);
         self.lwp.set(NOBODY);
         let instance = self.instance();
         self.hands.unbind(&instance.table, instance.calls.first_slot)?;
         self.stub().set_handler(&JsValue::UNDEFINED);
-        instance.calls.set_stack(self.own_stack.get());
-        instance.calls.lwp_gone(lwp)?;
-        self.board().store(self.nr, at::STATE, state::IDLE);
         Ok(())
     }
 
     // ---- user code
 
     /// Sets a program up in its address space and runs it.
-    async fn user(&self, number: u32) -> Result<(), Left> {
+    async fn user(&self, number: u32, forked: Option<JsValue>) -> Result<(), Left> {
         let image = self.image(number).await.ok_or(Left::NotSetUp(abi::Errno::ENOENT))?;
+        self.image.set(number);
         self.stub().reset();
-        let exports = loop {
-            match self.instantiate(&image).map_err(|e| out_of(self.link.ended(), e)) {
-                Ok(exports) => break exports,
-                // The dead of idle threads may be what there is no room for.
-                Err(Left::NotSetUp(abi::Errno::ENOMEM)) if self.ask(op::MEMORY, &[], &JsValue::UNDEFINED).0 == 0 => {}
-                Err(left) => return Err(left),
-            }
+        // What the program does before its entry point the parent has done.
+        let start = if forked.is_none() { &image.program.start } else { &None };
+        let exports = match forked {
+            Some(exports) => exports,
+            None => self.instance_of(&image, None)?,
         };
         self.looked_ns.set(self.link.now_ns());
         self.board().set_budget(self.nr, self.budget.get());
-        for entry in image.program.start.iter().map(String::as_str).chain(["_start"]) {
+        for entry in start.iter().map(String::as_str).chain(["_start"]) {
             let entry = js::function(&exports, entry).map_err(|_| Left::NotSetUp(abi::Errno::ENOEXEC))?;
             self.enter(&entry)?;
         }
         Ok(())
+    }
+
+    /// What a forked lwp begins with, once it has come here.
+    async fn forked(&self) -> Result<JsValue, abi::Errno> {
+        let (number, contents) = loop {
+            if let Some(came) = self.came.take() {
+                break came;
+            }
+            self.posted().await;
+        };
+        let image = self.images.get(number).ok_or(abi::Errno::ENOENT)?;
+        match self.instance_of(&image, Some(&contents)) {
+            Err(Left::NotSetUp(errno)) => Err(errno),
+            made => made.map_err(|_| abi::Errno::ENOMEM),
+        }
+    }
+
+    /// An instance of a program; its memory begins as `contents`, if there are any.
+    fn instance_of(&self, image: &Image, contents: Option<&JsValue>) -> Result<JsValue, Left> {
+        loop {
+            match self.instantiate(image, contents).map_err(|e| out_of(self.link.ended(), e)) {
+                // The dead of idle threads may be what there is no room for.
+                Err(Left::NotSetUp(abi::Errno::ENOMEM)) if self.ask(op::MEMORY, &[], &JsValue::UNDEFINED).0 == 0 => {}
+                made => return made,
+            }
+        }
     }
 
     /// Calls user code.
@@ -319,9 +381,10 @@ impl Thread {
     }
 
     /// An instance of a program, whose memory the kernel reaches. Answers the exports.
-    fn instantiate(&self, image: &Image) -> Result<JsValue, JsValue> {
+    fn instantiate(&self, image: &Image, contents: Option<&JsValue>) -> Result<JsValue, JsValue> {
         self.bound();
         let (exports, memory) = program(self.stub(), image)?;
+        contents.map_or(Ok(()), |contents| fill(&memory, contents))?;
         self.stub().set_handler(&exports);
         let instance = self.instance();
         self.hands.bind(&instance.table, instance.calls.first_slot, &memory)?;
@@ -333,14 +396,19 @@ impl Thread {
         if let Some(image) = self.images.get(number) {
             return Some(image);
         }
-        let resolvers = js::with_resolvers();
-        self.wanted.replace(Some(resolvers.resolve()));
         self.link.tell(op::WANT, &[number.into()], &JsValue::UNDEFINED);
-        let _ = wasm_bindgen_futures::JsFuture::from(resolvers.promise()).await;
+        self.posted().await;
         self.images.get(number)
     }
 
-    /// `[image, module]`, or null: look at the board.
+    /// The service has posted something.
+    async fn posted(&self) {
+        let resolvers = js::with_resolvers();
+        self.wanted.replace(Some(resolvers.resolve()));
+        let _ = wasm_bindgen_futures::JsFuture::from(resolvers.promise()).await;
+    }
+
+    /// `[image, module]`, for a forked lwp with what its memory will be; or null: look at the board.
     fn message(&self, message: &JsValue) {
         if message.is_null() {
             if let Some(resolve) = self.nudged.take() {
@@ -354,6 +422,10 @@ impl Thread {
             // One that a program has made is run here now, and hardly ever again.
             self.images.keep_blobs();
             self.images.add(number, image);
+        }
+        let contents = message.get(2);
+        if !contents.is_undefined() {
+            self.came.replace(Some((number, contents)));
         }
         if let Some(resolve) = self.wanted.take() {
             resolve.number(0);
@@ -405,8 +477,13 @@ impl Thread {
 
     /// Asks the service and blocks until it has answered.
     pub fn ask(&self, op: u32, numbers: &[f64], extra: &JsValue) -> (i32, i32) {
+        self.answer_to(|link| link.tell(op, numbers, extra))
+    }
+
+    /// As `ask`, of what `question` sends.
+    pub(super) fn answer_to(&self, question: impl FnOnce(&Link)) -> (i32, i32) {
         let asked = self.board().load(self.nr, at::ANSWERS);
-        self.link.tell(op, numbers, extra);
+        question(&self.link);
         self.asleep(|| {
             while self.board().load(self.nr, at::ANSWERS) == asked && !self.link.ended() {
                 wait(self.board().words(), Board::index(self.nr, at::ANSWERS), asked, f64::INFINITY);

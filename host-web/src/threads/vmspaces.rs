@@ -15,6 +15,20 @@ impl Thread {
     pub fn vmspace_create(&self, id: u32, image: u32, limit: u64) -> Result<(), Errno> {
         let limit = limit_pages(limit);
         self.fits(image, limit)?;
+        self.admit(id, limit)
+    }
+
+    /// The copy is made with the lwp.
+    pub fn vmspace_fork(&self, id: u32, from: u32) -> Result<(), Errno> {
+        if from != self.vmspace() {
+            return Err(Errno::ENOENT);
+        }
+        self.admit(id, self.link.board.load(self.nr, at::LIMIT) as u32)?;
+        self.forks.set(id);
+        Ok(())
+    }
+
+    fn admit(&self, id: u32, limit: u32) -> Result<(), Errno> {
         if self.link.control.add(word::VMSPACES, 1) >= THREADS_MAX as i32 {
             self.link.control.add(word::VMSPACES, -1);
             return Err(Errno::EAGAIN);
@@ -65,8 +79,10 @@ impl Thread {
         }
     }
 
-    /// `lwp_create`.
+    /// `lwp_create`. Of a forked one: its thread makes the memory, and says how that went, before the fork has succeeded.
     pub fn create(&self, lwp: u32, vmspace: u32) -> Result<(), Errno> {
+        let forked = self.forks.take() == vmspace;
+        let copy = if forked { Some(self.copy().map_err(|_| Errno::ENOMEM)?) } else { None };
         let limit = self.limits.borrow().get(vmspace).copied().unwrap_or(MOST_PAGES);
         let board = &self.link.board;
         let nr = loop {
@@ -79,9 +95,13 @@ impl Thread {
                 },
             }
         };
-        board.give(nr, lwp, vmspace, limit);
+        board.give(nr, lwp, vmspace, limit, forked);
         self.link.tell(op::TAKEN, &[nr.into()], &JsValue::UNDEFINED);
         self.limits.borrow_mut().remove(vmspace);
-        Ok(())
+        let Some(copy) = copy else { return Ok(()) };
+        match self.answer_to(|link| link.hand_over(op::FORK, &[nr.into(), self.image_number().into()], &copy)).0 {
+            0 => Ok(()),
+            _ => Err(Errno::ENOMEM),
+        }
     }
 }

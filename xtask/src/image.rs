@@ -74,6 +74,10 @@ mod names {
         "kill", "ls", "mkdir", "mkfifo", "mknod", "mount", "ps", "reset", "script", "stat", "stty", "sync", "time",
         "timeout", "touch", "tty", "umount", "uname", "uptime", "which", "whoami",
     ];
+    /// Those that look into texts and through directories.
+    pub const TEXT: &[&str] = &["cmp", "diff", "egrep", "fgrep", "find", "grep", "patch", "sed", "xargs"];
+    /// The programs by their names in `/bin`, which are those of their packages.
+    pub const MULTICALL: &[(&str, &[&str])] = &[("coreutils", COREUTILS), ("tools", TOOLS), ("text", TEXT)];
 }
 
 const PASSWD: &str = "\
@@ -159,14 +163,14 @@ pub fn base(programs: &Path) -> Outcome<Vec<u8>> {
         tree.text(path, text);
     }
     tree.program("sbin/init", &programs.join("init.wasm"))?;
-    for name in ["sh", "true", "false", "coreutils", "tools"] {
+    for name in ["sh", "awk", "true", "false"].into_iter().chain(names::MULTICALL.iter().map(|m| m.0)) {
         tree.program(&format!("bin/{name}"), &programs.join(format!("{name}.wasm")))?;
     }
     for name in ["[", "test"] {
         tree.link(&format!("bin/{name}"), "sh");
     }
-    for (list, program) in [(names::COREUTILS, "coreutils"), (names::TOOLS, "tools")] {
-        for name in list {
+    for (program, list) in names::MULTICALL {
+        for name in *list {
             tree.link(&format!("bin/{name}"), program);
         }
     }
@@ -192,8 +196,8 @@ pub fn with_packages(base: &[u8], packages: &[Package]) -> std::io::Result<Vec<u
 }
 
 /// The names that have to be in each multi-call program, for the check.
-pub fn links() -> [(&'static str, &'static [&'static str]); 2] {
-    [("coreutils", names::COREUTILS), ("tools", names::TOOLS)]
+pub fn links() -> &'static [(&'static str, &'static [&'static str])] {
+    names::MULTICALL
 }
 
 fn write(tree: &Tree) -> std::io::Result<Vec<u8>> {
@@ -238,7 +242,7 @@ mod tests {
     fn the_same_programs_make_the_same_archive() {
         let dir = std::env::temp_dir().join(format!("xtask-image-{}", std::process::id()));
         std::fs::create_dir_all(&dir).unwrap();
-        for name in ["init", "sh", "true", "false", "coreutils", "tools"] {
+        for name in ["init", "sh", "awk", "true", "false"].into_iter().chain(names::MULTICALL.iter().map(|m| m.0)) {
             std::fs::write(dir.join(format!("{name}.wasm")), name).unwrap();
         }
         let (a, b) = (base(&dir).unwrap(), base(&dir).unwrap());

@@ -375,6 +375,7 @@ unsafe fn spawn_parsed(r: &Request) -> i32 {
                 ),
                 sp::CLOSE => libc::posix_spawn_file_actions_addclose(&mut acts, *a),
                 sp::DUP2 => libc::posix_spawn_file_actions_adddup2(&mut acts, *a, *b),
+                sp::CHDIR => libc::posix_spawn_file_actions_addchdir_np(&mut acts, path.as_ptr()),
                 _ => libc::EINVAL,
             };
         }
@@ -397,7 +398,8 @@ unsafe fn spawn_parsed(r: &Request) -> i32 {
         }
         libc::posix_spawnattr_setflags(&mut attr, flags as _);
         let (argv, envp) = (pointers(&r.lists[0]), pointers(&r.lists[1]));
-        let err = libc::posix_spawn(&mut pid, r.path.as_ptr(), &acts, &attr, argv.as_ptr(), envp.as_ptr());
+        let run = if r.flags & sp::SEARCH_PATH != 0 { libc::posix_spawnp } else { libc::posix_spawn };
+        let err = run(&mut pid, r.path.as_ptr(), &acts, &attr, argv.as_ptr(), envp.as_ptr());
         libc::posix_spawn_file_actions_destroy(&mut acts);
         libc::posix_spawnattr_destroy(&mut attr);
         if tty >= 0 {
@@ -413,6 +415,7 @@ pub unsafe fn exec(request: Ptr, len: u32) -> i32 {
         Err(e) => return -(e as i32),
     };
     let (argv, envp) = (pointers(&r.lists[0]), pointers(&r.lists[1]));
-    unsafe { libc::execve(r.path.as_ptr(), argv.as_ptr().cast(), envp.as_ptr().cast()) };
+    let run = if r.flags & sp::SEARCH_PATH != 0 { libc::execvpe } else { libc::execve };
+    unsafe { run(r.path.as_ptr(), argv.as_ptr().cast(), envp.as_ptr().cast()) };
     last()
 }

@@ -17,8 +17,11 @@ use image::tree::{Kind, Node, Tree};
 use std::collections::HashSet;
 use std::path::Path;
 
-/// Programs larger than this are not in what is fetched before the prompt.
-const BOOT_PROGRAM_MAX: usize = 1 << 20;
+/// What a login shell runs before its prompt: these programs are fetched with the rest of the base.
+const BOOT_PROGRAMS: [&str; 5] = ["init", "sh", "true", "false", "tools"];
+
+/// What people will want soon; the others come when they are first run.
+const SOON_PROGRAMS: [&str; 2] = ["coreutils", "text"];
 
 /// The first section of a module, and all core modules, begin with this.
 const WASM_MAGIC: &[u8] = b"\0asm\x01\0\0\0";
@@ -94,7 +97,11 @@ impl Builder {
         let (plain, prepared) = if !is_program(&node, &bytes) {
             (BOOT, None)
         } else {
-            let prepared = if bytes.len() <= BOOT_PROGRAM_MAX { BOOT } else { self.group(&name, When::Soon) };
+            let prepared = match name.as_str() {
+                boot if BOOT_PROGRAMS.contains(&boot) => BOOT,
+                soon if SOON_PROGRAMS.contains(&soon) => self.group(&name, When::Soon),
+                _ => self.group(&name, When::Asked),
+            };
             (self.group(&format!("{name}, the program file"), When::Asked), Some(prepared))
         };
         self.file(path, node, Content { bytes, plain, prepared, hashed: true })

@@ -22,7 +22,7 @@ fn archive() -> Vec<u8> {
         tar.append_data(&mut h, path, data).unwrap();
     };
     add("bin/sh", 0o755, &program(1000));
-    add("bin/big", 0o755, &program(BOOT_PROGRAM_MAX));
+    add("bin/text", 0o755, &program(1 << 20));
     add("etc/motd", 0o644, b"hello\n");
     add("etc/empty", 0o644, b"");
     add("lib/crt1.o", 0o644, &program(10));
@@ -91,7 +91,7 @@ fn every_file_comes_back_and_its_hash_holds() {
     let find = |path: &str| files.iter().find(|(f, ..)| f == path).unwrap_or_else(|| panic!("{path}"));
     for (path, want) in [
         ("bin/sh", program(1000)),
-        ("bin/big", program(BOOT_PROGRAM_MAX)),
+        ("bin/text", program(1 << 20)),
         ("etc/motd", b"hello\n".to_vec()),
         ("lib/crt1.o", program(10)),
         ("usr/lib/x", program(7)),
@@ -126,10 +126,10 @@ fn what_boots_is_apart_from_what_is_read_or_asked_for() {
     assert_eq!(m.boot, [name(&prepared("bin/sh"))]);
     let preparer = &rows[(m.preparer - BLOB_FIRST) as usize];
     assert_eq!(contents(&p, preparer), b"preparer");
-    assert_eq!(m.soon, [name(&prepared("bin/big")), name(preparer)]);
+    assert_eq!(m.soon, [name(&prepared("bin/text")), name(preparer)]);
     assert_eq!(m.packages[0].packs, [name(&prepared("usr/lib/x")), name(&row("usr/lib/doc"))]);
     assert!(m.packs.iter().any(|p| p.title == "Extra: Manual"));
-    for path in ["bin/sh", "bin/big", "usr/lib/x"] {
+    for path in ["bin/sh", "bin/text", "usr/lib/x"] {
         let name = name(&row(path));
         assert!(!m.boot.contains(&name) && !m.soon.contains(&name) && !m.packages[0].packs.contains(&name), "{path}");
     }

@@ -6,14 +6,15 @@ use vkernel_sys::{io, mode};
 
 thread_local! {
     static OUT: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    static TERMINAL: bool = vkernel_sys::tty::isatty(1);
     static LOST: RefCell<Option<vkernel_sys::Errno>> = const { RefCell::new(None) };
 }
 
-/// Adds to standard output, which is written in large pieces.
+/// Adds to standard output, which is written in large pieces, but to a terminal by lines.
 pub fn put(bytes: &[u8]) {
     OUT.with_borrow_mut(|out| {
         out.extend_from_slice(bytes);
-        if out.len() > 32 << 10 {
+        if out.len() > 32 << 10 || (bytes.ends_with(b"\n") && TERMINAL.with(|t| *t)) {
             flush(out);
         }
     });

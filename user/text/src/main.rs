@@ -1,0 +1,34 @@
+//! Commands that look into texts and through directories, in one program: the name it is called by chooses.
+
+mod cmp;
+mod diff;
+mod find;
+mod grep;
+mod patch;
+mod sed;
+mod xargs;
+
+use kit::{Command, options, say, show};
+
+macro_rules! commands {
+    ($($name:literal => $run:path,)*) => {
+        /// By name, in alphabetical order.
+        const COMMANDS: &[(&str, Command)] = &[$(($name, $run)),*];
+    };
+}
+
+commands! {
+    "cmp" => cmp::cmp,
+    "diff" => diff::diff,
+    "egrep" => grep::egrep,
+    "fgrep" => grep::fgrep,
+    "find" => find::find,
+    "grep" => grep::grep,
+    "patch" => patch::patch,
+    "sed" => sed::sed,
+    "xargs" => xargs::xargs,
+}
+
+fn main() {
+    kit::main("text", COMMANDS)
+}

@@ -221,6 +221,10 @@ macro_rules! syscalls {
             80 vkernel unmount(path: Str, len: Len, flags: Flags) = vfs::syscalls::sys_unmount;
             81 vkernel sync() = vfs::syscalls::sys_sync;
 
+            // Locks.
+            94 vkernel fcntl_lock(fd: Fd, cmd: Uint, lock: In) = kern::lockf::sys_fcntl_lock;
+            95 vkernel flock(fd: Fd, how: Flags) = kern::lockf::sys_flock;
+
             // WASI preview 1.
             128 wasi args_get(argv: Out, buf: Out) = compat::wasi::args::args_get;
             129 wasi args_sizes_get(count: Out, size: Out) = compat::wasi::args::args_sizes_get;
@@ -321,7 +325,7 @@ impl Syscall {
 
 /// Calls that are made again after a handler with SA_RESTART has interrupted them: those of signal(7)'s list that we have.
 /// None has a time limit.
-pub const RESTARTED: [&str; 19] = [
+pub const RESTARTED: [&str; 21] = [
     "read",
     "write",
     "pread",
@@ -331,6 +335,8 @@ pub const RESTARTED: [&str; 19] = [
     "waitid",
     "ioctl",
     "fcntl",
+    "fcntl_lock",
+    "flock",
     "getrandom",
     "fd_read",
     "fd_write",

@@ -87,8 +87,26 @@ pub mod fcntl {
     pub const SETFD: u32 = 2;
     pub const GETFL: u32 = 3;
     pub const SETFL: u32 = 4;
+    /// These six take a [`Flock`](super::Flock), by a call of their own.
+    pub const GETLK: u32 = 5;
+    pub const SETLK: u32 = 6;
+    pub const SETLKW: u32 = 7;
+    pub const OFD_GETLK: u32 = 36;
+    pub const OFD_SETLK: u32 = 37;
+    pub const OFD_SETLKW: u32 = 38;
     pub const DUPFD_CLOEXEC: u32 = 1030;
     pub const FD_CLOEXEC: u32 = 1;
+}
+
+/// Locks: the kinds of fcntl(2), and what flock(2) is asked for.
+pub mod flock {
+    pub const RDLCK: u16 = 0;
+    pub const WRLCK: u16 = 1;
+    pub const UNLCK: u16 = 2;
+    pub const LOCK_SH: u32 = 1;
+    pub const LOCK_EX: u32 = 2;
+    pub const LOCK_NB: u32 = 4;
+    pub const LOCK_UN: u32 = 8;
 }
 
 /// `poll(2)` events.
@@ -673,6 +691,36 @@ impl Rusage {
     pub fn from_bytes(b: &[u8]) -> SysResult<Rusage> {
         let mut r = Reader::new(b);
         Ok(Rusage { utime_ns: r.u64()?, stime_ns: r.u64()?, maxrss_bytes: r.u64()? })
+    }
+}
+
+/// `struct flock` of fcntl(2), 32 bytes: kind and whence as u16, start and len as i64 from byte 8, pid as i32.
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
+pub struct Flock {
+    /// As in [`flock`].
+    pub kind: u16,
+    /// A [`seek`]: SET, CUR or END.
+    pub whence: u16,
+    pub start: i64,
+    /// 0 to the end, wherever that comes to be; negative for what is before `start`.
+    pub len: i64,
+    /// Of who has the lock that is in the way; -1 for an open file description.
+    pub pid: i32,
+}
+
+impl Flock {
+    pub const SIZE: usize = 32;
+    pub fn to_bytes(&self) -> [u8; Self::SIZE] {
+        let mut out = [0; Self::SIZE];
+        let head = u32::from(self.kind) | u32::from(self.whence) << 16;
+        Writer::new(&mut out).u32(head).u32(0).i64(self.start).i64(self.len).u32(self.pid as u32);
+        out
+    }
+    pub fn from_bytes(b: &[u8]) -> SysResult<Flock> {
+        let mut r = Reader::new(b);
+        let (head, _) = (r.u32()?, r.u32()?);
+        let (start, len, pid) = (r.i64()?, r.i64()?, r.i32()?);
+        Ok(Flock { kind: head as u16, whence: (head >> 16) as u16, start, len, pid })
     }
 }
 

@@ -15,6 +15,7 @@
 //!             signals    how a process takes its signals; and its timers
 //!             filedesc   one descriptor table
 //!               mounts   the mount table
+//!                 advisory   which ranges of files are locked
 //!                 namecache
 //!                   tree       a change of more than one directory of tmpfs or diskfs
 //!                   tree-dir   entries of such directories (several: with `tree` held)
@@ -39,6 +40,7 @@ pub static PROC: Class = Class::nesting("proc", 210);
 pub static SIGNALS: Class = Class::new("signals", 215);
 pub static FILEDESC: Class = Class::new("filedesc", 220);
 pub static MOUNTS: Class = Class::new("mounts", 230);
+pub static ADVISORY: Class = Class::new("advisory", 235);
 pub static NAMECACHE: Class = Class::new("namecache", 240);
 pub static TREE: Class = Class::new("tree", 245);
 pub static TREE_DIR: Class = Class::nesting("tree-dir", 250);

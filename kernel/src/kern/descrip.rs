@@ -8,6 +8,7 @@ use abi::types::{fcntl, o};
 use abi::{Errno, SysResult};
 use ksync::SpinLock;
 
+use crate::kern::lockf;
 use crate::kern::proc::Lwp;
 use crate::locks;
 use crate::vfs::file::File;
@@ -135,12 +136,12 @@ impl Filedesc {
         Ok(Filedesc { table: SpinLock::new(&locks::FILEDESC, Table { slots, low: t.low }) })
     }
 
-    /// Closes what exec closes.
-    pub fn exec(&self) {
+    /// Closes what exec closes, telling of each.
+    pub fn exec(&self, closed: impl Fn(&File)) {
         // One at a time: there may be many, and no memory for a list of them.
         let mut from = 0;
         loop {
-            let closed = {
+            let slot = {
                 let mut t = self.table.lock();
                 let goes = |s: &Option<Slot>| s.as_ref().is_some_and(|s| s.cloexec || s.preopen);
                 let rest = t.slots.get(from..).unwrap_or(&[]);
@@ -148,7 +149,9 @@ impl Filedesc {
                 from += n;
                 t.take(from as i32)
             };
-            drop(closed);
+            if let Ok(slot) = slot {
+                closed(&slot.file);
+            }
         }
     }
 
@@ -184,7 +187,8 @@ impl Lwp {
 
 /// close(2). The file goes when its last descriptor and the last call that uses it are gone.
 pub fn kern_close(lp: &Lwp, fd: i32) -> SysResult<()> {
-    drop(lp.proc.files.remove(fd)?);
+    let slot = lp.proc.files.remove(fd)?;
+    lockf::closed(lp, &slot.file);
     Ok(())
 }
 
@@ -211,7 +215,9 @@ pub fn sys_dup3(lp: &Lwp, from: i32, to: i32, flags: u32) -> SysResult<i32> {
 pub fn kern_dup2(lp: &Lwp, from: i32, to: i32, cloexec: bool) -> SysResult<i32> {
     let file = lp.file(from)?;
     let old = lp.proc.files.replace(to, Slot::new(file, cloexec), lp.proc.limits.nofile())?;
-    drop(old);
+    if let Some(old) = old {
+        lockf::closed(lp, &old.file);
+    }
     Ok(to)
 }
 

@@ -13,8 +13,8 @@ use abi::wire::Reader;
 use abi::{Errno, SysResult};
 use core::sync::atomic::Ordering::{Relaxed, SeqCst};
 
-use crate::kern::exit;
 use crate::kern::proc::{Lwp, Program, Strings, lwpflag};
+use crate::kern::{exit, lockf};
 use crate::machdep::MachineRef;
 use crate::uio::Uio;
 use crate::vfs::lookup::{At, Start, namei};
@@ -217,7 +217,7 @@ pub fn sys_exec(lp: &Lwp, request: UAddr, len: u32) -> SysResult<()> {
 /// The process becomes the program, but for its memory.
 pub fn commit(lp: &Lwp, loaded: Loaded) {
     let proc = &lp.proc;
-    proc.files.exec();
+    proc.files.exec(|file| lockf::closed(lp, file));
     crate::kern::sigact::exec(proc);
     proc.frames.store(0, Relaxed);
     if let Some(owner) = &loaded.owner {

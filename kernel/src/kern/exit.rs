@@ -7,6 +7,7 @@ use core::sync::atomic::Ordering::{Relaxed, SeqCst};
 use abi::SysResult;
 use abi::types::{Rusage, sa, sig, wait};
 
+use crate::kern::lockf;
 use crate::kern::proc::{Lwp, Proc, Program, State, Strings, Tree, lwpflag};
 use crate::kern::sig::{about_end, child_changed, signal_group};
 use crate::tty::session;
@@ -29,6 +30,7 @@ pub fn finish(lp: &Arc<Lwp>) {
     // A process that is out of user code without having exited was killed by its host.
     let status = proc.dying.load(SeqCst).checked_sub(1).map_or(wait::signaled(sig::KILL), |s| s as u32);
     session::proc_exited(kernel, proc);
+    lockf::exit(lp);
     proc.files.clear();
     let dirs = proc.dirs.lock().take();
     drop(dirs);

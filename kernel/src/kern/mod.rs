@@ -8,6 +8,7 @@ pub mod fork;
 pub mod generic;
 pub mod itimer;
 pub mod ktrace;
+pub mod lockf;
 pub mod poll;
 pub mod prio;
 pub mod proc;

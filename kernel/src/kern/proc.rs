@@ -170,6 +170,8 @@ pub struct Proc {
     pub limits: Limits,
     /// -20 to 19; see `kern::prio`.
     pub nice: AtomicI32,
+    /// Its locks of fcntl(2). Only its own lwp changes it.
+    pub locks_held: AtomicU32,
     /// The host's address space; 0 when it has none (kernel processes).
     pub vmspace: u32,
     pub started_ns: u64,
@@ -316,6 +318,7 @@ impl Proc {
             umask: AtomicU32::new(new.parent.map_or(0o022, |p| p.umask.load(Ordering::Relaxed))),
             limits: new.parent.map_or_else(Limits::default, |p| p.limits.copy()),
             nice: AtomicI32::new(new.parent.map_or(0, |p| p.nice.load(Ordering::Relaxed))),
+            locks_held: AtomicU32::new(0),
             vmspace: new.vmspace,
             started_ns: kernel.machine.clock(abi::types::clock::MONOTONIC, 0),
             frames: AtomicU32::new(new.frames.map_or(0, |f| f.0)),

@@ -10,6 +10,7 @@ mod fsrace;
 mod fuzz;
 mod handlers;
 mod limits;
+mod lockf;
 mod pipes;
 mod polling;
 mod process;

@@ -1,11 +1,13 @@
 //! Open file descriptions (POSIX 3.258): what descriptors of one or more processes share.
 
+use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use abi::types::o;
 use abi::{Errno, SysResult};
-use ksync::SleepLock;
+use ksync::{SleepLock, SpinLock};
 
+use crate::kern::lockf::Locks;
 use crate::locks;
 use crate::vfs::vnode::{VnodeRef, ioflag};
 
@@ -19,6 +21,8 @@ pub struct File {
     flags: AtomicU32,
     /// Held over a whole transfer, so that two writers through one description do not overlap (POSIX 2.9.7).
     pub offset: SleepLock<u64>,
+    /// Set once it has had a lock of its own: whom its end is told to.
+    pub locks: SpinLock<Option<Arc<Locks>>>,
     /// WASI's rights: base and inheriting. All ones for files that no WASI call has restricted.
     pub rights: Rights,
 }
@@ -39,6 +43,7 @@ impl File {
             vnode,
             flags: AtomicU32::new(flags & (o::ACCMODE | o::STATUS | o::PATH)),
             offset: SleepLock::new(&locks::OFFSET, 0),
+            locks: SpinLock::new(&locks::ADVISORY, None),
             rights: Rights { base: AtomicU64::new(u64::MAX), inheriting: AtomicU64::new(u64::MAX) },
         }
     }
@@ -78,6 +83,9 @@ impl File {
 
 impl Drop for File {
     fn drop(&mut self) {
+        if let Some(locks) = self.locks.get_mut().take() {
+            locks.file_gone(self.vnode.lock_key(), core::ptr::from_ref(self).addr());
+        }
         // O_PATH never opened it.
         if self.flags() & o::PATH == 0 {
             self.vnode.close(self.flags());

@@ -363,6 +363,9 @@ impl Vnode for End {
         lp.machine().put32(arg, n)?;
         Ok(0)
     }
+    fn lock_key(&self) -> usize {
+        Arc::as_ptr(&self.pipe).addr()
+    }
     fn as_any(&self) -> &dyn core::any::Any {
         self
     }

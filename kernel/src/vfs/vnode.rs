@@ -265,6 +265,10 @@ pub trait Vnode: Send + Sync {
     fn blob(&self) -> Option<u32> {
         None
     }
+    /// By what advisory locks know the file: all vnodes of one file answer the same, while any of them is open.
+    fn lock_key(&self) -> usize {
+        core::ptr::from_ref(self).cast::<()>().addr()
+    }
     /// False for a file that the name cache may not keep under one of its names.
     fn cachable(&self) -> bool {
         true

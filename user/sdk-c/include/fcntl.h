@@ -28,6 +28,10 @@ extern "C" {
 #define F_DUPFD 0
 #undef F_DUPFD_CLOEXEC
 #define F_DUPFD_CLOEXEC 1030
+#undef F_SETPIPE_SZ
+#undef F_GETPIPE_SZ
+#define F_SETPIPE_SZ 1031
+#define F_GETPIPE_SZ 1032
 #define F_GETLK 5
 #define F_SETLK 6
 #define F_SETLKW 7
@@ -39,6 +43,9 @@ extern "C" {
 #define F_RDLCK 0
 #define F_WRLCK 1
 #define F_UNLCK 2
+#define F_OFD_GETLK 36
+#define F_OFD_SETLK 37
+#define F_OFD_SETLKW 38
 #ifdef __cplusplus
 }
 #endif

@@ -72,6 +72,14 @@ int dup2(int, int);
 int dup3(int, int, int);
 void sync(void);
 int syncfs(int);
+#undef F_ULOCK
+#undef F_LOCK
+#undef F_TLOCK
+#undef F_TEST
+#define F_ULOCK 0
+#define F_LOCK 1
+#define F_TLOCK 2
+#define F_TEST 3
 int lockf(int, int, off_t);
 
 int chown(const char *, uid_t, gid_t);

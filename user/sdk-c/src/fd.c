@@ -104,9 +104,21 @@ int pipe(int fds[2]) {
     return vk_ret(vk_pipe2(fds, 0));
 }
 
+/* abi::types::Flock is the same. */
+_Static_assert(sizeof(struct flock) == 32 && offsetof(struct flock, l_start) == 8 && offsetof(struct flock, l_pid) == 24,
+               "abi::types::Flock");
+static int locks(int cmd) {
+    return cmd == F_GETLK || cmd == F_SETLK || cmd == F_SETLKW || (cmd >= F_OFD_GETLK && cmd <= F_OFD_SETLKW);
+}
+
 int fcntl(int fd, int cmd, ...) {
     va_list ap;
     va_start(ap, cmd);
+    if (locks(cmd)) {
+        void *lock = va_arg(ap, void *);
+        va_end(ap);
+        return vk_ret(vk_fcntl_lock(fd, (uint32_t)cmd, lock));
+    }
     int arg = va_arg(ap, int);
     va_end(ap);
     switch (cmd) {
@@ -121,21 +133,30 @@ int fcntl(int fd, int cmd, ...) {
     case F_GETFD:
     case F_SETFD:
         return vk_ret(vk_fcntl(fd, (uint32_t)cmd, arg));
-    case F_GETLK:
-    case F_SETLK:
-    case F_SETLKW:
-        return vk_ret(vk_fcntl(fd, F_GETFD, 0)) < 0 ? -1 : vk_enosys();
     default:
         return vk_ret(vk_fcntl(fd, F_GETFD, 0)) < 0 ? -1 : vk_ret(-EINVAL);
     }
 }
 int flock(int fd, int how) {
-    (void)how;
-    return vk_ret(vk_fcntl(fd, F_GETFD, 0)) < 0 ? -1 : vk_enosys();
+    return vk_ret(vk_flock(fd, (uint32_t)how));
 }
 int lockf(int fd, int how, off_t len) {
-    (void)how, (void)len;
-    return vk_ret(vk_fcntl(fd, F_GETFD, 0)) < 0 ? -1 : vk_enosys();
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_CUR, .l_len = len};
+    switch (how) {
+    case F_TEST:
+        if (vk_ret(vk_fcntl_lock(fd, F_GETLK, &lock)) < 0)
+            return -1;
+        return lock.l_type == F_UNLCK || lock.l_pid == vk_getpid() ? 0 : vk_ret(-EACCES);
+    case F_ULOCK:
+        lock.l_type = F_UNLCK;
+        /* fallthrough */
+    case F_TLOCK:
+        return vk_ret(vk_fcntl_lock(fd, F_SETLK, &lock));
+    case F_LOCK:
+        return vk_ret(vk_fcntl_lock(fd, F_SETLKW, &lock));
+    default:
+        return vk_ret(-EINVAL);
+    }
 }
 
 int ioctl(int fd, int request, ...) {

@@ -55,6 +55,8 @@ VK_CALL(close) int vk_close(int fd);
 VK_CALL(dup) int vk_dup(int fd);
 VK_CALL(dup3) int vk_dup3(int from, int to, uint32_t flags);
 VK_CALL(fcntl) int vk_fcntl(int fd, uint32_t cmd, int arg);
+VK_CALL(fcntl_lock) int vk_fcntl_lock(int fd, uint32_t cmd, void *lock);
+VK_CALL(flock) int vk_flock(int fd, uint32_t how);
 VK_CALL(pipe2) int vk_pipe2(void *fds, uint32_t flags);
 VK_CALL(poll) int vk_poll(void *fds, uint32_t count, int timeout_ms);
 VK_CALL(ioctl) int vk_ioctl(int fd, uint32_t request, void *arg);

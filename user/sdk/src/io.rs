@@ -1,7 +1,7 @@
 //! Descriptors: open, read, write, duplicate, pipes, poll.
 
 use crate::{SysResult, check, done, raw};
-use abi::types::{at, fcntl};
+use abi::types::{Flock, at, fcntl};
 
 /// `open(2)`, relative to the working directory.
 pub fn open(path: &[u8], flags: u32, mode: u32) -> SysResult<i32> {
@@ -110,6 +110,21 @@ pub fn dup_cloexec(fd: i32, least: i32) -> SysResult<i32> {
 pub fn fcntl(fd: i32, cmd: u32, arg: i32) -> SysResult<u32> {
     // SAFETY: no pointers.
     check(unsafe { raw::fcntl(fd, cmd, arg) })
+}
+
+/// `fcntl(2)` with one of the commands about locks; `F_GETLK` and its kin answer in `lock`.
+pub fn fcntl_lock(fd: i32, cmd: u32, lock: &mut Flock) -> SysResult<()> {
+    let mut buf = lock.to_bytes();
+    // SAFETY: the kernel reads and writes `Flock::SIZE` bytes.
+    done(unsafe { raw::fcntl_lock(fd, cmd, buf.as_mut_ptr()) })?;
+    *lock = Flock::from_bytes(&buf)?;
+    Ok(())
+}
+
+/// `flock(2)`; `how` as in `abi::types::flock`.
+pub fn flock(fd: i32, how: u32) -> SysResult<()> {
+    // SAFETY: no pointers.
+    done(unsafe { raw::flock(fd, how) })
 }
 
 /// `pipe2(2)`: the reading end, the writing end.

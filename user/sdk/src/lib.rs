@@ -20,8 +20,8 @@ pub mod sys;
 pub mod tty;
 
 pub use abi::types::{
-    Rusage, Sigaction, Siginfo, Stat, Statvfs, Winsize, access, at, attach, clock, devctl, fcntl, itimer, mode, o,
-    poll, rlimit, sa, si, sig, wait,
+    Flock, Rusage, Sigaction, Siginfo, Stat, Statvfs, Winsize, access, at, attach, clock, devctl, fcntl, flock, itimer,
+    mode, o, poll, rlimit, sa, si, sig, wait,
 };
 pub use abi::{Errno, SysResult};
 pub use cwd::adopt_cwd;

@@ -94,6 +94,8 @@ plain! {
     fn dup(fd: i32) = libc::dup(fd);
     fn dup3(from: i32, to: i32, flags: u32) = libc::dup3(from, to, oflags(flags));
     fn fcntl(fd: i32, cmd: u32, arg: i32) = libc::fcntl(fd, cmd as i32, arg);
+    fn fcntl_lock(fd: i32, cmd: u32, lock: MutPtr) = libc::fcntl(fd, cmd as i32, lock);
+    fn flock(fd: i32, how: u32) = libc::flock(fd, how as i32);
     fn pipe2(fds: MutPtr, flags: u32) = libc::pipe2(fds.cast(), oflags(flags));
     fn poll(fds: MutPtr, count: u32, timeout_ms: i32) = libc::poll(fds.cast(), count as _, timeout_ms);
     fn ioctl(fd: i32, request: u32, arg: MutPtr) = libc::ioctl(fd, request as _, arg);

@@ -100,6 +100,8 @@ imports! {
     fn ioctl(fd: i32, request: u32, arg: MutPtr) -> i32;
     fn fsync(fd: i32) -> i32;
     fn ftruncate(fd: i32, size: i64) -> i32;
+    fn fcntl_lock(fd: i32, cmd: u32, lock: MutPtr) -> i32;
+    fn flock(fd: i32, how: u32) -> i32;
     fn openat(dir: i32, path: Ptr, len: u32, flags: u32, mode: u32) -> i32;
     fn fstatat(dir: i32, path: Ptr, len: u32, stat: MutPtr, flags: u32) -> i32;
     fn faccessat(dir: i32, path: Ptr, len: u32, mode: u32, flags: u32) -> i32;

@@ -11,6 +11,7 @@ use super::types::{self, fstflags};
 use super::{PREOPEN_NAME, iov, rights};
 use crate::kern::descrip::kern_close;
 use crate::kern::generic::{Rw, kern_rw, lseek};
+use crate::kern::lockf;
 use crate::kern::proc::Lwp;
 use crate::vfs::file::File;
 use crate::vfs::lookup::parent_of;
@@ -208,8 +209,11 @@ pub fn fd_renumber(lp: &Lwp, from: i32, to: i32) -> SysResult<()> {
     if from == to {
         return Ok(());
     }
-    let old = files.replace(to, files.remove(from)?, lp.proc.limits.nofile().max(to as usize + 1))?;
-    drop(old);
+    let moved = files.remove(from)?;
+    lockf::closed(lp, &moved.file);
+    if let Some(old) = files.replace(to, moved, lp.proc.limits.nofile().max(to as usize + 1))? {
+        lockf::closed(lp, &old.file);
+    }
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use abi::SysResult;
 use abi::syscalls::UAddr;
-use abi::types::{DIRENT_HEADER, Rusage, Sigaction, Siginfo, Stat, Statvfs, at, clock, sa, sig, spawn};
+use abi::types::{DIRENT_HEADER, Flock, Rusage, Sigaction, Siginfo, Stat, Statvfs, at, clock, sa, sig, spawn};
 
 use super::sys::{Reg, Sys};
 
@@ -314,6 +314,16 @@ impl Sys {
         self.call("fcntl", &[fd.reg(), cmd.reg(), arg.reg()]).map(|f| f as i32)
     }
     /// The reading and the writing end.
+    /// fcntl(2) about a lock: what stands in the structure afterwards.
+    pub fn lock(&self, fd: i32, cmd: u32, kind: u16, start: i64, len: i64) -> SysResult<Flock> {
+        self.fresh();
+        let at = self.put(&Flock { kind, start, len, ..Flock::default() }.to_bytes());
+        self.call("fcntl_lock", &[fd.reg(), cmd.reg(), at.reg()])?;
+        Flock::from_bytes(&self.peek(at, Flock::SIZE))
+    }
+    pub fn flock(&self, fd: i32, how: u32) -> SysResult<()> {
+        Self::unit(self.call("flock", &[fd.reg(), how.reg()]))
+    }
     pub fn pipe2(&self, flags: u32) -> SysResult<(i32, i32)> {
         self.fresh();
         let fds = self.room(8);

@@ -142,6 +142,9 @@ impl Vnode for Open {
             |_| Ok(()),
         )
     }
+    fn lock_key(&self) -> usize {
+        self.node.lock_key()
+    }
     fn as_any(&self) -> &dyn core::any::Any {
         self
     }

@@ -220,10 +220,14 @@ macro_rules! syscalls {
             79 vkernel mount(kind: Str, kind_len: Len, path: Str, len: Len, flags: Flags) = vfs::syscalls::sys_mount;
             80 vkernel unmount(path: Str, len: Len, flags: Flags) = vfs::syscalls::sys_unmount;
             81 vkernel sync() = vfs::syscalls::sys_sync;
+            96 vkernel chroot(path: Str, len: Len) = vfs::syscalls::sys_chroot;
 
             // Locks.
             94 vkernel fcntl_lock(fd: Fd, cmd: Uint, lock: In) = kern::lockf::sys_fcntl_lock;
             95 vkernel flock(fd: Fd, how: Flags) = kern::lockf::sys_flock;
+            // Beside those above.
+            97 vkernel ppoll(fds: In, count: Len, timeout_ns: U64, mask: In) = kern::poll::sys_ppoll;
+            98 vkernel close_range(first: Uint, last: Uint, flags: Flags) = kern::descrip::sys_close_range;
 
             // WASI preview 1.
             128 wasi args_get(argv: Out, buf: Out) = compat::wasi::args::args_get;

@@ -95,7 +95,11 @@ pub mod fcntl {
     pub const OFD_SETLK: u32 = 37;
     pub const OFD_SETLKW: u32 = 38;
     pub const DUPFD_CLOEXEC: u32 = 1030;
+    pub const SETPIPE_SZ: u32 = 1031;
+    pub const GETPIPE_SZ: u32 = 1032;
     pub const FD_CLOEXEC: u32 = 1;
+    /// Of `close_range(2)`: set that flag, don't close.
+    pub const CLOSE_RANGE_CLOEXEC: u32 = 4;
 }
 
 /// Locks: the kinds of fcntl(2), and what flock(2) is asked for.

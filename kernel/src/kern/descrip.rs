@@ -4,6 +4,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering::Relaxed;
 
+use abi::types::limits::PIPE_SIZE;
 use abi::types::{fcntl, o};
 use abi::{Errno, SysResult};
 use ksync::SpinLock;
@@ -12,6 +13,7 @@ use crate::kern::lockf;
 use crate::kern::proc::Lwp;
 use crate::locks;
 use crate::vfs::file::File;
+use crate::vfs::pipe;
 
 /// One descriptor.
 #[derive(Clone)]
@@ -163,7 +165,10 @@ impl Filedesc {
 
     /// The numbers in use, each as it is come to.
     pub fn numbers(&self) -> impl Iterator<Item = i32> {
-        let mut from = 0;
+        self.numbers_from(0)
+    }
+    pub fn numbers_from(&self, from: usize) -> impl Iterator<Item = i32> {
+        let mut from = from;
         core::iter::from_fn(move || {
             let t = self.table.lock();
             from += t.slots.get(from..)?.iter().position(Option::is_some)? + 1;
@@ -238,11 +243,39 @@ pub fn sys_fcntl(lp: &Lwp, fd: i32, cmd: u32, arg: i32) -> SysResult<i32> {
             files.get(fd)?.set_status(arg as u32);
             Ok(0)
         }
+        fcntl::GETPIPE_SZ | fcntl::SETPIPE_SZ => {
+            if !pipe::is_pipe(&files.get(fd)?.vnode) {
+                return Err(Errno::EBADF);
+            }
+            match arg {
+                _ if cmd == fcntl::GETPIPE_SZ => Ok(PIPE_SIZE as i32),
+                ..0 => Err(Errno::EINVAL),
+                // It may be larger than what was asked for (fcntl(2)), and here is never smaller.
+                n if n as usize <= PIPE_SIZE => Ok(PIPE_SIZE as i32),
+                _ => Err(Errno::EPERM),
+            }
+        }
         _ => {
             files.get(fd)?;
             Err(Errno::EINVAL)
         }
     }
+}
+
+/// close_range(2): the descriptors from `first` to `last`, those that there are; or sets FD_CLOEXEC of them.
+pub fn sys_close_range(lp: &Lwp, first: u32, last: u32, flags: u32) -> SysResult<()> {
+    if first > last || flags & !fcntl::CLOSE_RANGE_CLOEXEC != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let files = &lp.proc.files;
+    for fd in files.numbers_from(first as usize).take_while(|&fd| fd as u32 <= last) {
+        if flags != 0 {
+            files.with_slot(fd, |s| s.cloexec = true)?;
+        } else {
+            kern_close(lp, fd)?;
+        }
+    }
+    Ok(())
 }
 
 /// umask(2): answers the old one.

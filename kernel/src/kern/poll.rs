@@ -8,6 +8,7 @@ use abi::types::{clock, poll};
 use abi::{Errno, SysResult};
 
 use crate::kern::proc::Lwp;
+use crate::kern::sigact;
 use crate::kern::synch::{FOREVER, WaitQueue, Waiter};
 
 /// Remembers in which queues a waiter stands, and takes it out when dropped.
@@ -95,6 +96,35 @@ fn poll_one(lp: &Lwp, fd: i32, events: u16, reg: Option<&mut Registrar>) -> u16 
 
 /// poll(2): how many descriptors have something. A negative timeout is for ever.
 pub fn sys_poll(lp: &Lwp, fds: UAddr, count: u32, timeout_ms: i32) -> SysResult<u32> {
+    let deadline_ns = match timeout_ms {
+        0 => 0,
+        t if t < 0 => FOREVER,
+        t => lp.machine().clock(clock::MONOTONIC, 0).saturating_add(t as u64 * 1_000_000),
+    };
+    kern_poll(lp, fds, count, deadline_ns)
+}
+
+/// ppoll(2), which waits with another mask of signals: one of them that has come, or comes, ends it with EINTR,
+/// and the mask is the old one again once its handler has run. A time of 2^64 - 1 is for ever; `mask` may be null.
+pub fn sys_ppoll(lp: &Lwp, fds: UAddr, count: u32, timeout_ns: u64, mask: UAddr) -> SysResult<u32> {
+    let deadline_ns = match timeout_ns {
+        0 => 0,
+        u64::MAX => FOREVER,
+        // A time that long is for ever, too.
+        t => lp.machine().clock(clock::MONOTONIC, 0).saturating_add(t),
+    };
+    if mask == UAddr::NULL {
+        return kern_poll(lp, fds, count, deadline_ns);
+    }
+    sigact::with_mask(lp, sigact::copy_set(lp, mask)?, || match kern_poll(lp, fds, count, deadline_ns) {
+        // As on Linux: a signal that was there is not left waiting because time was short.
+        Ok(0) if sigact::awaited(&lp.proc) => Err(Errno::EINTR),
+        done => done,
+    })
+}
+
+/// Past the times.
+fn kern_poll(lp: &Lwp, fds: UAddr, count: u32, deadline_ns: u64) -> SysResult<u32> {
     let count = count as usize;
     if count > lp.proc.limits.nofile() {
         return Err(Errno::EINVAL);
@@ -110,11 +140,6 @@ pub fn sys_poll(lp: &Lwp, fds: UAddr, count: u32, timeout_ms: i32) -> SysResult<
         }
     };
     lp.machine().copyin(fds, table)?;
-    let deadline_ns = match timeout_ms {
-        0 => 0,
-        t if t < 0 => FOREVER,
-        t => lp.machine().clock(clock::MONOTONIC, 0).saturating_add(t as u64 * 1_000_000),
-    };
     let ready = wait_many(lp, deadline_ns, |mut reg| {
         let mut ready = 0;
         for p in table.chunks_exact_mut(POLLFD) {

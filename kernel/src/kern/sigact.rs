@@ -264,7 +264,7 @@ fn has_handlers(lp: &Lwp) -> bool {
 }
 
 /// A set of signals of a program.
-fn copy_set(lp: &Lwp, from: UAddr) -> SysResult<u64> {
+pub fn copy_set(lp: &Lwp, from: UAddr) -> SysResult<u64> {
     let mut b = [0; 8];
     lp.machine().copyin(from, &mut b)?;
     Ok(u64::from_le_bytes(b))
@@ -300,9 +300,8 @@ pub fn sys_sigpending(lp: &Lwp, out: UAddr) -> SysResult<()> {
     lp.machine().put64(out, p.pending.load(SeqCst) & p.blocked.load(SeqCst))
 }
 
-/// sigsuspend(2): EINTR, after a handler has run with the mask given. The old mask comes back after that.
-pub fn sys_sigsuspend(lp: &Lwp, mask: UAddr) -> SysResult<()> {
-    let mask = copy_set(lp, mask)?;
+/// Gives the process a mask for a call, keeping the one it had.
+fn suspend(lp: &Lwp, mask: u64) {
     let proc = &lp.proc;
     {
         let mut s = proc.signals.lock();
@@ -310,6 +309,43 @@ pub fn sys_sigsuspend(lp: &Lwp, mask: UAddr) -> SysResult<()> {
         set_mask(proc, mask);
     }
     recheck(lp);
+}
+
+/// True when a signal has come that is not blocked, and that ends a sleep.
+pub fn awaited(proc: &Proc) -> bool {
+    let s = proc.signals.lock();
+    let ends = s.handled | proc.caught.load(Relaxed);
+    proc.pending.load(SeqCst) & !proc.blocked.load(SeqCst) & ends != 0
+}
+
+/// Sleeps in `f` with another mask. If that was cut short a handler is run with this mask; the old one comes back
+/// after that, where handlers are begun. Otherwise it comes back at once, and a signal that it blocks waits.
+pub fn with_mask<T>(lp: &Lwp, mask: u64, f: impl FnOnce() -> SysResult<T>) -> SysResult<T> {
+    suspend(lp, mask);
+    let done = f();
+    if let Err(Errno::EINTR) = done {
+        lp.set_flag(lwpflag::SIGNAL);
+        return done;
+    }
+    let before = {
+        let mut s = lp.proc.signals.lock();
+        let before = s.suspended.take();
+        if let Some(mask) = before {
+            set_mask(&lp.proc, mask);
+        }
+        before
+    };
+    if before.is_some() {
+        recheck(lp);
+    }
+    done
+}
+
+/// sigsuspend(2): EINTR, after a handler has run with the mask given. The old mask comes back after that.
+pub fn sys_sigsuspend(lp: &Lwp, mask: UAddr) -> SysResult<()> {
+    let mask = copy_set(lp, mask)?;
+    let proc = &lp.proc;
+    suspend(lp, mask);
     let caught = || proc.pending.load(SeqCst) & !proc.blocked.load(SeqCst) & proc.caught.load(SeqCst) != 0;
     while !caught() {
         lp.waiter.reset();

@@ -1,6 +1,7 @@
 //! Native tests of the kernel on the fake machine. Whatever could depend on who runs first is run
 //! under many seeds; a failure names its seed, and `FAKE_SEED=n` runs that one alone.
 
+mod chroot;
 mod descriptors;
 mod exec;
 mod faults;

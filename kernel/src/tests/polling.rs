@@ -1,9 +1,11 @@
 //! poll(2): what is ready, who wakes it, when it gives up.
 
 use alloc::vec;
+use core::cell::Cell;
+use std::rc::Rc;
 
 use abi::Errno;
-use abi::types::{clock, limits, poll};
+use abi::types::{clock, limits, poll, sig};
 
 use super::seeds;
 use crate::machdep::fake::{Fake, Reg};
@@ -118,5 +120,65 @@ fn sleepers_wake_in_the_order_of_their_times() {
             let woke = vk.join(h).expect("sleep");
             assert!(woke >= start + ns * 1000, "seed {seed}");
         }
+    });
+}
+
+/// ppoll(2)'s reason to be: a signal that comes between the program's look and the sleep ends the sleep.
+#[test]
+fn no_signal_slips_past_ppoll() {
+    seeds(0..400, |seed| {
+        let vk = Fake::seeded(seed).boot();
+        let waiter = vk.lwp(|sys| {
+            let came = Rc::new(Cell::new(0));
+            let (r, _w) = sys.pipe2(0)?;
+            sys.sigprocmask(sig::BLOCK, &[sig::USR1])?;
+            let note = came.clone();
+            sys.handle(sig::USR1, 0, 0, move |_, _, _| note.set(note.get() + 1))?;
+            while came.get() == 0 {
+                assert_eq!(sys.ppoll(r, poll::IN, u64::MAX, &[]), Err(Errno::EINTR));
+            }
+            // The mask is back, and the second waits until it is asked for.
+            assert_eq!(sys.sigprocmask(sig::BLOCK, &[])? & sig::bit(sig::USR1), sig::bit(sig::USR1));
+            sys.kill(sys.getpid(), sig::USR1)?;
+            assert_eq!(came.get(), 1);
+            assert_eq!(sys.ppoll(r, poll::IN, 0, &[]), Err(Errno::EINTR));
+            Ok::<_, Errno>(came.get())
+        });
+        let pid = waiter.pid;
+        vk.run_points(seed % 80);
+        vk.init(move |sys| sys.kill(pid, sig::USR1)).expect("kill");
+        // None: it came before there was a mask.
+        assert!(matches!(vk.end(waiter).0, None | Some(Ok(2))), "seed {seed}");
+    });
+}
+
+/// What is ready and a signal at once: whatever ppoll answers, the signal is not lost and the mask is the old one.
+#[test]
+fn ppoll_between_data_and_a_signal() {
+    seeds(0..400, |seed| {
+        let vk = Fake::seeded(seed).boot();
+        let (r, w) = vk.init(|sys| sys.pipe2(0)).expect("pipe");
+        let waiter = vk.lwp(move |sys| {
+            let came = Rc::new(Cell::new(0));
+            sys.sigprocmask(sig::BLOCK, &[sig::USR1])?;
+            let note = came.clone();
+            sys.handle(sig::USR1, 0, 0, move |_, _, _| note.set(note.get() + 1))?;
+            sys.write(w, b"x")?;
+            let got = sys.ppoll(r, poll::IN | poll::OUT, 50, &[]);
+            let (then, blocked) = (came.get(), sys.sigprocmask(sig::BLOCK, &[])?);
+            assert_eq!(blocked & sig::bit(sig::USR1), sig::bit(sig::USR1));
+            match got {
+                Ok(events) => assert_eq!((events & poll::IN, then), (poll::IN, 0)),
+                Err(e) => assert_eq!((e, then), (Errno::EINTR, 1)),
+            }
+            sys.sigsuspend(&[]).unwrap_err();
+            Ok::<_, Errno>(came.get())
+        });
+        let pid = waiter.pid;
+        vk.run_points(seed % 60);
+        vk.init(move |sys| sys.kill(pid, sig::USR1)).expect("kill");
+        vk.run_points(100);
+        vk.init(move |sys| sys.kill(pid, sig::USR1)).expect("kill");
+        assert!(matches!(vk.end(waiter).0, None | Some(Ok(1 | 2))), "seed {seed}");
     });
 }

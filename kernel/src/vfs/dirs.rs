@@ -25,11 +25,25 @@ pub fn kern_fchdir(lp: &Lwp, fd: i32) -> SysResult<()> {
     set_cwd(lp, lp.file(fd)?.vnode.clone())
 }
 
-fn set_cwd(lp: &Lwp, vp: VnodeRef) -> SysResult<()> {
+/// chroot(2), for root: as on Linux the working directory and open descriptors stay where they are.
+pub fn kern_chroot(lp: &Lwp, at: &At<'_>) -> SysResult<()> {
+    let vp = namei(lp, at)?;
+    check_dir(lp, &vp)?;
+    lp.proc.cred.check_root()?;
+    let old = lp.proc.dirs.lock().as_mut().map(|d| core::mem::replace(&mut d.root, vp));
+    drop(old);
+    Ok(())
+}
+
+fn check_dir(lp: &Lwp, vp: &VnodeRef) -> SysResult<()> {
     if !vp.is_dir() {
         return Err(Errno::ENOTDIR);
     }
-    lp.proc.cred.access(&vp.owner(), access::X_OK)?;
+    lp.proc.cred.access(&vp.owner(), access::X_OK)
+}
+
+fn set_cwd(lp: &Lwp, vp: VnodeRef) -> SysResult<()> {
+    check_dir(lp, &vp)?;
     // The old one is let go with no lock held.
     let old = lp.proc.dirs.lock().as_mut().map(|d| core::mem::replace(&mut d.cwd, vp));
     drop(old);

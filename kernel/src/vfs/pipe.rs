@@ -371,6 +371,11 @@ impl Vnode for End {
     }
 }
 
+/// True for an open end of a pipe or FIFO.
+pub fn is_pipe(vp: &VnodeRef) -> bool {
+    vp.as_any().is::<End>()
+}
+
 /// A new pipe: its end for reading and its end for writing, open.
 pub fn kern_pipe(lp: &Lwp, flags: u32) -> (Arc<File>, Arc<File>) {
     let pipe = Pipe::new();

@@ -12,7 +12,7 @@ use crate::vfs::vnode::VnodeRef;
 use crate::vfs::{devfs, procfs, tmpfs};
 
 pub use crate::vfs::attrs::{TimeSet, kern_access, kern_chmod, kern_chown, kern_stat, kern_truncate, kern_utimens};
-pub use crate::vfs::dirs::{kern_chdir, kern_fchdir, kern_getcwd, sys_getdents};
+pub use crate::vfs::dirs::{kern_chdir, kern_chroot, kern_fchdir, kern_getcwd, sys_getdents};
 pub use crate::vfs::lookup::At;
 pub use crate::vfs::names::{kern_link, kern_mkdir, kern_mknod, kern_readlink, kern_rename, kern_symlink, kern_unlink};
 pub use crate::vfs::open::kern_open;
@@ -178,6 +178,10 @@ pub fn sys_utimensat(lp: &Lwp, dir: i32, path: UAddr, len: u32, times: UAddr, fl
 
 pub fn sys_chdir(lp: &Lwp, path: UAddr, len: u32) -> SysResult<()> {
     with_at(lp, at::FDCWD, path, len, true, |at| kern_chdir(lp, at))
+}
+
+pub fn sys_chroot(lp: &Lwp, path: UAddr, len: u32) -> SysResult<()> {
+    with_at(lp, at::FDCWD, path, len, true, |at| kern_chroot(lp, at))
 }
 
 pub fn sys_fchdir(lp: &Lwp, fd: i32) -> SysResult<()> {

@@ -86,6 +86,32 @@ TEST(the_limit_of_descriptors_is_EMFILE) {
     SAME(e, EMFILE);
     SAME(last, 19);
 }
+TEST(close_range_closes_what_there_is) {
+    int a = open("/dev/null", O_RDONLY);
+    for (int fd = 70; fd <= 76; fd += 2)
+        CHECK(dup2(a, fd) == fd);
+    CHECK(close_range(71, 74, 0) == 0);
+    CHECK(fcntl(70, F_GETFD) == 0 && fcntl(76, F_GETFD) == 0);
+    FAILS(fcntl(72, F_GETFD), EBADF);
+    FAILS(fcntl(74, F_GETFD), EBADF);
+    CHECK(close_range(76, ~0u, CLOSE_RANGE_CLOEXEC) == 0);
+    SAME(fcntl(70, F_GETFD), 0);
+    SAME(fcntl(76, F_GETFD), FD_CLOEXEC);
+    CHECK(close_range(70, ~0u, 0) == 0);
+    FAILS(fcntl(76, F_GETFD), EBADF);
+    CHECK(close_range(70, ~0u, 0) == 0);
+    FAILS(close_range(5, 4, 0), EINVAL);
+    FAILS(close_range(5, 6, 99), EINVAL);
+    close(a);
+}
+TEST(pipes_tell_their_size) {
+    int p[2], a = open("/dev/null", O_RDONLY);
+    CHECK(pipe(p) == 0);
+    SAME(fcntl(p[0], F_GETPIPE_SZ), 65536);
+    CHECK(fcntl(p[1], F_SETPIPE_SZ, 65536) == 65536);
+    FAILS(fcntl(a, F_GETPIPE_SZ), EBADF);
+    close(p[0]), close(p[1]), close(a);
+}
 TESTS = {T(copies_share_the_offset), T(copies_share_status_flags_but_not_cloexec), T(dup2_takes_the_number),
          T(dup2_clears_cloexec), T(dup3_sets_cloexec), T(F_DUPFD_starts_at_its_argument),
-         T(F_GETFL_tells_how_it_was_opened), T(close_frees_once), T(the_limit_of_descriptors_is_EMFILE), END};
+         T(F_GETFL_tells_how_it_was_opened), T(close_frees_once), T(the_limit_of_descriptors_is_EMFILE), T(close_range_closes_what_there_is), T(pipes_tell_their_size), END};

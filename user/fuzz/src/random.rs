@@ -166,7 +166,7 @@ impl Arena {
             Arg::In | Arg::Out | Arg::Str => self.pointer(rng),
             Arg::Off => rng.pick(&[0, 0, 1, 100, 5000, 70_000, u64::MAX, 1 << 35, i64::MAX as u64]),
             // Sleeps and timeouts are short, as a rule.
-            Arg::U64 if s.name.contains("sleep") && !rng.one_in(20) => rng.below(1_000_000),
+            Arg::U64 if (s.name.contains("sleep") || s.name == "ppoll") && !rng.one_in(20) => rng.below(1_000_000),
             Arg::Int if s.name == "poll" && !rng.one_in(20) => rng.below(3),
             Arg::U64 if rng.one_in(2) => rng.pick(&[0, u64::MAX, 0x1fff_ffff]),
             Arg::U64 | Arg::Int | Arg::Uint => number(rng),

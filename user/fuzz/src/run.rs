@@ -206,7 +206,7 @@ fn open_all() {
 }
 
 /// Calls that end much are made now and then: who sleeps, is killed or has closed all learns little.
-const RARE: [&str; 13] = [
+const RARE: [&str; 17] = [
     "fork_at",
     "wait4",
     "kill",
@@ -220,6 +220,10 @@ const RARE: [&str; 13] = [
     "clock_nanosleep",
     "poll_oneoff",
     "poll",
+    "ppoll",
+    "close_range",
+    "chroot",
+    "fcntl_lock",
 ];
 const ENDS: [&str; 7] = ["exit", "reboot", "proc_exit", "proc_raise", "exec", "sigsuspend", "setitimer"];
 

@@ -70,6 +70,11 @@ int pipe2(int[2], int);
 int dup(int);
 int dup2(int, int);
 int dup3(int, int, int);
+#define CLOSE_RANGE_UNSHARE 2
+#define CLOSE_RANGE_CLOEXEC 4
+int close_range(unsigned, unsigned, int);
+void closefrom(int);
+ssize_t copy_file_range(int, off_t *, int, off_t *, size_t, unsigned);
 void sync(void);
 int syncfs(int);
 #undef F_ULOCK

@@ -29,8 +29,7 @@ int fchdir(int fd) {
     return vk_ret(vk_fchdir(fd));
 }
 int chroot(const char *path) {
-    (void)path;
-    return vk_enosys();
+    return vk_ret(vk_chroot(path, VK_LEN(path)));
 }
 
 char *getcwd(char *buf, size_t size) {

@@ -88,6 +88,12 @@ int dup3(int from, int to, int flags) {
         return vk_ret(-EINVAL);
     return vk_ret(vk_dup3(from, to, __vk_oflags(flags) & K_CLOEXEC));
 }
+int close_range(unsigned first, unsigned last, int flags) {
+    return vk_ret(vk_close_range(first, last, (uint32_t)flags & ~(uint32_t)CLOSE_RANGE_UNSHARE));
+}
+void closefrom(int first) {
+    vk_close_range(first < 0 ? 0 : (uint32_t)first, UINT32_MAX, 0);
+}
 /* freopen(3) of libc.a: like dup2, and closes the first. */
 int __wasilibc_fd_renumber(int from, int to) {
     if (dup2(from, to) < 0)
@@ -132,6 +138,8 @@ int fcntl(int fd, int cmd, ...) {
     case F_DUPFD_CLOEXEC:
     case F_GETFD:
     case F_SETFD:
+    case F_SETPIPE_SZ:
+    case F_GETPIPE_SZ:
         return vk_ret(vk_fcntl(fd, (uint32_t)cmd, arg));
     default:
         return vk_ret(vk_fcntl(fd, F_GETFD, 0)) < 0 ? -1 : vk_ret(-EINVAL);
@@ -157,6 +165,32 @@ int lockf(int fd, int how, off_t len) {
     default:
         return vk_ret(-EINVAL);
     }
+}
+
+/* Between two files, by way of our memory. */
+ssize_t copy_file_range(int in, off_t *in_at, int out, off_t *out_at, size_t len, unsigned flags) {
+    char buf[8192];
+    size_t done = 0;
+    if (flags)
+        return vk_ret(-EINVAL);
+    while (done < len) {
+        size_t want = len - done < sizeof buf ? len - done : sizeof buf;
+        int got = in_at ? vk_pread(in, buf, (uint32_t)want, *in_at) : vk_read(in, buf, (uint32_t)want);
+        if (got <= 0)
+            return done || !got ? (ssize_t)done : vk_ret(got);
+        int put = out_at ? vk_pwrite(out, buf, (uint32_t)got, *out_at) : vk_write(out, buf, (uint32_t)got);
+        int moved = put < 0 ? 0 : put;
+        if (in_at)
+            *in_at += moved;
+        else if (moved < got)
+            vk_lseek(in, moved - got, SEEK_CUR);
+        if (out_at)
+            *out_at += moved;
+        done += (size_t)moved;
+        if (put < got)
+            return done || put >= 0 ? (ssize_t)done : vk_ret(put);
+    }
+    return (ssize_t)done;
 }
 
 int ioctl(int fd, int request, ...) {

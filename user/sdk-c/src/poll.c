@@ -11,23 +11,16 @@ int poll(struct pollfd *fds, nfds_t count, int timeout_ms) {
     return vk_ret(vk_poll(fds, (uint32_t)count, timeout_ms < 0 ? -1 : timeout_ms));
 }
 
-/* Rounded up: waiting less than was asked for would make a loop of it. */
-static int milliseconds(const struct timespec *t) {
-    if (!t)
-        return -1;
-    int64_t ms = t->tv_sec * 1000 + (t->tv_nsec + 999999) / 1000000;
-    return ms > 0x7fffffff ? 0x7fffffff : (int)ms;
-}
-
-int ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask) {
-    sigset_t old;
-    if (mask && sigprocmask(SIG_SETMASK, mask, &old) < 0)
-        return -1;
-    int n = poll(fds, count, milliseconds(timeout)), saved = errno;
-    if (mask)
-        sigprocmask(SIG_SETMASK, &old, NULL);
-    errno = saved;
-    return n;
+int ppoll(struct pollfd *fds, nfds_t count, const struct timespec *t, const sigset_t *mask) {
+    uint64_t ns = UINT64_MAX;
+    if (t) {
+        if (t->tv_sec < 0 || t->tv_nsec < 0 || t->tv_nsec >= NS_PER_SEC)
+            return vk_ret(-EINVAL);
+        /* Three hundred years are for ever, too. */
+        if (t->tv_sec < INT64_MAX / NS_PER_SEC)
+            ns = (uint64_t)(t->tv_sec * NS_PER_SEC + t->tv_nsec);
+    }
+    return vk_ret(vk_ppoll(fds, (uint32_t)count, ns, mask));
 }
 
 static short wanted(int fd, const fd_set *r, const fd_set *w, const fd_set *x) {

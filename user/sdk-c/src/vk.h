@@ -59,6 +59,8 @@ VK_CALL(fcntl_lock) int vk_fcntl_lock(int fd, uint32_t cmd, void *lock);
 VK_CALL(flock) int vk_flock(int fd, uint32_t how);
 VK_CALL(pipe2) int vk_pipe2(void *fds, uint32_t flags);
 VK_CALL(poll) int vk_poll(void *fds, uint32_t count, int timeout_ms);
+VK_CALL(ppoll) int vk_ppoll(void *fds, uint32_t count, uint64_t timeout_ns, const void *mask);
+VK_CALL(close_range) int vk_close_range(uint32_t first, uint32_t last, uint32_t flags);
 VK_CALL(ioctl) int vk_ioctl(int fd, uint32_t request, void *arg);
 VK_CALL(fsync) int vk_fsync(int fd);
 VK_CALL(ftruncate) int vk_ftruncate(int fd, int64_t size);
@@ -80,6 +82,7 @@ VK_CALL(fchownat)
 int vk_fchownat(int dir, const char *path, uint32_t len, uint32_t uid, uint32_t gid, uint32_t flags);
 VK_CALL(utimensat) int vk_utimensat(int dir, const char *path, uint32_t len, const void *times, uint32_t flags);
 VK_CALL(chdir) int vk_chdir(const char *path, uint32_t len);
+VK_CALL(chroot) int vk_chroot(const char *path, uint32_t len);
 VK_CALL(fchdir) int vk_fchdir(int fd);
 VK_CALL(getcwd) int vk_getcwd(char *buf, uint32_t size);
 VK_CALL(fstat) int vk_fstat(int fd, void *stat);

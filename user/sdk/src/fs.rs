@@ -178,6 +178,12 @@ pub fn chdir(path: &[u8]) -> SysResult<()> {
     done(unsafe { raw::chdir(path.as_ptr(), path.len() as u32) })
 }
 
+/// `chroot(2)`: the working directory stays where it is.
+pub fn chroot(path: &[u8]) -> SysResult<()> {
+    // SAFETY: the kernel reads `path`.
+    done(unsafe { raw::chroot(path.as_ptr(), path.len() as u32) })
+}
+
 /// `getcwd(2)`, without a terminator.
 pub fn getcwd() -> SysResult<Vec<u8>> {
     let mut buf = vec![0; limits::PATH_MAX];

@@ -151,6 +151,20 @@ pub fn poll(fds: &mut [PollFd], timeout_ms: i32) -> SysResult<u32> {
     check(unsafe { raw::poll(fds.as_mut_ptr().cast(), fds.len() as u32, timeout_ms) })
 }
 
+/// `ppoll(2)`: waits so many nanoseconds, without a limit for `u64::MAX`, with this mask of signals if there is one.
+pub fn ppoll(fds: &mut [PollFd], timeout_ns: u64, mask: Option<u64>) -> SysResult<u32> {
+    let set = mask.unwrap_or(0).to_le_bytes();
+    let at = if mask.is_some() { set.as_ptr() } else { core::ptr::null() };
+    // SAFETY: `PollFd` is C's layout, the kernel writes within the slice and reads eight bytes of the set.
+    check(unsafe { raw::ppoll(fds.as_mut_ptr().cast(), fds.len() as u32, timeout_ns, at) })
+}
+
+/// `close_range(2)`: closes what there is from `first` to `last`, or with `fcntl::CLOSE_RANGE_CLOEXEC` sets that flag.
+pub fn close_range(first: u32, last: u32, flags: u32) -> SysResult<()> {
+    // SAFETY: no pointers.
+    done(unsafe { raw::close_range(first, last, flags) })
+}
+
 /// `fsync(2)`.
 pub fn fsync(fd: i32) -> SysResult<()> {
     // SAFETY: no pointers.

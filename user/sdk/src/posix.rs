@@ -16,8 +16,8 @@ use std::ffi::{CString, c_char};
 /// The host's error number as ours, by name.
 fn errno(host: i32) -> Errno {
     macro_rules! same { ($($e:ident)*) => { match host { $(libc::$e => Errno::$e,)* _ => Errno::EIO } } }
-    same!(E2BIG EACCES EAGAIN EBADF EBUSY ECHILD EEXIST EFAULT EFBIG EINTR EINVAL EIO EISDIR ELOOP EMFILE EMLINK
-        ENAMETOOLONG ENFILE ENODEV ENOENT ENOEXEC ENOMEM ENOSPC ENOSYS ENOTDIR ENOTEMPTY ENOTTY ENXIO EPERM EPIPE
+    same!(E2BIG EACCES EAGAIN EBADF EBUSY ECHILD EDEADLK EEXIST EFAULT EFBIG EINTR EINVAL EIO EISDIR ELOOP EMFILE EMLINK
+        ENAMETOOLONG ENFILE ENODEV ENOENT ENOEXEC ENOLCK ENOMEM ENOSPC ENOSYS ENOTDIR ENOTEMPTY ENOTTY ENXIO EOVERFLOW EPERM EPIPE
         ERANGE EROFS ESPIPE ESRCH ETXTBSY EXDEV)
 }
 fn last() -> i32 {
@@ -91,6 +91,7 @@ plain! {
     fn pread(fd: i32, buf: MutPtr, len: u32, offset: i64) = libc::pread(fd, buf.cast(), len as usize, offset);
     fn pwrite(fd: i32, buf: Ptr, len: u32, offset: i64) = libc::pwrite(fd, buf.cast(), len as usize, offset);
     fn close(fd: i32) = libc::close(fd);
+    fn close_range(first: u32, last: u32, flags: u32) = libc::syscall(libc::SYS_close_range, first, last, flags);
     fn dup(fd: i32) = libc::dup(fd);
     fn dup3(from: i32, to: i32, flags: u32) = libc::dup3(from, to, oflags(flags));
     fn fcntl(fd: i32, cmd: u32, arg: i32) = libc::fcntl(fd, cmd as i32, arg);
@@ -125,6 +126,7 @@ plain! {
         = libc::fchmodat(dir(d), cstr(path, len).as_ptr(), mode, 0);
     fn fchownat(d: i32, path: Ptr, len: u32, uid: u32, gid: u32, flags: u32)
         = libc::fchownat(dir(d), cstr(path, len).as_ptr(), uid, gid, flags as i32);
+    fn chroot(path: Ptr, len: u32) = libc::chroot(cstr(path, len).as_ptr());
     fn chdir(path: Ptr, len: u32) = libc::chdir(cstr(path, len).as_ptr());
 }
 
@@ -214,6 +216,14 @@ pub unsafe fn sigtimedwait(set: Ptr, _info: MutPtr, timeout_ns: u64) -> i32 {
     let t =
         libc::timespec { tv_sec: (timeout_ns / 1_000_000_000) as i64, tv_nsec: (timeout_ns % 1_000_000_000) as i64 };
     answer(unsafe { libc::sigtimedwait(&sigset(set), std::ptr::null_mut(), &t) } as i64)
+}
+pub unsafe fn ppoll(fds: MutPtr, count: u32, timeout_ns: u64, mask: Ptr) -> i32 {
+    let t =
+        libc::timespec { tv_sec: (timeout_ns / 1_000_000_000) as i64, tv_nsec: (timeout_ns % 1_000_000_000) as i64 };
+    let t = if timeout_ns == u64::MAX { std::ptr::null() } else { &raw const t };
+    let set = if mask.is_null() { None } else { Some(unsafe { sigset(mask) }) };
+    let set = set.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
+    answer(unsafe { libc::ppoll(fds.cast(), count.into(), t, set) } as i64)
 }
 pub unsafe fn clock_gettime(clock: u32, time: MutPtr) -> i32 {
     let mut t = libc::timespec { tv_sec: 0, tv_nsec: 0 };

@@ -97,6 +97,8 @@ imports! {
     fn fcntl(fd: i32, cmd: u32, arg: i32) -> i32;
     fn pipe2(fds: MutPtr, flags: u32) -> i32;
     fn poll(fds: MutPtr, count: u32, timeout_ms: i32) -> i32;
+    fn ppoll(fds: MutPtr, count: u32, timeout_ns: u64, mask: Ptr) -> i32;
+    fn close_range(first: u32, last: u32, flags: u32) -> i32;
     fn ioctl(fd: i32, request: u32, arg: MutPtr) -> i32;
     fn fsync(fd: i32) -> i32;
     fn ftruncate(fd: i32, size: i64) -> i32;
@@ -117,6 +119,7 @@ imports! {
     fn utimensat(dir: i32, path: Ptr, len: u32, times: Ptr, flags: u32) -> i32;
     fn getdents(fd: i32, buf: MutPtr, len: u32) -> i32;
     fn chdir(path: Ptr, len: u32) -> i32;
+    fn chroot(path: Ptr, len: u32) -> i32;
     fn fchdir(fd: i32) -> i32;
     fn getcwd(buf: MutPtr, size: u32) -> i32;
     fn fstat(fd: i32, stat: MutPtr) -> i32;

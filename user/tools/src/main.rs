@@ -26,6 +26,7 @@ commands! {
     "chgrp" => attrs::chgrp,
     "chmod" => attrs::chmod,
     "chown" => attrs::chown,
+    "chroot" => system::chroot,
     "clear" => system::clear,
     "cp" => copy::cp,
     "dd" => stream::dd,

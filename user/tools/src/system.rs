@@ -55,6 +55,22 @@ pub fn env(args: &[Vec<u8>]) -> Result<i32, Failure> {
     Err(Failure { status: if e == Errno::ENOENT { 127 } else { 126 }, ..Failure::with(name, e) })
 }
 
+/// Runs a command, or a shell, with another root directory.
+pub fn chroot(args: &[Vec<u8>]) -> Result<i32, Failure> {
+    const USAGE: &str = "chroot DIRECTORY [COMMAND [ARGUMENT...]]";
+    let o = Options::parse(args, "", USAGE, true)?;
+    let [dir, command @ ..] = o.operands.as_slice() else {
+        return Err(Failure { status: 125, ..Failure::usage(format!("usage: {USAGE}")) });
+    };
+    let done = fs::chroot(dir).and_then(|()| fs::chdir(b"/"));
+    done.map_err(|e| Failure { status: 125, ..Failure::with(dir, e) })?;
+    let shell = [b"/bin/sh".to_vec(), b"-i".to_vec()];
+    let command = if command.is_empty() { &shell[..] } else { command };
+    flush_now();
+    let e = Spawn::new(&command[0]).search_path().args(command).envs(crate::procs::environment()).exec();
+    Err(Failure { status: if e == Errno::ENOENT { 127 } else { 126 }, ..Failure::with(&command[0], e) })
+}
+
 pub fn id(args: &[Vec<u8>]) -> Result<i32, Failure> {
     let o = Options::parse(args, "ugGnr", "id [-ugGnr]", false)?;
     let real = o.has(b'r');

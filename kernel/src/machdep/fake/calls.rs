@@ -342,6 +342,13 @@ impl Sys {
         let got = (0..fds.len()).map(|i| (self.peek32(at.offset(i * 8 + 4)) >> 16) as u16).collect();
         Ok((n as usize, got))
     }
+    /// ppoll(2) of one descriptor: what has come.
+    pub fn ppoll(&self, fd: i32, events: u16, timeout_ns: u64, unmask: &[u32]) -> SysResult<u16> {
+        let set = self.sigset(unmask);
+        let table = self.put(&[&fd.to_le_bytes()[..], &events.to_le_bytes(), &[0; 2]].concat());
+        self.call("ppoll", &[table.reg(), 1, timeout_ns, set.reg()])?;
+        Ok((self.peek32(table.offset(4)) >> 16) as u16)
+    }
     pub fn ioctl(&self, fd: i32, request: u32, arg: UAddr) -> SysResult<()> {
         Self::unit(self.call("ioctl", &[fd.reg(), request.reg(), arg.reg()]))
     }

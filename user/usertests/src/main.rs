@@ -11,6 +11,7 @@ mod files;
 mod forks;
 mod harness;
 mod leaks;
+mod locks;
 mod names;
 mod pipes;
 mod procs;
@@ -55,6 +56,7 @@ fn tables() -> Vec<&'static [Test]> {
         readdir::TESTS,
         rights::TESTS,
         fds::TESTS,
+        locks::TESTS,
         pipes::TESTS,
         procs::TESTS,
         waits::TESTS,
@@ -86,6 +88,7 @@ fn tables() -> Vec<&'static [Test]> {
 fn roles() -> Vec<&'static [harness::Role]> {
     vec![
         fds::ROLES,
+        locks::ROLES,
         pipes::ROLES,
         procs::ROLES,
         rights::ROLES,

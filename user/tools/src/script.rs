@@ -33,11 +33,9 @@ pub fn script(args: &[Vec<u8>]) -> Result<i32, Failure> {
         crate::show::flush_now();
     }
     note(format!("Script started on {}\n", now()))?;
-    let size = tty::winsize(0).ok();
-    if let Some(size) = size {
-        // A terminal of another size does as well.
-        let _ = tty::set_winsize(master, size);
-    }
+    // As our own is, if we have one; another does as well.
+    let _ = tty::tcgetattr(0).and_then(|settings| tty::tcsetattr(master, When::Now, &settings));
+    let _ = tty::winsize(0).and_then(|size| tty::set_winsize(master, size));
     let pid = start(o.value(b'c'), name.as_bytes()).map_err(|e| Failure::new(format!("the shell: {e}")))?;
     let own = Own::take();
     let ran = session.run();

@@ -7,7 +7,7 @@ use vkernel_sys::{Errno, Spawn, Winsize, fs, proc};
 
 use crate::harness::wait_for;
 
-crate::tests! { ptys: ends, names, hangup, shell }
+crate::tests! { ptys: ends, names, hangup, sessions, shell }
 
 /// Longest time anything takes to be shown.
 const PATIENCE_MS: i32 = 60_000;
@@ -55,6 +55,23 @@ fn hangup() {
     t.expect("x\r\nx\r\n");
     io::close(master).expect("close");
     assert_eq!(wait_for(pid), wait::signaled(sig::HUP));
+}
+
+fn sessions() {
+    match tty::forkpty().expect("forkpty") {
+        None => {
+            let own = proc::getpid() as i32;
+            let leads = proc::getsid(0) == Ok(own) && tty::tcgetpgrp(0) == Ok(own);
+            let tty = io::open(b"/dev/tty", o::RDWR, 0).and_then(|tty| io::write_all(tty, b"up"));
+            proc::exit(if leads && tty.is_ok() { 7 } else { 8 })
+        }
+        Some((pid, master)) => {
+            Terminal { master, shown: Vec::new() }.expect("up");
+            assert_eq!(wait_for(pid), wait::exited(7));
+            assert_eq!(io::read(master, &mut [0; 9]), Err(Errno::EIO));
+            io::close(master).expect("close");
+        }
+    }
 }
 
 /// A program's terminal, and what it has shown and nobody looked at.

@@ -251,6 +251,36 @@ fn the_session_hears_of_the_hangup() {
 }
 
 #[test]
+fn who_acquires_it_while_it_is_hung_up_does_not_keep_it() {
+    seeds(0..120, |seed| {
+        let vk = Fake::seeded(seed).boot();
+        let h = vk.lwp(move |sys| {
+            let (fd, name) = master(sys)?;
+            let (r, w) = sys.pipe2(0)?;
+            let pid = sys.fork(move |sys| {
+                sys.close(fd).and(sys.close(w)).expect("close");
+                let _ = sys.sigprocmask(0, &[sig::HUP]);
+                sys.setsid().expect("setsid");
+                let opened = sys.open(name, o::RDWR, 0);
+                // Until the master is closed.
+                assert_eq!(sys.read(r, 1), Ok(vec![]));
+                let own = sys.open("/dev/tty", o::RDWR, 0);
+                let told = sys.sigtimedwait(&[sig::HUP], 0);
+                let good = own == Err(Errno::ENXIO) && (opened.is_ok() || told == Err(Errno::EAGAIN));
+                sys.exit(if good { 7 } else { 8 });
+            })?;
+            for _ in 0..seed % 20 {
+                sys.sched_yield()?;
+            }
+            sys.close(fd)?;
+            sys.close(w)?;
+            sys.waitpid(pid)
+        });
+        assert_eq!(vk.join(h), Ok(wait::exited(7)), "seed {seed}");
+    });
+}
+
+#[test]
 fn keys_send_signals_to_who_has_the_slave() {
     seeds(0..60, |seed| {
         let vk = Fake::seeded(seed).boot();

@@ -76,8 +76,12 @@ mod names {
     ];
     /// Those that look into texts and through directories.
     pub const TEXT: &[&str] = &["cmp", "diff", "egrep", "fgrep", "find", "grep", "patch", "sed", "xargs"];
+    /// Those that take the whole terminal.
+    pub const SCREEN: &[&str] = &["edit", "less", "more", "nano", "top", "watch"];
+    pub const ARCHIVE: &[&str] = &["gunzip", "gzip", "tar", "zcat"];
     /// The programs by their names in `/bin`, which are those of their packages.
-    pub const MULTICALL: &[(&str, &[&str])] = &[("coreutils", COREUTILS), ("tools", TOOLS), ("text", TEXT)];
+    pub const MULTICALL: &[(&str, &[&str])] =
+        &[("coreutils", COREUTILS), ("tools", TOOLS), ("text", TEXT), ("screen", SCREEN), ("archive", ARCHIVE)];
 }
 
 const PASSWD: &str = "\

@@ -50,6 +50,11 @@ impl Reader {
         Ok(&self.buf[self.at..])
     }
 
+    /// Behind the end there may be more by now.
+    pub fn again(&mut self) {
+        self.end = false;
+    }
+
     /// Passes over bytes that [`peek`](Reader::peek) has shown.
     pub fn skip(&mut self, n: usize) {
         self.at = (self.at + n).min(self.buf.len());

@@ -1,0 +1,171 @@
+//! `top`: what the processes do, again and again.
+
+use crate::term::{Key, Screen};
+use kit::options::{Failure, Options, number};
+use kit::show::{Names, human, put};
+use std::collections::HashMap;
+use vkernel_sys::{clock, fs, io, sys};
+
+const USAGE: &str = "top [-b] [-d SECONDS] [-n TIMES] [-p PID]...";
+
+/// What `/proc/PID/stat` says (proc_pid_stat(5)).
+struct Process {
+    pid: i32,
+    ppid: i32,
+    state: char,
+    /// In hundredths of a second.
+    cpu: u64,
+    size: u64,
+    nice: i64,
+    user: String,
+    command: String,
+    /// Of the time since it was looked at last, in tenths of a percent.
+    share: u64,
+}
+
+struct Top {
+    users: Names,
+    before: HashMap<i32, u64>,
+    before_ns: u64,
+    only: Vec<i32>,
+    by_memory: bool,
+}
+
+pub fn top(args: &[Vec<u8>]) -> Result<i32, Failure> {
+    let o = Options::parse(args, "bd:n:p:", USAGE, false)?;
+    let delay = o.value(b'd').map_or(Ok(2.0), number::<f64>)?.clamp(0.1, 3600.0);
+    let times = o.value(b'n').map(number::<u64>).transpose()?;
+    let only = o.values(b'p').map(number).collect::<Result<_, _>>()?;
+    let mut top = Top { users: Names::users(), before: HashMap::new(), before_ns: 0, only, by_memory: false };
+    let delay_ms = (delay * 1000.0) as i32;
+    if o.has(b'b') {
+        for n in 0..times.unwrap_or(u64::MAX) {
+            if n > 0 {
+                put(b"\n");
+                kit::show::flush_now();
+                let _ = sys::clock_nanosleep(clock::MONOTONIC, 0, delay_ms as u64 * 1_000_000);
+            }
+            for line in top.lines()? {
+                put(format!("{}\n", line.trim_end()).as_bytes());
+            }
+        }
+        return Ok(0);
+    }
+    let mut screen = Screen::take(0)?;
+    screen.put(b"\x1b[?25l");
+    let mut turns = 0;
+    loop {
+        for (row, line) in top.lines()?.iter().enumerate().take(screen.rows) {
+            if line.starts_with("  PID") { screen.bar(row, line) } else { screen.row(row, line) }
+        }
+        screen.put(b"\x1b[J");
+        turns += 1;
+        if times.is_some_and(|t| turns >= t) {
+            screen.flush();
+            break;
+        }
+        match screen.key(delay_ms) {
+            Key::Char('q') | Key::Ctrl(b'C') | Key::Gone => break,
+            Key::Char('M') => top.by_memory = true,
+            Key::Char('P') => top.by_memory = false,
+            Key::Resize => screen.put(b"\x1b[2J"),
+            _ => {}
+        }
+    }
+    screen.put(b"\x1b[?25h");
+    Ok(0)
+}
+
+impl Top {
+    fn lines(&mut self) -> Result<Vec<String>, Failure> {
+        let mut all = self.processes()?;
+        if self.by_memory {
+            all.sort_by_key(|p| (std::cmp::Reverse(p.size), p.pid));
+        } else {
+            all.sort_by_key(|p| (std::cmp::Reverse((p.share, p.cpu)), p.pid));
+        }
+        let running = all.iter().filter(|p| p.state == 'R').count();
+        let word = |path: &[u8]| String::from_utf8_lossy(&io::read_file(path).unwrap_or_default()).into_owned();
+        let up: u64 = word(b"/proc/uptime").split(['.', ' ']).next().and_then(|s| s.parse().ok()).unwrap_or(0);
+        let load = word(b"/proc/loadavg").split(' ').take(3).collect::<Vec<_>>().join(" ");
+        let memory = word(b"/proc/meminfo");
+        let kib = |name: &str| {
+            let line = memory.lines().find(|l| l.starts_with(name));
+            line.and_then(|l| l.split_whitespace().nth(1)?.parse::<u64>().ok()).unwrap_or(0)
+        };
+        let (total, free) = (kib("MemTotal:"), kib("MemFree:"));
+        let mut lines = vec![
+            format!("up {}:{:02}:{:02}, load {load}", up / 3600, up / 60 % 60, up % 60),
+            format!("{} processes, {running} running", all.len()),
+            format!("memory: {} of {} used", human((total.saturating_sub(free)) << 10), human(total << 10)),
+            String::new(),
+            format!(
+                "{:>5} {:>5} {:<8} {:>3} S {:>5} {:>6} {:>8} COMMAND",
+                "PID", "PPID", "USER", "NI", "%CPU", "MEM", "TIME"
+            ),
+        ];
+        for p in &all {
+            let time = format!("{}:{:02}.{:02}", p.cpu / 6000, p.cpu / 100 % 60, p.cpu % 100);
+            let share = format!("{}.{}", p.share / 10, p.share % 10);
+            lines.push(format!(
+                "{:>5} {:>5} {:<8} {:>3} {} {share:>5} {:>6} {time:>8} {}",
+                p.pid,
+                p.ppid,
+                p.user,
+                p.nice,
+                p.state,
+                human(p.size),
+                p.command
+            ));
+        }
+        Ok(lines)
+    }
+
+    fn processes(&mut self) -> Result<Vec<Process>, Failure> {
+        let names = fs::read_dir(b"/proc").map_err(|e| Failure::with(b"/proc", e))?;
+        let now = sys::clock_gettime(clock::MONOTONIC).unwrap_or(0);
+        let passed = (now - self.before_ns) / 10_000_000;
+        let first = self.before_ns == 0;
+        let mut all = Vec::new();
+        for n in names.iter().filter(|n| n.name.iter().all(u8::is_ascii_digit)) {
+            let dir = format!("/proc/{}", String::from_utf8_lossy(&n.name));
+            // One that has ended since is not worth a word.
+            let Ok(text) = io::read_file(format!("{dir}/stat").as_bytes()) else { continue };
+            let Some(mut p) = parse(&String::from_utf8_lossy(&text)) else { continue };
+            if !self.only.is_empty() && !self.only.contains(&p.pid) {
+                continue;
+            }
+            p.user = self.users.name(fs::stat(dir.as_bytes()).map_or(0, |s| s.uid));
+            let line = io::read_file(format!("{dir}/cmdline").as_bytes()).unwrap_or_default();
+            let line = String::from_utf8_lossy(&line).trim_end_matches('\0').replace('\0', " ");
+            if !line.is_empty() {
+                p.command = line;
+            }
+            let old = self.before.get(&p.pid).copied().unwrap_or(0);
+            p.share = if first || passed == 0 { 0 } else { p.cpu.saturating_sub(old) * 1000 / passed };
+            all.push(p);
+        }
+        self.before = all.iter().map(|p| (p.pid, p.cpu)).collect();
+        self.before_ns = now;
+        Ok(all)
+    }
+}
+
+fn parse(text: &str) -> Option<Process> {
+    // The name may hold blanks and parentheses; the last one ends it.
+    let (pid, rest) = text.split_once(" (")?;
+    let (name, rest) = rest.rsplit_once(") ")?;
+    let f: Vec<&str> = rest.split_whitespace().collect();
+    let n = |i: usize| f.get(i).and_then(|s| s.parse::<i64>().ok()).unwrap_or(0);
+    Some(Process {
+        pid: pid.parse().ok()?,
+        ppid: n(1) as i32,
+        state: f.first()?.chars().next()?,
+        cpu: (n(11) + n(12)) as u64,
+        size: n(20) as u64,
+        nice: n(16),
+        user: String::new(),
+        command: format!("[{name}]"),
+        share: 0,
+    })
+}

@@ -229,6 +229,23 @@ macro_rules! syscalls {
             97 vkernel ppoll(fds: In, count: Len, timeout_ns: U64, mask: In) = kern::poll::sys_ppoll;
             98 vkernel close_range(first: Uint, last: Uint, flags: Flags) = kern::descrip::sys_close_range;
 
+            // Sockets.
+            107 vkernel socket(domain: Uint, kind: Flags, protocol: Uint) = net::calls::sys_socket;
+            108 vkernel socketpair(domain: Uint, kind: Flags, protocol: Uint, fds: Out) = net::calls::sys_socketpair;
+            109 vkernel bind(fd: Fd, addr: In, len: Len) = net::calls::sys_bind;
+            110 vkernel listen(fd: Fd, backlog: Int) = net::calls::sys_listen;
+            111 vkernel accept4(fd: Fd, addr: Out, len: Out, flags: Flags) = net::calls::sys_accept4;
+            112 vkernel connect(fd: Fd, addr: In, len: Len) = net::calls::sys_connect;
+            113 vkernel getsockname(fd: Fd, addr: Out, len: Out) = net::calls::sys_getsockname;
+            114 vkernel getpeername(fd: Fd, addr: Out, len: Out) = net::calls::sys_getpeername;
+            115 vkernel sendmsg(fd: Fd, message: In, flags: Flags) = net::transfer::sys_sendmsg;
+            116 vkernel recvmsg(fd: Fd, message: Out, flags: Flags) = net::transfer::sys_recvmsg;
+            117 vkernel shutdown(fd: Fd, how: Uint) = net::calls::sys_shutdown;
+            118 vkernel getsockopt(fd: Fd, level: Uint, name: Uint, value: Out, len: Out) = net::options::sys_getsockopt;
+            119 vkernel setsockopt(fd: Fd, level: Uint, name: Uint, value: In, len: Len) = net::options::sys_setsockopt;
+            120 vkernel sendto(fd: Fd, buf: In, len: Len, flags: Flags, addr: In, addr_len: Len) = net::transfer::sys_sendto;
+            121 vkernel recvfrom(fd: Fd, buf: Out, len: Len, flags: Flags, addr: Out, addr_len: Out) = net::transfer::sys_recvfrom;
+
             // WASI preview 1.
             128 wasi args_get(argv: Out, buf: Out) = compat::wasi::args::args_get;
             129 wasi args_sizes_get(count: Out, size: Out) = compat::wasi::args::args_sizes_get;
@@ -328,8 +345,8 @@ impl Syscall {
 }
 
 /// Calls that are made again after a handler with SA_RESTART has interrupted them: those of signal(7)'s list that we have.
-/// None has a time limit.
-pub const RESTARTED: [&str; 21] = [
+/// None has a time limit, but sockets that were given one: those take themselves out.
+pub const RESTARTED: [&str; 27] = [
     "read",
     "write",
     "pread",
@@ -337,6 +354,12 @@ pub const RESTARTED: [&str; 21] = [
     "openat",
     "wait4",
     "waitid",
+    "accept4",
+    "connect",
+    "sendmsg",
+    "recvmsg",
+    "sendto",
+    "recvfrom",
     "ioctl",
     "fcntl",
     "fcntl_lock",

@@ -19,6 +19,7 @@ pub mod compat;
 pub mod kern;
 pub mod locks;
 pub mod machdep;
+pub mod net;
 pub mod sysent;
 pub mod tty;
 pub mod uio;
@@ -56,6 +57,7 @@ pub struct Kernel {
     pub locks: Arc<kern::lockf::Locks>,
     pub console: tty::Console,
     pub ttys: tty::Ttys,
+    pub sockets: Arc<net::Registry>,
     pub trace: kern::ktrace::Trace,
     pub hostname: SpinLock<Vec<u8>>,
     /// CLOCK_MONOTONIC at `start`.
@@ -77,6 +79,7 @@ impl Kernel {
             locks: Default::default(),
             console: Default::default(),
             ttys: Default::default(),
+            sockets: Default::default(),
             trace: Default::default(),
             hostname: SpinLock::new(&locks::PROC, b"vkernel".to_vec()),
             started_ns: AtomicU64::new(0),

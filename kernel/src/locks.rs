@@ -20,6 +20,12 @@
 //!                   tree       a change of more than one directory of tmpfs or diskfs
 //!                   tree-dir   entries of such directories (several: with `tree` held)
 //!                     tree-node  state of one such file
+//!                       flight   descriptors that are sent
+//!                       socket   what one socket is connected to
+//!                       sockets  the names of sockets
+//!                       door     connections that nobody has accepted
+//!                       flow     what is on its way to a socket
+//!                       dying    files that were sent and nobody will receive
 //!                       pipe
 //!                       ttys     which devices are attached, and to which session
 //!                       tty      the state of one terminal
@@ -45,6 +51,12 @@ pub static NAMECACHE: Class = Class::new("namecache", 240);
 pub static TREE: Class = Class::new("tree", 245);
 pub static TREE_DIR: Class = Class::nesting("tree-dir", 250);
 pub static TREE_NODE: Class = Class::nesting("tree-node", 260);
+pub static FLIGHT: Class = Class::new("flight", 268);
+pub static SOCKET: Class = Class::new("socket", 270);
+pub static SOCKETS: Class = Class::new("sockets", 272);
+pub static DOOR: Class = Class::new("door", 280);
+pub static FLOW: Class = Class::new("flow", 282);
+pub static DYING: Class = Class::new("dying", 284);
 pub static PIPE: Class = Class::new("pipe", 300);
 pub static TTYS: Class = Class::new("ttys", 305);
 pub static TTY: Class = Class::new("tty", 310);

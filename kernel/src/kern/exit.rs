@@ -32,6 +32,8 @@ pub fn finish(lp: &Arc<Lwp>) {
     session::proc_exited(kernel, proc);
     lockf::exit(lp);
     proc.files.clear();
+    // What it has sent, and nobody else can receive.
+    kernel.sockets.flight.collect();
     let dirs = proc.dirs.lock().take();
     drop(dirs);
     // Of its program a zombie has the name: arguments and environment may be large.

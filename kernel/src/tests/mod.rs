@@ -19,6 +19,7 @@ mod pty;
 mod sched;
 mod shortage;
 mod signals;
+mod sockets;
 mod stdio;
 mod tty;
 mod tty_sessions;

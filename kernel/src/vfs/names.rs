@@ -91,6 +91,11 @@ pub fn kern_mkdir(lp: &Lwp, at: &At<'_>, bits: u32) -> SysResult<()> {
 
 /// mknod(2): regular files, FIFOs and sockets for all, devices for root.
 pub fn kern_mknod(lp: &Lwp, at: &At<'_>, bits: u32, rdev: u64) -> SysResult<()> {
+    make_node(lp, at, bits, rdev).map(|_| ())
+}
+
+/// As mknod(2); answers the node.
+pub fn make_node(lp: &Lwp, at: &At<'_>, bits: u32, rdev: u64) -> SysResult<VnodeRef> {
     let kind = match bits & mode::IFMT {
         0 => mode::IFREG,
         kind @ (mode::IFREG | mode::IFIFO | mode::IFSOCK) => kind,
@@ -104,7 +109,7 @@ pub fn kern_mknod(lp: &Lwp, at: &At<'_>, bits: u32, rdev: u64) -> SysResult<()> 
     let parent = place(lp, at, false)?;
     let device = matches!(kind, mode::IFCHR | mode::IFBLK);
     let bits = masked(lp, bits & mode::PERM);
-    new_file(lp, &parent, kind | bits, if device { rdev } else { 0 }, &[]).map(|_| ())
+    new_file(lp, &parent, kind | bits, if device { rdev } else { 0 }, &[])
 }
 
 pub fn kern_symlink(lp: &Lwp, target: &[u8], at: &At<'_>) -> SysResult<()> {

@@ -35,6 +35,15 @@ impl Ring {
         let end = (self.head + self.len).min(self.buf.len());
         &self.buf[self.head..end]
     }
+    /// What is to be read after the first `skip` bytes, in one piece.
+    #[inline]
+    pub fn data_at(&self, skip: usize) -> &[u8] {
+        let first = self.data();
+        match first.get(skip..) {
+            Some(rest) if !rest.is_empty() => rest,
+            _ => &self.buf[skip - first.len()..self.len - first.len()],
+        }
+    }
     #[inline]
     pub fn consume(&mut self, n: usize) {
         self.len -= n;
@@ -62,6 +71,11 @@ impl Ring {
     #[inline]
     pub fn commit(&mut self, n: usize) {
         self.len += n;
+    }
+
+    /// Takes back the last that were put in.
+    pub fn uncommit(&mut self, n: usize) {
+        self.len -= n;
     }
 
     #[inline]

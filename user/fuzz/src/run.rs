@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use abi::syscalls::SYSCALLS;
-use abi::types::{o, rlimit, sig, wait};
+use abi::types::{o, rlimit, sig, sock, wait};
 use abi::{Errno, SysResult};
-use vkernel_sys::{Spawn, fs, io, proc};
+use vkernel_sys::{Spawn, fs, io, net, proc};
 
 use crate::call::call;
 use crate::random::{Arena, Rng};
@@ -201,6 +201,7 @@ fn open_all() {
         let _ = io::open(path.as_bytes(), o::DIRECTORY, 0);
     }
     let _ = (io::pipe2(o::NONBLOCK), io::pipe2(0));
+    let _ = (net::pair(sock::STREAM | sock::NONBLOCK), net::pair(sock::DGRAM | sock::NONBLOCK));
     // WASI's directory stands at 3.
     let _ = fs::symlink(b"d/e", b"/tmp/l");
 }

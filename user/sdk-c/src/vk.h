@@ -23,6 +23,22 @@ VK_CALL(wait4) int vk_wait4(int pid, void *status, uint32_t options, void *usage
 VK_CALL(waitid) int vk_waitid(uint32_t kind, int id, void *info, uint32_t options, void *usage);
 VK_CALL(getpriority) int vk_getpriority(uint32_t which, int who);
 VK_CALL(setpriority) int vk_setpriority(uint32_t which, int who, int nice);
+VK_CALL(socket) int vk_socket(uint32_t domain, uint32_t kind, uint32_t protocol);
+VK_CALL(socketpair) int vk_socketpair(uint32_t domain, uint32_t kind, uint32_t protocol, void *fds);
+VK_CALL(bind) int vk_bind(int fd, const void *addr, uint32_t len);
+VK_CALL(listen) int vk_listen(int fd, int backlog);
+VK_CALL(accept4) int vk_accept4(int fd, void *addr, void *len, uint32_t flags);
+VK_CALL(connect) int vk_connect(int fd, const void *addr, uint32_t len);
+VK_CALL(getsockname) int vk_getsockname(int fd, void *addr, void *len);
+VK_CALL(getpeername) int vk_getpeername(int fd, void *addr, void *len);
+VK_CALL(sendmsg) int vk_sendmsg(int fd, const void *message, uint32_t flags);
+VK_CALL(recvmsg) int vk_recvmsg(int fd, void *message, uint32_t flags);
+VK_CALL(shutdown) int vk_shutdown(int fd, uint32_t how);
+VK_CALL(getsockopt) int vk_getsockopt(int fd, uint32_t level, uint32_t name, void *value, void *len);
+VK_CALL(setsockopt) int vk_setsockopt(int fd, uint32_t level, uint32_t name, const void *value, uint32_t len);
+VK_CALL(sendto)
+int vk_sendto(int fd, const void *buf, uint32_t len, uint32_t flags, const void *addr, uint32_t addr_len);
+VK_CALL(recvfrom) int vk_recvfrom(int fd, void *buf, uint32_t len, uint32_t flags, void *addr, void *addr_len);
 VK_CALL(kill) int vk_kill(int pid, uint32_t signal);
 VK_CALL(getpgid) int vk_getpgid(int pid);
 VK_CALL(setpgid) int vk_setpgid(int pid, int pgid);

@@ -11,6 +11,7 @@
 mod cwd;
 pub mod fs;
 pub mod io;
+pub mod net;
 #[cfg(not(target_family = "wasm"))]
 mod posix;
 pub mod proc;

@@ -38,6 +38,8 @@ mod rawcall;
 #[cfg(target_family = "wasm")]
 mod signals;
 #[cfg(target_family = "wasm")]
+mod sockets;
+#[cfg(target_family = "wasm")]
 mod wasi;
 #[cfg(target_family = "wasm")]
 mod wasi_paths;
@@ -65,6 +67,8 @@ fn tables() -> Vec<&'static [Test]> {
         signals::TESTS,
         #[cfg(target_family = "wasm")]
         ptys::TESTS,
+        #[cfg(target_family = "wasm")]
+        sockets::TESTS,
         #[cfg(target_family = "wasm")]
         programs::TESTS,
         #[cfg(target_family = "wasm")]
@@ -95,6 +99,8 @@ fn roles() -> Vec<&'static [harness::Role]> {
         waits::ROLES,
         #[cfg(target_family = "wasm")]
         signals::ROLES,
+        #[cfg(target_family = "wasm")]
+        sockets::ROLES,
         #[cfg(target_family = "wasm")]
         limits::ROLES,
         #[cfg(target_family = "wasm")]

@@ -10,7 +10,7 @@
 
 pub mod args;
 pub mod fd;
-mod iov;
+pub mod iov;
 pub mod misc;
 pub mod path;
 mod place;

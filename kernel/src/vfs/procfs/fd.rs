@@ -17,6 +17,7 @@ pub fn text(lp: &Lwp, file: &File) -> SysResult<Vec<u8>> {
     let kind = match vp.kind() {
         mode::IFDIR => return path_of(lp, vp, &root_dir(lp)?),
         mode::IFIFO => "pipe",
+        mode::IFSOCK => "socket",
         mode::IFCHR => "device",
         _ => "file",
     };

@@ -23,6 +23,11 @@ pub fn run(args: &[String]) -> Outcome {
     report.step("unit tests: abi, locks, kernel", || {
         quiet(cargo(&["test", "--quiet", "-p", "abi", "-p", "ksync", "-p", "sched", "-p", "kernel"]))
     });
+    report.step("the kernel's races, each under 10,000 seeds", || {
+        let mut c = cargo(&["test", "--quiet", "--profile", "races", "-p", "kernel", "--lib"]);
+        c.env("VK_RACES", "10000");
+        quiet(c)
+    });
     report.step("unit tests: SDK, shell, tools", || {
         let mut c = cargo(&["test", "--quiet", "-p", "vkernel-sys", "-p", "sh", "-p", "tools", "--target-dir"]);
         c.arg(target()).current_dir(root().join("user"));

@@ -8,7 +8,7 @@ use core::sync::atomic::Ordering::{Relaxed, SeqCst};
 use abi::Errno;
 use abi::types::{fcntl, o, rlimit, sig, wait};
 
-use super::seeds;
+use super::{races, seeds};
 use crate::machdep::fake::{Fake, Request, Sys, Vk, sigdisp};
 
 /// Forks a child whose closure must come to its end.
@@ -285,7 +285,7 @@ fn a_group_that_forks_stops_and_goes_on() {
 /// The parent may be killed at any point of its fork: what child there is becomes an orphan.
 #[test]
 fn a_parent_that_is_killed_while_it_forks() {
-    seeds(0..400, |seed| {
+    races(0..400, |seed| {
         let vk = Fake::seeded(seed).init_waits().switch_one_in(1 + seed % 3).boot();
         let h = vk.lwp(|sys| {
             for _ in 0..3 {

@@ -10,7 +10,7 @@ use abi::Errno;
 use abi::trapframe::{Reason, irq};
 use abi::types::{clock, itimer, sa, si, sig, wait};
 
-use super::seeds;
+use super::{races, seeds};
 use crate::machdep::fake::{Fake, Handle, Request, Sys, Vk};
 
 /// What handlers have seen, in order.
@@ -161,7 +161,7 @@ fn calls_with_a_time_limit_are_not_made_again() {
 /// The signal may come before the sleep, in it, or at its end: it is never lost, and the handler runs once.
 #[test]
 fn a_signal_and_a_sleep_at_once() {
-    seeds(0..400, |seed| {
+    races(0..400, |seed| {
         let vk = Fake::seeded(seed).boot();
         let sleeper = vk.lwp(|sys| {
             let log = Log::default();
@@ -184,7 +184,7 @@ fn a_signal_and_a_sleep_at_once() {
 
 #[test]
 fn a_signal_and_the_end_of_its_target_at_once() {
-    seeds(0..300, |seed| {
+    races(0..300, |seed| {
         let vk = Fake::seeded(seed).boot();
         let target = vk.lwp(|sys| {
             Log::default().on(sys, sig::USR1, 0);

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use abi::Errno;
 use abi::types::{fcntl, limits, o, sig};
 
-use super::seeds;
+use super::{races, seeds};
 use crate::machdep::fake::{Fake, Vk};
 
 fn pipe(vk: &Vk) -> (i32, i32) {
@@ -15,7 +15,7 @@ fn pipe(vk: &Vk) -> (i32, i32) {
 
 #[test]
 fn a_reader_woken_by_the_last_writer_sees_end_of_file() {
-    seeds(0..300, |seed| {
+    races(0..300, |seed| {
         let vk = Fake::seeded(seed).boot();
         let (r, w) = pipe(&vk);
         let reader = vk.lwp(move |sys| {
@@ -33,7 +33,7 @@ fn a_reader_woken_by_the_last_writer_sees_end_of_file() {
 
 #[test]
 fn a_writer_to_a_full_pipe_gets_epipe_when_the_last_reader_goes() {
-    seeds(0..300, |seed| {
+    races(0..300, |seed| {
         let vk = Fake::seeded(seed).boot();
         let (r, w) = pipe(&vk);
         let writer = vk.lwp(move |sys| {

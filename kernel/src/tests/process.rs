@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use abi::Errno;
 use abi::types::{sig, spawn, wait};
 
-use super::seeds;
+use super::{races, seeds};
 use crate::machdep::fake::{Fake, Request, Sys};
 
 /// Spawns a copy of `/bin/NAME` without arguments.
@@ -75,7 +75,7 @@ fn wait_chooses_by_pid_and_by_group() {
 /// exit and wait may meet at any point: each child is reaped once, by one wait.
 #[test]
 fn every_exit_is_seen_by_one_wait() {
-    seeds(0..300, |seed| {
+    races(0..300, |seed| {
         let vk = Fake::seeded(seed).program("code", |sys| sys.argv()[1].parse().unwrap_or(0)).boot();
         let codes = vk.init(|sys| {
             for code in ["11", "12", "13", "14"] {
@@ -120,7 +120,7 @@ fn family(seed: u64) -> Fake {
 
 #[test]
 fn orphans_go_to_an_init_that_waits() {
-    seeds(0..300, |seed| {
+    races(0..300, |seed| {
         let vk = family(seed).init_waits().boot();
         vk.init(|sys| {
             let pid = start(sys, "leaver");

@@ -6,7 +6,7 @@ use abi::Errno;
 use abi::trapframe::{Reason, irq};
 use abi::types::{poll, sig, wait};
 
-use super::seeds;
+use super::{races, seeds};
 use crate::machdep::fake::{Fake, Request, Sys};
 
 fn start(sys: &Sys, name: &str) -> i32 {
@@ -64,7 +64,7 @@ fn a_kill_ends_whatever_a_process_is_doing() {
 /// The kill goes out at once: it meets the child before, while and after it begins.
 #[test]
 fn a_kill_meets_a_beginning_process() {
-    seeds(0..300, |seed| {
+    races(0..300, |seed| {
         let vk = resters(seed).boot();
         let end = vk.init(|sys| {
             let pid = start(sys, "sleep");
@@ -77,7 +77,7 @@ fn a_kill_meets_a_beginning_process() {
 
 #[test]
 fn the_first_end_counts() {
-    seeds(0..300, |seed| {
+    races(0..300, |seed| {
         let vk = Fake::seeded(seed).program("five", |_| 5).boot();
         let end = vk.init(|sys| {
             let pid = start(sys, "five");
@@ -167,7 +167,7 @@ fn a_stopped_process_does_not_run() {
 /// A stop and a continue at once: whichever is last, one more continue sets the process going.
 #[test]
 fn a_stop_and_a_continue_at_once_leave_nothing_behind() {
-    seeds(0..300, |seed| {
+    races(0..300, |seed| {
         let vk = resters(seed).boot();
         let pid = vk.init(|sys| start(sys, "spin"));
         let senders = [sig::STOP, sig::CONT].map(|s| vk.lwp(move |sys| sys.kill(pid, s)));

@@ -91,7 +91,9 @@ impl Lwp {
     /// True when a sleep must end with EINTR, which is noted for SA_RESTART.
     #[inline]
     pub fn interrupted(&self) -> bool {
-        let yes = self.flags.load(Ordering::SeqCst) & (lwpflag::KILLED | lwpflag::CAUGHT | lwpflag::SIGNAL) != 0;
+        let flags = self.flags.load(Ordering::SeqCst);
+        let yes =
+            flags & (lwpflag::KILLED | lwpflag::CAUGHT) != 0 || flags & lwpflag::SIGNAL != 0 && self.has_handler_due();
         if yes {
             self.frame.interrupted.store(self.nr.load(Ordering::Relaxed), Ordering::Relaxed);
         }
@@ -103,6 +105,18 @@ impl Lwp {
     }
     pub fn clear_flag(&self, flag: u32) {
         self.flags.fetch_and(!flag, Ordering::SeqCst);
+    }
+
+    /// Whoever sends a signal sets the flag when the signal is pending, and its handler may have run by then: what
+    /// such a flag would interrupt has nothing to do with it.
+    fn has_handler_due(&self) -> bool {
+        let s = self.proc.signals.lock();
+        let due = s.deliverable(&self.proc) != 0;
+        if !due {
+            // With the lock held: who makes one pending after this sets the flag after this.
+            self.clear_flag(lwpflag::SIGNAL);
+        }
+        due
     }
 
     /// The open file behind a descriptor, as a reference of its own: `close` may run while we sleep.

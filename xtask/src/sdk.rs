@@ -125,7 +125,7 @@ fn every_symbol(vk: &Path, dir: &Path, includes: &str) -> Outcome {
     );
     write_if_changed(&source, text.as_bytes())?;
     let mut c = Command::new(vk);
-    c.args(["cc", "-w", "-Wl,--error-limit=0"]).arg(&source).arg("-o").arg(program);
+    c.args(["cc", "-w", "-Wl,--error-limit=0"]).arg(&source).arg("-ltermcap").arg("-o").arg(program);
     capture(c)
         .map(|_| println!("  {} functions and variables of {} headers", names.len(), includes.lines().count() - 1))
 }

@@ -113,7 +113,10 @@ int pclose(FILE *file) {
             pid_t pid = s->pid;
             *at = s->next;
             free(s);
+            /* fclose tries to seek back over what wasn't read; that a pipe can't is no error of ours. */
+            int saved = errno;
             fclose(file);
+            errno = saved;
             return wait_for(pid);
         }
     }

@@ -1,4 +1,4 @@
-//! The SDK on disk: headers and `libvk.a`, made of the sources that `vk` carries inside.
+//! The SDK on disk: headers, `libvk.a` and `libtermcap.a`, made of the sources that `vk` carries inside.
 //!
 //! They are in a directory of the cache named by everything they depend on: the sources, the compiler,
 //! the C library. Whoever needs them first makes them, aside, and renames the directory when it is complete.
@@ -73,7 +73,10 @@ fn write_sources(dir: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Compiles all sources in `dir` into `dir/libvk.a`.
+/// What is in a library of its own, `libtermcap.a`: programs that bring theirs define the same names.
+const TERMCAP: [&str; 2] = ["termcap.o", "tgoto.o"];
+
+/// Compiles all sources in `dir` into `dir/libvk.a` and `dir/libtermcap.a`.
 fn compile(clang: &Clang, flags: &[OsString], dir: &Path) -> Result<(), Failure> {
     let sources: Vec<&str> = FILES.iter().map(|f| f.0).filter(|n| n.ends_with(".c")).collect();
     let mut c = Command::new(&clang.path);
@@ -84,13 +87,18 @@ fn compile(clang: &Clang, flags: &[OsString], dir: &Path) -> Result<(), Failure>
         let said = String::from_utf8_lossy(&out.stderr);
         return Err(failed(format!("the C library can't be compiled with {}:\n{said}", clang.path.display())));
     }
-    let objects =
-        sources.iter().map(|s| Path::new(s).with_extension("o").file_name().map(PathBuf::from).unwrap_or_default());
-    archive(dir, &objects.collect::<Vec<_>>()).map_err(|e| failed(format!("{}: {e}", dir.display())))
+    let object = |s: &&str| Path::new(s).with_extension("o").file_name().map(PathBuf::from).unwrap_or_default();
+    let of_termcap = |o: &PathBuf| TERMCAP.iter().any(|t| o.as_os_str() == *t);
+    let (termcap, rest): (Vec<_>, Vec<_>) = sources.iter().map(object).partition(of_termcap);
+    // libvk.a comes last: its presence says that all is there.
+    let put = |name: &str, objects: &[PathBuf]| archive(dir, &dir.join(name), objects);
+    put("libtermcap.a", &termcap)
+        .and_then(|()| put("libvk.a", &rest))
+        .map_err(|e| failed(format!("{}: {e}", dir.display())))
 }
 
 /// ar(5), without an index: wasm-ld looks into the members itself. It spares us a search for llvm-ar.
-fn archive(dir: &Path, objects: &[PathBuf]) -> io::Result<()> {
+fn archive(dir: &Path, to: &Path, objects: &[PathBuf]) -> io::Result<()> {
     let mut out = b"!<arch>\n".to_vec();
     for name in objects {
         let bytes = fs::read(dir.join(name))?;
@@ -102,7 +110,7 @@ fn archive(dir: &Path, objects: &[PathBuf]) -> io::Result<()> {
         }
         fs::remove_file(dir.join(name))?;
     }
-    fs::write(dir.join("libvk.a"), out)
+    fs::write(to, out)
 }
 
 /// Gives the directory its name. Another may have been faster, with the same contents.

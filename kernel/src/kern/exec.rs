@@ -78,14 +78,14 @@ pub fn load(lp: &Lwp, path: &[u8], args: Arc<Strings>, env: Arc<Strings>) -> Sys
     Err(Errno::ELOOP)
 }
 
-/// The regular file at `path` that the caller may execute.
+/// The regular file at `path` that the caller may execute. EACCES, or ETXTBSY while somebody has it open to write.
 fn find(lp: &Lwp, path: &[u8]) -> SysResult<VnodeRef> {
     let vp = namei(lp, &At { start: Start::Cwd, path, follow: true, beneath: false })?;
     if vp.kind() != mode::IFREG || vp.head().mount.flags & mnt::NOEXEC != 0 {
         return Err(Errno::EACCES);
     }
     lp.proc.cred.access(&vp.owner(), access::X_OK)?;
-    Ok(vp)
+    if vp.head().being_written() { Err(Errno::ETXTBSY) } else { Ok(vp) }
 }
 
 enum Content {
@@ -103,6 +103,9 @@ fn image_of(lp: &Lwp, vp: &VnodeRef, path: &[u8]) -> SysResult<Content> {
     let file = opened.as_ref().unwrap_or(vp);
     let since = vp.head().compiling();
     let result = read_program(lp, file);
+    // Text, which shells run themselves, is nothing to speak of; as the first program of all it is.
+    let speak = matches!(result, Err(Errno::ENOEXEC))
+        && (is_module(lp, file) || lp.proc.pid == 1 && lp.proc.program.lock().image.is_none());
     file.close(o::RDONLY);
     match result {
         Ok(Content::Image(image)) => {
@@ -110,7 +113,9 @@ fn image_of(lp: &Lwp, vp: &VnodeRef, path: &[u8]) -> SysResult<Content> {
             Ok(Content::Image(image))
         }
         Err(Errno::ENOEXEC) => {
-            explain(lp, path);
+            if speak {
+                explain(lp, path);
+            }
             Err(Errno::ENOEXEC)
         }
         other => other,
@@ -136,6 +141,12 @@ fn read_program(lp: &Lwp, vp: &VnodeRef) -> SysResult<Content> {
     }
     let size = vp.getattr(lp)?.size;
     image(send(lp, vp, size)?)
+}
+
+/// Does it at least begin like a program?
+fn is_module(lp: &Lwp, vp: &VnodeRef) -> bool {
+    let mut magic = [0; 4];
+    matches!(read_at(lp, vp, 0, &mut magic), Ok(4)) && magic == *b"\0asm"
 }
 
 /// Hands a file's content over, piece by piece.

@@ -183,6 +183,27 @@ fn a_program_may_change_its_own_file_and_the_next_exec_sees_it() {
     assert!(!images.contains(&"one".into()) && !images.contains(&"two".into()), "{images:?}");
 }
 
+#[test]
+fn a_file_that_is_open_to_be_written_is_no_program() {
+    let vk = Fake::seeded(1).program("one", |_| 1).boot();
+    vk.init(|sys| {
+        let run = |sys: &Sys| sys.spawn(&Request::new("/tmp/prog")).map(|pid| sys.waitpid(pid).expect("wait"));
+        sys.put_file("/tmp/prog", b"#image one\n", 0o755).expect("write");
+        let reader = sys.open("/tmp/prog", o::RDONLY, 0).expect("open");
+        assert_eq!(run(sys), Ok(wait::exited(1)));
+        let writer = sys.open("/tmp/prog", o::WRONLY, 0).expect("open");
+        let copy = sys.dup(writer).expect("dup");
+        for fd in [writer, copy] {
+            assert_eq!(run(sys), Err(Errno::ETXTBSY));
+            assert_eq!(sys.exec(&Request::new("/tmp/prog")), Err(Errno::ETXTBSY));
+            sys.close(fd).expect("close");
+        }
+        assert_eq!(run(sys), Ok(wait::exited(1)));
+        sys.close(reader).expect("close");
+        sys.unlink("/tmp/prog").expect("unlink");
+    });
+}
+
 /// Many processes exec one file at once: one of them compiles, all run.
 #[test]
 fn a_crowd_starts_the_same_program() {

@@ -245,8 +245,9 @@ impl Vnode for Terminal {
     }
     fn owner(&self) -> Owner {
         let kind = match self.kind {
-            devctl::KIND_PIPE => mode::IFIFO,
-            devctl::KIND_FILE => mode::IFREG,
+            // A file of the host's that is standard input or output is a stream like a pipe: programs take
+            // S_IFREG for leave to read ahead and to lseek back.
+            devctl::KIND_PIPE | devctl::KIND_FILE => mode::IFIFO,
             _ => mode::IFCHR,
         };
         Owner { mode: kind | 0o666, uid: 0, gid: 0 }

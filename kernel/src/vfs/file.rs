@@ -37,6 +37,9 @@ impl File {
     /// `flags` are those of open(2).
     pub fn new(vnode: VnodeRef, flags: u32) -> File {
         let positioned = vnode.positioned();
+        if writes(flags) {
+            vnode.head().writer(true);
+        }
         File {
             seekable: positioned || vnode.seekable(),
             positioned,
@@ -81,10 +84,18 @@ impl File {
     }
 }
 
+/// Neither changes while the file is open.
+fn writes(flags: u32) -> bool {
+    flags & o::PATH == 0 && flags & o::ACCMODE != o::RDONLY
+}
+
 impl Drop for File {
     fn drop(&mut self) {
         if let Some(locks) = self.locks.get_mut().take() {
             locks.file_gone(self.vnode.lock_key(), core::ptr::from_ref(self).addr());
+        }
+        if writes(self.flags()) {
+            self.vnode.head().writer(false);
         }
         // O_PATH never opened it.
         if self.flags() & o::PATH == 0 {

@@ -36,6 +36,8 @@ pub struct Head {
     writes: AtomicU32,
     /// The host's image of this file as a program. See `kern::exec`.
     image: SpinLock<Option<Arc<Image>>>,
+    /// Open files that may write it: it is no program meanwhile, ETXTBSY of execve(2).
+    writers: AtomicU32,
 }
 
 impl Head {
@@ -47,7 +49,20 @@ impl Head {
             compiled: AtomicBool::new(false),
             writes: AtomicU32::new(0),
             image: SpinLock::new(&locks::MOUNTS, None),
+            writers: AtomicU32::new(0),
         }
+    }
+
+    /// A file that may write it is opened, or closed.
+    pub fn writer(&self, opened: bool) {
+        if opened {
+            self.writers.fetch_add(1, Ordering::Relaxed);
+        } else {
+            self.writers.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+    pub fn being_written(&self) -> bool {
+        self.writers.load(Ordering::Relaxed) > 0
     }
 
     /// The file system mounted here, if any.

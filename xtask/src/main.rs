@@ -11,6 +11,7 @@ mod golden;
 mod image;
 mod npm;
 mod packages;
+mod ports;
 mod posix;
 mod process;
 mod programs;
@@ -46,6 +47,8 @@ usage: cargo xtask VERB
   image             the kernel, the userland and the image: target/artifacts
   packages [NAME...]
                     an image with the optional packages, all or these: target/packages.tar
+  ports [--test] [NAME...]
+                    an image with the programs of the ports tree, all or these: target/ports.tar; --test: their tests
   sizes             what everything weighs
   check [--bless]   formatting, clippy, the kernel's imports and portability, the tables against
                     their golden files; --bless: write those anew
@@ -69,6 +72,7 @@ fn verb(name: &str, args: &[String]) -> Outcome {
         "bench" => bench::run(args),
         "web" => web::run(args),
         "packages" => packages::run(args),
+        "ports" => ports::run(args),
         "sizes" => sizes::run(),
         "check" if args == ["--bless"] => golden::bless(),
         "check" => check::run(),

@@ -2,6 +2,7 @@
 
 use crate::build;
 use crate::check;
+use crate::ports;
 use crate::posix;
 use crate::process::{self, Outcome, capture, cargo, read, root, target};
 use crate::programs;
@@ -64,6 +65,7 @@ pub fn run(args: &[String]) -> Outcome {
     report.step("under vk: usertests", || usertests_under(&vk, &[]).and_then(capture).map(|_| ()));
     report.step("the C library has what its headers declare", || sdk::conformance(&vk));
     report.step("under vk: POSIX tests in C", || posix::check(&vk));
+    ports::run_in(&mut report, &vk, all);
     programs::run_in(&mut report, &vk, all);
     webtest::run_in(&mut report, all);
     report.finish()

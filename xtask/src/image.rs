@@ -71,8 +71,8 @@ mod names {
     /// Our own, with the native calls.
     pub const TOOLS: &[&str] = &[
         "cat", "chgrp", "chmod", "chown", "chroot", "clear", "cp", "dd", "df", "download", "du", "env", "free",
-        "hostname", "id", "kill", "ls", "mkdir", "mkfifo", "mknod", "mount", "ps", "reset", "script", "stat", "stty",
-        "sync", "time", "timeout", "touch", "tty", "umount", "uname", "uptime", "which", "whoami",
+        "hostname", "id", "kill", "ls", "mkdir", "mkfifo", "mknod", "mount", "nice", "ps", "renice", "reset", "script",
+        "stat", "stty", "sync", "time", "timeout", "touch", "tty", "umount", "uname", "uptime", "which", "whoami",
     ];
     /// Those that look into texts and through directories.
     pub const TEXT: &[&str] = &["cmp", "diff", "egrep", "fgrep", "find", "grep", "patch", "sed", "xargs"];

@@ -22,7 +22,7 @@ pub mod tty;
 
 pub use abi::types::{
     Flock, Rusage, Sigaction, Siginfo, Stat, Statvfs, Winsize, access, at, attach, clock, devctl, fcntl, flock, itimer,
-    mode, o, poll, rlimit, sa, si, sig, wait,
+    mode, o, poll, prio, rlimit, sa, si, sig, wait,
 };
 pub use abi::{Errno, SysResult};
 pub use cwd::adopt_cwd;

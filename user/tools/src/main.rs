@@ -5,6 +5,7 @@ mod attrs;
 mod copy;
 mod download;
 mod list;
+mod nice;
 mod procs;
 mod script;
 mod space;
@@ -43,7 +44,9 @@ commands! {
     "mkfifo" => attrs::mkfifo,
     "mknod" => attrs::mknod,
     "mount" => system::mount,
+    "nice" => nice::nice,
     "ps" => procs::ps,
+    "renice" => nice::renice,
     "reset" => system::reset,
     "script" => script::script,
     "stat" => space::stat,

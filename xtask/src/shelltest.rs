@@ -51,13 +51,27 @@ pub fn steps(vk: &Path, words: &[String]) -> Outcome<Vec<Step>> {
     ])
 }
 
-/// dash, installed if need be.
+/// dash and the other commands that ours are compared with, installed if need be.
 fn dash() -> Outcome {
-    let there = || Path::new(DASH).is_file();
-    if !there() && webtest::is_root() && Path::new("/usr/bin/apt-get").exists() {
-        webtest::apt(&["dash"])?;
+    const OTHERS: [(&str, &str); 9] = [
+        ("dash", DASH),
+        ("grep", "/usr/bin/grep"),
+        ("sed", "/usr/bin/sed"),
+        ("findutils", "/usr/bin/find"),
+        ("mawk", "/usr/bin/awk"),
+        ("diffutils", "/usr/bin/diff"),
+        ("patch", "/usr/bin/patch"),
+        ("tar", "/usr/bin/tar"),
+        ("gzip", "/usr/bin/gzip"),
+    ];
+    let missing = || -> Vec<&str> { OTHERS.iter().filter(|o| !Path::new(o.1).is_file()).map(|o| o.0).collect() };
+    if !missing().is_empty() && webtest::is_root() && Path::new("/usr/bin/apt-get").exists() {
+        webtest::apt(&missing())?;
     }
-    if there() { Ok(()) } else { Err("the tests of the shell need dash (on Debian: apt-get install dash)".into()) }
+    match missing() {
+        left if left.is_empty() => Ok(()),
+        left => Err(format!("the tests of the shell need {0} (on Debian: apt-get install {0})", left.join(" "))),
+    }
 }
 
 /// A file for each case.

@@ -29,9 +29,12 @@ pub fn run(args: &[String]) -> Outcome {
         c.env("VK_RACES", "10000");
         quiet(c)
     });
-    report.step("unit tests: SDK, shell, tools", || {
-        let mut c = cargo(&["test", "--quiet", "-p", "vkernel-sys", "-p", "sh", "-p", "tools", "--target-dir"]);
-        c.arg(target()).current_dir(root().join("user"));
+    report.step("unit tests: SDK, shell, tools, screen", || {
+        let mut c = cargo(&["test", "--quiet"]);
+        for package in ["vkernel-sys", "kit", "posix-regex", "sh", "tools", "screen"] {
+            c.args(["-p", package]);
+        }
+        c.arg("--target-dir").arg(target()).current_dir(root().join("user"));
         quiet(c)
     });
     report.step("build: kernel", || build::kernel().map(|_| ()));

@@ -107,6 +107,20 @@ pub enum RedirKind {
     Here(Rc<HereDoc>),
 }
 
+impl RedirKind {
+    /// The name of the file that it opens.
+    pub fn file(&self) -> Option<&Word> {
+        match self {
+            RedirKind::Read(w)
+            | RedirKind::Write(w)
+            | RedirKind::Clobber(w)
+            | RedirKind::Append(w)
+            | RedirKind::ReadWrite(w) => Some(w),
+            RedirKind::DupIn(_) | RedirKind::DupOut(_) | RedirKind::Here(_) => None,
+        }
+    }
+}
+
 /// A here-document. Its body is read after the line that names it.
 #[derive(Debug, Default, PartialEq)]
 pub struct HereDoc {

@@ -12,7 +12,7 @@ use crate::shell::{Job, Run, Shell, Unwind};
 use crate::text::{from_bytes, to_bytes};
 use std::rc::Rc;
 use vkernel_sys::proc::Disposition;
-use vkernel_sys::{Errno, Spawn, io, o, proc, sig, tty, wait};
+use vkernel_sys::{Errno, Spawn, fs, io, mode, o, proc, sig, tty, wait};
 
 /// Children of one command while they are being started.
 #[derive(Debug, Default)]
@@ -245,6 +245,9 @@ impl Shell {
             }
             return self.add_subshell(job, &crate::unparse::command(c), r);
         }
+        if s.redirs.iter().any(|r| self.may_wait(r)) {
+            return self.add_subshell(job, &crate::unparse::command(c), r);
+        }
         self.line = s.line;
         // A mistake here ends this element and not the shell: it is in a subshell of its own.
         let argv = expand::words(&s.words, self);
@@ -259,6 +262,17 @@ impl Shell {
             (Err(e), ..) | (_, Err(e), _) => self.failed(job, 2, (2, e)),
             (.., Err(e)) => self.failed(job, 2, (if e.fatal { 2 } else { 1 }, e.what)),
         }
+    }
+
+    /// Opening a FIFO waits for somebody at its other end, who may be one that this shell has yet to start.
+    fn may_wait(&mut self, redir: &Redir) -> bool {
+        let Some(word) = redir.kind.file() else { return false };
+        if word.parts.iter().any(|p| matches!(p, Part::Command(..))) || has_effects(&word.parts) {
+            // To be expanded once, by who opens it.
+            return true;
+        }
+        let name = expand::single(word, self);
+        name.is_ok_and(|name| fs::stat(&to_bytes(&name)).is_ok_and(|st| st.mode & mode::IFMT == mode::IFIFO))
     }
 
     /// The output of a builtin that only writes, without a child for it. Its status is in `$?`.

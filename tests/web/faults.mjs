@@ -76,10 +76,10 @@ test("when the network stays away there is a message, a button, and another try"
 for (const [how, file, says] of [
   ["missing", /\/vk\/packs\//, /404/],
   ["wrong", /\/vk\/packs\//, /hash|damaged|wrong|do(es)? not match/i],
-  ["wrong", /\/vk\/manifest\.json/, /manifest/i],
+  ["page", /\/vk\/manifest\.json/, /manifest/i],
   ["missing", /\/vk\/host_web_bg\.wasm/, /./],
 ]) {
-  test(`a server's ${how} answer for ${file.source.replaceAll("\\", "")} is told`, limit, async (t) => {
+  test(`a server's answer (${how}) for ${file.source.replaceAll("\\", "")} is told`, limit, async (t) => {
     server.fault(file, how);
     t.after(() => server.noFaults());
     const p = await playground(t, { ready: false });

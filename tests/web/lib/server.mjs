@@ -67,6 +67,7 @@ export async function serve({ isolated = true, headers = {}, dir = site } = {}) 
     };
     if (fault === "cut") return cut(response, out, await bytesOf(found));
     if (fault === "wrong") return void response.writeHead(200, out).end(flipped(await bytesOf(found)));
+    if (fault === "page") return void response.writeHead(200, out).end("<!doctype html><title>Nothing is here</title>");
     if (found.text !== undefined) return void response.writeHead(200, out).end(found.text);
     response.writeHead(200, { ...out, "content-length": found.size });
     createReadStream(found.file).pipe(response);
@@ -104,7 +105,8 @@ export async function serve({ isolated = true, headers = {}, dir = site } = {}) 
     },
     /**
      * The next `times` requests whose path matches fail: `"drop"` the connection ends before the answer, `"cut"` in its
-     * middle, `"missing"` 404, `"error"` 503, `"wrong"` a byte is another one, `{ wait: ms }` it comes late.
+     * middle, `"missing"` 404, `"error"` 503, `"wrong"` a byte is another one, `"page"` it is what some servers have for
+     * files that they lack, `{ wait: ms }` it comes late.
      */
     fault(match, how, times = Infinity) {
       faults.push({ match, how, times });

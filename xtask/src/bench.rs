@@ -25,7 +25,7 @@ pub fn run(args: &[String]) -> Outcome {
 }
 
 /// The same source for this machine, for WASI, and for WASI with the native calls.
-fn programs(tools: &Path) -> Outcome {
+pub fn programs(tools: &Path) -> Outcome {
     let package = ["build", "--profile", "wasm", "-p", "microbench"];
     let host = host_triple()?;
     let mut native = cargo(&package);
@@ -40,7 +40,7 @@ fn programs(tools: &Path) -> Outcome {
 }
 
 /// Those for WASI.
-pub fn guests(tools: &Path) -> Outcome {
+fn guests(tools: &Path) -> Outcome {
     let package = ["build", "--profile", "wasm", "-p", "microbench"];
     let out = target().join(build::USER_TARGET).join("wasm");
     let mut wasi = cargo(&package);

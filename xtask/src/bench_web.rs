@@ -9,7 +9,7 @@ use std::process::Command;
 pub fn run(args: &[String]) -> Outcome {
     web::run(&["--build-only".to_string()])?;
     let tools = target().join("bench");
-    bench::guests(&tools)?;
+    bench::programs(&tools)?;
     kernels(&tools)?;
     let tests = root().join("tests/web");
     npm::install(&tests)?;

@@ -24,9 +24,10 @@ import { preempt } from "./measures/preempt.mjs";
 import { processes } from "./measures/processes.mjs";
 import { prompt } from "./measures/prompt.mjs";
 import { signals } from "./measures/signals.mjs";
+import { unix } from "./measures/unix.mjs";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
-const MEASURES = { calls, processes, signals, prompt, preempt, idle };
+const MEASURES = { calls, unix, processes, signals, prompt, preempt, idle };
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,

@@ -6,15 +6,17 @@ import { median } from "./table.mjs";
 /** Where `xtask bench` puts what it builds. */
 export const tools = process.env.VK_BENCH_TOOLS ?? join(target, "bench");
 export const ME = "/tmp/microbench";
+/** The program that forks and sends signals. */
+export const UNIX = "/tmp/microbench-unix";
 
 /** Puts the program and the one that does nothing into the machine. */
 export async function install(vk, server) {
-  for (const name of ["microbench", "microbench-nop"]) await vk.put(`/tmp/${name}`, server, join(tools, `${name}.wasm`));
+  for (const name of ["microbench", "microbench-nop", "microbench-unix"]) await vk.put(`/tmp/${name}`, server, join(tools, `${name}.wasm`));
 }
 
 /** Measures of the program, by name: `{ value, min, max, unit }` or `{ error }`. `options`: `-r`, `-t`, as a list of words. */
-export async function microbench(vk, names, options = []) {
-  const { output, status } = await vk.run([ME, "-d", "/tmp", "-s", ME, "-n", `${ME}-nop`, ...options, ...names], { timeout: 180_000 });
+export async function microbench(vk, names, options = [], program = ME) {
+  const { output, status } = await vk.run([program, "-d", "/tmp", "-s", ME, "-n", `${ME}-nop`, ...options, ...names], { timeout: 180_000 });
   const found = parse(output);
   for (const name of names) {
     if (!name.endsWith(".") && !found.has(name)) found.set(name, { error: `status ${status}: ${output.slice(-300)} ${await vk.said()}` });

@@ -30,16 +30,7 @@ impl Records {
     fn fill(&mut self) -> SysResult<()> {
         self.buf.drain(..self.at);
         self.at = 0;
-        let len = self.buf.len();
-        self.buf.resize(len + len.max(32 << 10), 0);
-        let got = loop {
-            match io::read(self.fd, &mut self.buf[len..]) {
-                Err(Errno::EINTR) => {}
-                got => break got,
-            }
-        };
-        self.buf.truncate(len + *got.as_ref().unwrap_or(&0));
-        self.end = got? == 0;
+        self.end = kit::input::read_more(self.fd, &mut self.buf)? == 0;
         Ok(())
     }
 

@@ -2,6 +2,21 @@
 
 use vkernel_sys::{Errno, SysResult, io, o};
 
+/// Reads once, behind what the buffer holds. Answers how much came, nothing at the end.
+pub fn read_more(fd: i32, buf: &mut Vec<u8>) -> SysResult<usize> {
+    let len = buf.len();
+    // As much again as there is, so that long lines don't take long.
+    buf.resize(len + len.max(32 << 10), 0);
+    let got = loop {
+        match io::read(fd, &mut buf[len..]) {
+            Err(Errno::EINTR) => {}
+            got => break got,
+        }
+    };
+    buf.truncate(len + *got.as_ref().unwrap_or(&0));
+    got
+}
+
 /// A descriptor that is read through a buffer.
 pub struct Reader {
     fd: i32,
@@ -28,17 +43,7 @@ impl Reader {
             self.buf.drain(..self.at);
             self.at = 0;
         }
-        let len = self.buf.len();
-        // As much again as there is, so that long lines don't take long.
-        self.buf.resize(len + len.max(32 << 10), 0);
-        let got = loop {
-            match io::read(self.fd, &mut self.buf[len..]) {
-                Err(Errno::EINTR) => {}
-                got => break got,
-            }
-        };
-        self.buf.truncate(len + *got.as_ref().unwrap_or(&0));
-        self.end = got? == 0;
+        self.end = read_more(self.fd, &mut self.buf)? == 0;
         Ok(!self.end)
     }
 

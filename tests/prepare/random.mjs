@@ -92,8 +92,9 @@ class Body {
   call(params) {
     // Functions 0..2 take one, 3..5 two.
     this.values(params);
-    const which = (params - 1) * 3 + this.r.below(3);
-    if (this.r.below(3)) this.emit(0x10, which);
+    const own = this.own !== undefined && this.params === params;
+    const which = own ? this.own : (params - 1) * 3 + this.r.below(3);
+    if (own || this.r.below(3)) this.emit(0x10, which);
     else {
       this.constant(which);
       this.emit(0x11, params, 0);
@@ -263,6 +264,8 @@ export function program(seed, features) {
   for (let f = 0; f < FUNCTIONS; f++) {
     const params = f < 3 ? 1 : 2;
     const body = new Body(random, params, 1, features);
+    // Some call themselves, mostly.
+    if (random.below(3) === 0) body.own = f;
     body.fuel();
     if (!body.statements()) body.value();
     bodies.push([...list([[LOCALS, I32]]), ...body.code, 0x0b]);

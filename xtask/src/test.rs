@@ -81,7 +81,9 @@ fn quiet(c: Command) -> Outcome {
 /// Random programs and those that make trouble, as the loader's passes leave them, in node's engine.
 fn rewritten() -> Outcome {
     quiet(cargo(&["build", "--quiet", "--release", "-p", "loader", "--examples"]))?;
-    for script in ["prepare/semantics", "prepare/counted", "prepare/machine", "fork/semantics", "fork/cases"] {
+    for script in
+        ["prepare/semantics", "prepare/counted", "prepare/recursion", "prepare/machine", "fork/semantics", "fork/cases"]
+    {
         let pass = script.split('/').next().unwrap_or(script);
         let mut c = Command::new("node");
         c.arg(root().join("tests").join(script).with_extension("mjs"));

@@ -21,6 +21,7 @@ mod describe;
 mod emit;
 mod flow;
 mod graph;
+mod inner;
 mod module;
 mod renumber;
 mod sections;
@@ -32,7 +33,7 @@ use wasm_encoder::{CodeSection, CustomSection, Encode, EntityType, RawSection, S
 use crate::copy::{MAX_ITEMS, ORDER};
 use crate::program::{Program, check};
 use crate::refusal::Refusal;
-use emit::{Added, Emit, TooLarge};
+use emit::{Added, Emit, Hints, More, TooLarge};
 use flow::{Flow, Instead};
 use module::Module;
 use renumber::{Behind, IMPORTS};
@@ -67,7 +68,7 @@ fn rewrite(bytes: &[u8], program: &Program) -> wasmparser::Result<Result<Vec<u8>
     let renumber = Behind { imported: module.imported };
     let (check, limit) = (module.imported, module.imported + 1);
     let added = Added { check, limit, fuel: module.globals, tick: module.functions() + IMPORTS };
-    let mut emit = Emit { module: &module, added, instead: Vec::new() };
+    let mut emit = Emit { module: &module, added, more: Vec::new() };
     let (code, hints) = match bodies(&module, &mut emit)? {
         Ok(done) => done,
         Err(large) => return Ok(Err(large)),
@@ -77,7 +78,7 @@ fn rewrite(bytes: &[u8], program: &Program) -> wasmparser::Result<Result<Vec<u8>
     CustomSection { name: SECTION.into(), data: describe::describe(program).into() }.append_to(&mut out);
     for id in ORDER {
         let new = match id {
-            SectionId::Type => Some(types(&module)?),
+            SectionId::Type => Some(types(&module, &emit.more)?),
             SectionId::Import => Some(sections::appended(&module, id, IMPORTS, |out| {
                 for (name, ty) in [("check", NONE), ("limit", PAGES)] {
                     "vk".encode(out);
@@ -85,8 +86,8 @@ fn rewrite(bytes: &[u8], program: &Program) -> wasmparser::Result<Result<Vec<u8>
                     EntityType::Function(module.types + ty).encode(out);
                 }
             })?),
-            SectionId::Function => Some(sections::appended(&module, id, 2 + emit.instead.len() as u32, |out| {
-                for ty in [TICK, NONE].into_iter().chain(emit.instead.iter().map(type_of)) {
+            SectionId::Function => Some(sections::appended(&module, id, 2 + emit.more.len() as u32, |out| {
+                for ty in [TICK, NONE].into_iter().chain(types_of(&emit.more)) {
                     (module.types + ty).encode(out);
                 }
             })?),
@@ -117,20 +118,31 @@ const MOVE: u32 = 2;
 const PAGES: u32 = 3;
 const GROW: u32 = 4;
 
-fn type_of(instead: &Instead) -> u32 {
-    match instead {
-        Instead::Move(_) => MOVE,
-        Instead::Grow(_) => GROW,
-    }
+fn types_of(more: &[More]) -> impl Iterator<Item = u32> {
+    let mut inner = TYPES.len() as u32..;
+    more.iter().filter_map(move |more| match more {
+        More::Instead(Instead::Move(_)) => Some(MOVE),
+        More::Instead(Instead::Grow(_)) => Some(GROW),
+        More::Inner(..) => inner.next(),
+    })
 }
 
-fn types(module: &Module) -> wasmparser::Result<Vec<u8>> {
-    sections::appended(module, SectionId::Type, TYPES.len() as u32, |out| {
-        for (params, results) in TYPES {
+fn types(module: &Module, more: &[More]) -> wasmparser::Result<Vec<u8>> {
+    let inner = more.iter().filter_map(|more| match more {
+        More::Inner(signature, ..) => Some(signature),
+        More::Instead(_) => None,
+    });
+    let count = TYPES.len() + inner.clone().count();
+    sections::appended(module, SectionId::Type, count as u32, |out| {
+        let mut add = |params: &[ValType], results: &[ValType]| {
             out.push(0x60);
-            vec![ValType::I32; params].as_slice().encode(out);
-            vec![ValType::I32; results].as_slice().encode(out);
+            params.encode(out);
+            results.encode(out);
+        };
+        for (params, results) in TYPES {
+            add(&vec![ValType::I32; params], &vec![ValType::I32; results]);
         }
+        inner.for_each(|signature| add(&signature.params, &signature.results));
     })
 }
 
@@ -140,22 +152,31 @@ fn bodies(module: &Module, emit: &mut Emit) -> wasmparser::Result<Bodies> {
     let costs = graph::costs(module)?;
     let (mut flow, mut here) = (Flow::default(), Vec::new());
     let (mut code, mut hints) = (CodeSection::new(), wasm_encoder::BranchHints::new());
+    let mut hint = |function: u32, here: &Hints| {
+        let unlikely = here.iter().map(|&(branch_func_offset, taken)| wasm_encoder::BranchHint {
+            branch_func_offset,
+            branch_hint_value: taken.into(),
+        });
+        hints.function_hints(function, unlikely);
+    };
     for index in 0..module.bodies.len() {
         flow.body(module, index, &costs)?;
+        if costs.inner(index)
+            && let Some(outer) = emit.inner(index, &flow)?
+        {
+            code.raw(&outer);
+            continue;
+        }
         match emit.body(index, &flow, &mut here)? {
             Ok(body) => code.raw(&body),
             Err(large) => return Ok(Err(large)),
         };
         if !here.is_empty() {
-            let function = module.imported + IMPORTS + index as u32;
-            let unlikely = here.iter().map(|&(branch_func_offset, taken)| wasm_encoder::BranchHint {
-                branch_func_offset,
-                branch_hint_value: taken.into(),
-            });
-            hints.function_hints(function, unlikely);
+            hint(module.imported + IMPORTS + index as u32, &here);
         }
     }
     emit.functions(&mut code);
+    emit.hints().for_each(|(function, here)| hint(function, here));
     Ok(Ok((code, hints)))
 }
 

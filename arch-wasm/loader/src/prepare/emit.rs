@@ -11,6 +11,7 @@ use wasmparser::{BinaryReader, Result};
 use super::chunk::{CHUNK, Piece};
 use super::flow::{Edit, Flow, Instead, Loop, Move, What};
 use super::graph::LEAF_TURNS;
+use super::inner::{self, MOST_INNER, Signature, Writer};
 use super::module::Module;
 use crate::copy::Copy;
 use crate::handlers::has_handlers;
@@ -22,25 +23,25 @@ const DEAR: u32 = LEAF_TURNS / 4;
 /// A turn that costs so much is not paid for with others.
 const PIECE: u32 = CHUNK / 4;
 /// So that no sum of two overflows.
-const MOST: u32 = 1 << 28;
+pub const MOST: u32 = 1 << 28;
 /// Limits of the engines, as wasmparser has them: <https://webassembly.github.io/spec/js-api/#limits>.
-const MAX_LOCALS: u32 = 50_000;
-const MAX_BODY: usize = 7_654_321;
+pub const MAX_LOCALS: u32 = 50_000;
+pub const MAX_BODY: usize = 7_654_321;
 
 /// The numbers of what is added.
 pub struct Added {
     pub check: u32,
     pub limit: u32,
     pub fuel: u32,
-    /// `tick(units)`, `refill()` and then those that stand for an instruction.
+    /// `tick(units)`, `refill()` and then [`More`].
     pub tick: u32,
 }
 
 impl Added {
-    fn refill(&self) -> u32 {
+    pub fn refill(&self) -> u32 {
         self.tick + 1
     }
-    fn instead(&self) -> u32 {
+    fn more(&self) -> u32 {
         self.tick + 2
     }
     /// A global to put a value aside.
@@ -55,14 +56,35 @@ pub type Hints = Vec<(u32, bool)>;
 pub struct Emit<'a> {
     pub module: &'a Module<'a>,
     pub added: Added,
-    /// Those that occur; one function each.
-    pub instead: Vec<Instead>,
+    pub more: Vec<More>,
+}
+
+/// A function that is added because of what a program does.
+pub enum More {
+    /// It stands for an instruction; one for each that occurs.
+    Instead(Instead),
+    Inner(Signature, Vec<u8>, Hints),
 }
 
 /// What is too large to have checks put in.
 pub struct TooLarge(pub &'static str);
 
 impl Emit<'_> {
+    /// Writes a function that calls an inner one, if this body can be that.
+    pub fn inner(&mut self, index: usize, flow: &Flow) -> Result<Option<Vec<u8>>> {
+        let inners = self.more.iter().filter(|more| matches!(more, More::Inner(..))).count();
+        if inners == MOST_INNER || !inner::only_pays(flow) {
+            return Ok(None);
+        }
+        let Some(signature) = Signature::of(self.module, index) else { return Ok(None) };
+        let (number, mut hints) = (self.added.more() + self.more.len() as u32, Hints::new());
+        let writer = Writer { module: self.module, added: &self.added, signature: &signature, number, index };
+        let Some(body) = writer.write(flow, &mut hints)? else { return Ok(None) };
+        let outer = inner::outer(&self.added, &signature, number);
+        self.more.push(More::Inner(signature, body, hints));
+        Ok(Some(outer))
+    }
+
     /// Writes a body without its length.
     pub fn body(&mut self, index: usize, flow: &Flow, hints: &mut Hints) -> Result<Result<Vec<u8>, TooLarge>> {
         let body = &self.module.bodies[index];
@@ -188,11 +210,12 @@ impl Emit<'_> {
             What::Function(number) => number.encode(out),
             What::Long => _ = InstructionSink::new(out).call(self.added.refill()),
             What::Instead(instead) => {
-                let at = self.instead.iter().position(|known| *known == instead).unwrap_or_else(|| {
-                    self.instead.push(instead);
-                    self.instead.len() - 1
+                let known = |more: &More| matches!(more, More::Instead(known) if *known == instead);
+                let at = self.more.iter().position(known).unwrap_or_else(|| {
+                    self.more.push(More::Instead(instead));
+                    self.more.len() - 1
                 });
-                InstructionSink::new(out).call(self.added.instead() + at as u32);
+                InstructionSink::new(out).call(self.added.more() + at as u32);
             }
             What::Branch { .. } | What::Table { .. } => return false,
         }
@@ -301,12 +324,21 @@ impl Emit<'_> {
     /// The functions that are added, in the order of their numbers.
     pub fn functions(&self, code: &mut CodeSection) {
         code.function(&self.tick()).function(&self.refill());
-        for instead in &self.instead {
-            code.function(&match *instead {
-                Instead::Move(moved) => self.moved(moved),
-                Instead::Grow(memory) => self.grown(memory),
-            });
+        for more in &self.more {
+            match *more {
+                More::Instead(Instead::Move(moved)) => code.function(&self.moved(moved)),
+                More::Instead(Instead::Grow(memory)) => code.function(&self.grown(memory)),
+                More::Inner(_, ref body, _) => code.raw(body),
+            };
         }
+    }
+
+    /// The hints of the functions that are added.
+    pub fn hints(&self) -> impl Iterator<Item = (u32, &Hints)> {
+        (self.added.more()..).zip(&self.more).filter_map(|(number, more)| match more {
+            More::Inner(_, _, hints) if !hints.is_empty() => Some((number, hints)),
+            _ => None,
+        })
     }
 
     fn tick(&self) -> Function {
@@ -429,7 +461,7 @@ fn inside(code: &mut InstructionSink, moved: Move) {
 
 /// How a loop is checked.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub enum Kind {
     Never,
     /// From the fuel, each time.
     Dear,
@@ -508,7 +540,7 @@ impl Kind {
             _ => 0,
         }
     }
-    fn of(l: &Loop) -> Kind {
+    pub fn of(l: &Loop) -> Kind {
         match l.turn {
             0 => Kind::Never,
             _ if l.pays => Kind::Dear,

@@ -14,6 +14,7 @@ use wasmparser::{ElementItems, Operator, OperatorsReader, OperatorsReaderAllocat
 
 use super::cost::{cost, is_long};
 use super::counted::Watch;
+use super::inner::Calls;
 use super::module::Module;
 use crate::copy::function_in;
 
@@ -31,6 +32,8 @@ pub struct Costs {
     bodies: Vec<u32>,
     /// Those that come to their first call or loop whatever happens, and so cannot return before they have paid.
     direct: Vec<bool>,
+    /// Those that may have an inner function.
+    inner: Vec<bool>,
     imported: u32,
     indirect: u32,
 }
@@ -60,6 +63,11 @@ impl Costs {
     /// Whether it pays for each of its calls.
     pub fn pays(&self, body: usize) -> bool {
         self.bodies[body] == 0
+    }
+
+    /// Whether it pays for itself, mostly, and no exception is ever caught.
+    pub fn inner(&self, body: usize) -> bool {
+        self.inner[body] && self.pays(body)
     }
 
     /// Whether whoever is called pays, for sure.
@@ -117,12 +125,15 @@ struct Body {
     taken: bool,
     /// Its calls of other bodies, in `Graph::calls`.
     calls: (u32, u32),
+    how: Calls,
 }
 
 struct Graph {
     bodies: Vec<Body>,
     calls: Vec<u32>,
     taken: Vec<u32>,
+    /// Exceptions are caught somewhere.
+    catches: bool,
 }
 
 /// Finds out who pays. Linear in the size of the code.
@@ -135,8 +146,8 @@ pub fn costs(module: &Module) -> Result<Costs> {
 
 impl Graph {
     fn read(module: &Module) -> Result<Graph> {
-        let mut graph =
-            Graph { bodies: vec![Body::default(); module.bodies.len()], calls: Vec::new(), taken: Vec::new() };
+        let bodies = vec![Body::default(); module.bodies.len()];
+        let mut graph = Graph { bodies, calls: Vec::new(), taken: Vec::new(), catches: false };
         let mut allocations = OperatorsReaderAllocations::default();
         let mut watch = Watch::default();
         for (index, body) in module.bodies.iter().enumerate() {
@@ -147,6 +158,7 @@ impl Graph {
                 let begin = ops.original_position() as usize;
                 let op = ops.read()?;
                 graph.see(&op, &mut seen, module.imported);
+                seen.how.see(&op, module.imported + index as u32);
                 let ended = watch.see(&op, begin, ops.original_position() as usize, cost(&op));
                 seen.loops |= ended.is_some_and(|ended| ended.turns.is_none());
             }
@@ -163,6 +175,7 @@ impl Graph {
     fn see(&mut self, op: &Operator, seen: &mut Body, imported: u32) {
         seen.direct |= !seen.branches && is_event(op);
         seen.branches |= is_branch(op);
+        self.catches |= matches!(op, Operator::TryTable { .. });
         match op {
             Operator::Call { function_index } | Operator::ReturnCall { function_index } => {
                 match function_index.checked_sub(imported) {
@@ -267,7 +280,8 @@ impl Graph {
     /// Adds up, callees first.
     fn sum(&self, pays: &[bool], order: &[u32], imported: u32) -> Costs {
         let direct = self.bodies.iter().map(|body| body.direct).collect();
-        let mut costs = Costs { bodies: vec![0; self.bodies.len()], direct, imported, indirect: 0 };
+        let inner = self.bodies.iter().map(|body| !self.catches && body.how.mostly_itself()).collect();
+        let mut costs = Costs { bodies: vec![0; self.bodies.len()], direct, inner, imported, indirect: 0 };
         for &node in order {
             let Some(body) = self.bodies.get(node as usize) else {
                 costs.indirect = self.taken.iter().map(|&taken| costs.bodies[taken as usize]).max().unwrap_or(0);

@@ -18,8 +18,8 @@ pub struct Module<'a> {
     pub globals: u32,
     pub types: u32,
     pub memories: u32,
-    /// Parameters of each type, and the type of each body.
-    params: Vec<Vec<ValType>>,
+    /// Parameters and results of each type, and the type of each body.
+    signatures: Vec<(Vec<ValType>, Vec<ValType>)>,
     body_types: Vec<u32>,
 }
 
@@ -35,13 +35,13 @@ impl<'a> Module<'a> {
             globals: 0,
             types: 0,
             memories: 0,
-            params: Vec::new(),
+            signatures: Vec::new(),
             body_types: Vec::new(),
         };
         for payload in parser.parse_all(bytes) {
             module.take(payload?)?;
         }
-        module.types = module.params.len() as u32;
+        module.types = module.signatures.len() as u32;
         Ok(module)
     }
 
@@ -54,9 +54,9 @@ impl<'a> Module<'a> {
         match payload {
             Payload::TypeSection(groups) => {
                 for group in groups {
-                    self.params.extend(group?.types().map(|ty| match &ty.composite_type.inner {
-                        CompositeInnerType::Func(func) => func.params().to_vec(),
-                        _ => Vec::new(),
+                    self.signatures.extend(group?.types().map(|ty| match &ty.composite_type.inner {
+                        CompositeInnerType::Func(func) => (func.params().to_vec(), func.results().to_vec()),
+                        _ => Default::default(),
                     }));
                 }
             }
@@ -86,8 +86,16 @@ impl<'a> Module<'a> {
 
     /// Parameters of the function with this body.
     pub fn params(&self, body: usize) -> &[ValType] {
+        self.signature(body).map_or(&[], |(params, _)| params)
+    }
+
+    pub fn results(&self, body: usize) -> &[ValType] {
+        self.signature(body).map_or(&[], |(_, results)| results)
+    }
+
+    fn signature(&self, body: usize) -> Option<&(Vec<ValType>, Vec<ValType>)> {
         let ty = self.body_types.get(body).copied().unwrap_or(0);
-        self.params.get(ty as usize).map_or(&[], |params| params)
+        self.signatures.get(ty as usize)
     }
 
     pub fn section(&self, id: wasm_encoder::SectionId) -> Option<Range<usize>> {

@@ -2,6 +2,7 @@
 
 use wasmparser::{Parser, Payload, Validator};
 
+use super::inner::MOST_INNER;
 use super::*;
 use crate::program::{Memory, features};
 
@@ -84,4 +85,47 @@ fn functions_keep_their_meaning_where_they_are_named() {
 fn wasmparser_names(wasm: &[u8]) -> Vec<String> {
     let types = Validator::new_with_features(features()).validate_all(wasm).unwrap();
     types.as_ref().core_exports().unwrap().map(|(name, _)| name.to_string()).filter(|n| n != "memory").collect()
+}
+
+/// How many functions there are more than those that come with each module.
+fn functions_added(fields: &str) -> u32 {
+    let count = |wasm: &[u8]| {
+        let types = Validator::new_with_features(features()).validate_all(wasm).unwrap();
+        types.as_ref().function_count()
+    };
+    count(&prepared(fields)) - count(&wasm(fields)) - IMPORTS - 2
+}
+
+#[test]
+fn what_calls_itself_keeps_the_fuel() {
+    let calls = |function: &str, other: &str| format!("(func $f {function}) (func $other (param i32) {other})");
+    for (function, inner) in [
+        ("(param i32) (if (local.get 0) (then (call $f (i32.const 1))))", 1),
+        ("(param i64 f32) (result f64) (call $f (local.get 0) (local.get 1))", 1),
+        ("(result i32 i32) (call $f)", 0),
+        ("(param v128) (call $f (local.get 0))", 0),
+        ("(param funcref) (call $f (local.get 0))", 0),
+        ("(param i32) (call $other (i32.const 1))", 0),
+        ("(param i32) (return_call $f (i32.const 1))", 0),
+        ("(param i32) (if (local.get 0) (then (return_call $f (i32.const 1)))) (call $f (i32.const 1))", 0),
+        // Calls of others: as many, more, and more of which one does not come back.
+        ("(param i32) (call $f (i32.const 1)) (call $other (i32.const 1))", 1),
+        ("(call $f) (call $other (i32.const 1)) (call $other (i32.const 1))", 0),
+        ("(call $f) (call $other (i32.const 1)) (call $other (i32.const 1)) (unreachable)", 1),
+        // Loops that count.
+        ("(param i32) (call $f (i32.const 1)) (loop (br_if 0 (i32.load (local.get 0))))", 0),
+    ] {
+        let fields = "(memory 1) ".to_string() + &calls(function, "");
+        assert_eq!(functions_added(&fields), inner, "{function}");
+        let fields = "(memory 1) ".to_string() + &calls(function, "(try_table)");
+        assert_eq!(functions_added(&fields), 0, "{function}, where exceptions are caught");
+    }
+}
+
+#[test]
+fn a_module_has_so_many_functions_that_keep_the_fuel() {
+    let functions: String = (0..MOST_INNER + 3)
+        .map(|n| format!("(func $f{n} (param i32) (result i32) (call $f{n} (local.get 0)))"))
+        .collect();
+    assert_eq!(functions_added(&functions), MOST_INNER as u32);
 }

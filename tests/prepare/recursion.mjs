@@ -1,0 +1,62 @@
+// Functions that call themselves answer what they did before they were prepared, and ask in the same measure.
+//
+//   node recursion.mjs PREPARE      PREPARE: target/.../examples/prepare
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+const [prepare] = process.argv.slice(2);
+const directory = mkdtempSync(join(tmpdir(), "recursion-"));
+process.on("exit", () => rmSync(directory, { recursive: true }));
+
+const text = readFileSync(new URL("recursion.wat", import.meta.url), "utf8");
+/** With an exception that is caught somewhere, no function may keep the fuel to itself: the way it was before. */
+const forms = { inner: text, plain: text.replace("(module ", "(module (func (try_table)) ") };
+
+let checks = 0;
+function instance(form) {
+  const [from, to] = [join(directory, "in.wat"), join(directory, "out.wasm")];
+  writeFileSync(from, forms[form]);
+  execFileSync(prepare, [from, to]);
+  return new WebAssembly.Instance(new WebAssembly.Module(readFileSync(to)), { vk: { check: () => checks++, limit: () => 65536 } }).exports;
+}
+
+// By hand, as the text can't be compiled here.
+const fib = (n) => (n < 2 ? n : fib(n - 1) + fib(n - 2));
+const real = (n) => (n ? Math.sqrt(2 + real(n - 1)) : 1);
+const pays = (n) => {
+  let sum = 0;
+  for (; n; n--) sum = (Math.imul(sum, 5) + n) | 0;
+  return sum;
+};
+const mixed = (n) => (n < 2 ? 1 : (mixed(n - 2) + pays(n)) | 0);
+const tabled = (n) => (n < 2 ? 1 : tabled(n - 2) + tabled(n - 3));
+const ways = (n) => {
+  if (n % 4 === 0) return n === 0 ? 7 : Math.imul(ways(n - 1), 3);
+  return n % 4 === 1 ? (ways(n - 1) + 5) | 0 : ways(n - 1) ^ n;
+};
+const long = (five, n) => (n ? five * 3 + long(five + 1, n - 1) : 9);
+let word = 0;
+const nothing = (n) => {
+  if (n === 0) return word;
+  word = (Math.imul(word, 31) + n) | 0;
+  nothing(n - 1);
+  return nothing(n >>> 1);
+};
+const expected = { fib, ways, mixed, tabled, nothing, long: (n) => long(5, n), real: (n) => Math.trunc(real(n) * 100000), two: (n) => 2 * (3 + n), reference: () => 0 };
+
+const asked = [];
+for (const form of ["inner", ...(WebAssembly.validate(new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0, 1, 4, 1, 96, 0, 0, 3, 2, 1, 0, 10, 8, 1, 6, 0, 0x1f, 0x40, 0, 0x0b, 0x0b])) ? ["plain"] : [])]) {
+  const exports = instance(form);
+  [checks, word] = [0, 0];
+  for (const [name, answer] of Object.entries(expected)) {
+    for (let n = 0; n < 24; n++) assert.equal(exports[name](n), answer(n), `${form}: ${name}(${n})`);
+  }
+  exports.fib(27);
+  assert.ok(checks > 10, `${form}: asked ${checks} times`);
+  asked.push(checks);
+}
+assert.ok(Math.max(...asked) < 1.5 * Math.min(...asked), `${asked}`);
+console.log(`functions that call themselves: ok, asked ${asked} times`);

@@ -69,7 +69,7 @@ async function firefox(work) {
     return await work((argument) => page.evaluate((a) => measure(a), argument));
   } finally {
     await browser.close();
-    rmSync(userDataDir, { recursive: true, force: true });
+    rmSync(userDataDir, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
   }
 }
 

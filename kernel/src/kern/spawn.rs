@@ -153,8 +153,8 @@ fn set_groups(lp: &Lwp, child: &Lwp, flags: u32, pgroup: i32) -> SysResult<()> {
         p.ignored.store(0, Relaxed);
         p.blocked.store(0, Relaxed);
     }
-    if flags & sp::FOREGROUND != 0 {
-        // A shell ignores the keyboard's signals; its foreground job must not.
+    if flags & sp::FOREGROUND != 0 && flags & sp::SETDEF == 0 {
+        // A shell ignores the keyboard's signals; its foreground job must not. Who says more, means it.
         let keys = [sig::INT, sig::QUIT, sig::TSTP, sig::TTIN, sig::TTOU];
         let keys = keys.iter().fold(0, |m, s| m | sig::bit(*s));
         p.ignored.fetch_and(!keys, Relaxed);

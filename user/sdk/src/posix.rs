@@ -8,7 +8,7 @@
 #![allow(clippy::missing_safety_doc, clippy::undocumented_unsafe_blocks)]
 
 use crate::raw::{MutPtr, Ptr};
-use abi::types::{Rusage, Stat, at, o, spawn as sp};
+use abi::types::{Rusage, Stat, at, o, sig, spawn as sp};
 use abi::wire::Reader;
 use abi::{Errno, SysResult};
 use std::ffi::{CString, c_char};
@@ -339,6 +339,7 @@ pub unsafe fn getdents(fd: i32, buf: MutPtr, len: u32) -> i32 {
 struct Request {
     flags: u32,
     pgroup: i32,
+    defaults: u64,
     path: CString,
     lists: [Vec<CString>; 2],
     actions: Vec<(u32, [i32; 3], CString)>,
@@ -347,9 +348,16 @@ fn parse(request: &[u8]) -> SysResult<Request> {
     let c = |s: &[u8]| CString::new(s).map_err(|_| Errno::EINVAL);
     let mut r = Reader::new(request);
     let (flags, pgroup) = (r.u32()?, r.i32()?);
-    if flags & (sp::SETMASK | sp::SETDEF) != 0 {
+    if flags & sp::SETMASK != 0 {
         return Err(Errno::ENOSYS);
     }
+    let keys = [sig::INT, sig::QUIT, sig::TSTP, sig::TTIN, sig::TTOU].iter().fold(0, |m, s| m | sig::bit(*s));
+    let defaults = match flags {
+        f if f & sp::SETDEF != 0 => r.u64()?,
+        // As the kernel does: the keyboard's signals are for the job, though its shell ignores them.
+        f if f & sp::FOREGROUND != 0 => keys,
+        _ => 0,
+    };
     let path = c(r.string()?)?;
     let mut lists = [Vec::new(), Vec::new()];
     for list in &mut lists {
@@ -368,7 +376,7 @@ fn parse(request: &[u8]) -> SysResult<Request> {
             _ => return Err(Errno::EINVAL),
         });
     }
-    Ok(Request { flags, pgroup, path, lists, actions })
+    Ok(Request { flags, pgroup, defaults, path, lists, actions })
 }
 fn pointers(list: &[CString]) -> Vec<*mut c_char> {
     list.iter().map(|s| s.as_ptr().cast_mut()).chain([std::ptr::null_mut()]).collect()
@@ -413,15 +421,14 @@ unsafe fn spawn_parsed(r: &Request) -> i32 {
             flags |= libc::POSIX_SPAWN_SETPGROUP;
             libc::posix_spawnattr_setpgroup(&mut attr, r.pgroup);
         }
-        if r.flags & sp::FOREGROUND != 0 {
-            // As the kernel does: the keyboard's signals are for the job, though its shell ignores them.
+        if r.defaults != 0 {
             flags |= libc::POSIX_SPAWN_SETSIGDEF;
-            let mut keys = std::mem::zeroed();
-            libc::sigemptyset(&mut keys);
-            for s in [libc::SIGINT, libc::SIGQUIT, libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU] {
-                libc::sigaddset(&mut keys, s);
+            let mut set = std::mem::zeroed();
+            libc::sigemptyset(&mut set);
+            for s in (1..sig::COUNT).filter(|s| r.defaults & sig::bit(*s) != 0) {
+                libc::sigaddset(&mut set, s as i32);
             }
-            libc::posix_spawnattr_setsigdefault(&mut attr, &keys);
+            libc::posix_spawnattr_setsigdefault(&mut attr, &set);
         }
         libc::posix_spawnattr_setflags(&mut attr, flags as _);
         let (argv, envp) = (pointers(&r.lists[0]), pointers(&r.lists[1]));

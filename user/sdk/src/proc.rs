@@ -1,7 +1,7 @@
 //! Processes: who they are, making them, waiting for them.
 
 use crate::{SysResult, check, done, raw};
-use abi::types::{Rusage, Sigaction, spawn};
+use abi::types::{Rusage, Sigaction, sig, spawn};
 
 /// Ends the process. Exit handlers and buffers of the standard library are not run.
 pub fn exit(status: i32) -> ! {
@@ -208,6 +208,8 @@ pub struct Spawn {
     path: Vec<u8>,
     flags: u32,
     pgroup: i32,
+    /// A bit for each signal that has its default action.
+    defaults: u64,
     args: Vec<Vec<u8>>,
     env: Vec<Vec<u8>>,
     actions: Vec<u8>,
@@ -243,6 +245,12 @@ impl Spawn {
     /// Into a session of its own.
     pub fn setsid(mut self) -> Spawn {
         self.flags |= spawn::SETSID;
+        self
+    }
+    /// With the default action for these signals, though we ignore them (`POSIX_SPAWN_SETSIGDEF`).
+    pub fn defaults(mut self, signals: &[u32]) -> Spawn {
+        self.flags |= spawn::SETDEF;
+        self.defaults |= signals.iter().fold(0, |set, s| set | sig::bit(*s));
         self
     }
     /// With the default action for each signal, and none held back.
@@ -302,6 +310,9 @@ impl Spawn {
         let mut out = Vec::with_capacity(256);
         out.extend_from_slice(&self.flags.to_le_bytes());
         out.extend_from_slice(&self.pgroup.to_le_bytes());
+        if self.flags & spawn::SETDEF != 0 {
+            out.extend_from_slice(&self.defaults.to_le_bytes());
+        }
         put_string(&mut out, &self.path);
         for list in [&self.args, &self.env] {
             out.extend_from_slice(&(list.len() as u32).to_le_bytes());

@@ -24,6 +24,8 @@ pub struct Starting {
     /// The status of one before that was done here and failed, for `pipefail`.
     failed_here: Option<i32>,
     foreground: bool,
+    /// That it had before it came to the foreground; 0 for a new one.
+    number: usize,
     /// What `jobs` calls it; empty where nobody can stop it.
     text: String,
 }
@@ -76,7 +78,11 @@ impl Shell {
         let mut spawn = spawn;
         let control = self.tty.is_some() && self.option('m');
         if control {
-            spawn = spawn.pgroup(job.pgid);
+            // The keys are for whatever comes to the foreground, now or later, but for what `trap ''` says.
+            let keys = [sig::INT, sig::QUIT, sig::TSTP, sig::TTIN, sig::TTOU];
+            let ignored = |s: &u32| self.traps.get(s).is_some_and(|action| action.is_empty());
+            let keys: Vec<u32> = keys.into_iter().filter(|s| !ignored(s)).collect();
+            spawn = spawn.pgroup(job.pgid).defaults(&keys);
             if job.foreground {
                 spawn = spawn.foreground();
             }
@@ -374,7 +380,9 @@ impl Shell {
             // A script that never waits leaves no dead children behind.
             self.poll_jobs();
         }
-        job.number = self.jobs.iter().map(|j| j.number).max().unwrap_or(0) + 1;
+        if job.number == 0 {
+            job.number = self.jobs.iter().map(|j| j.number).max().unwrap_or(0) + 1;
+        }
         job.own_group = self.tty.is_some() && self.option('m');
         self.jobs.push(job);
         self.jobs[self.jobs.len() - 1].number
@@ -404,7 +412,7 @@ impl Shell {
     fn keep_stopped(&mut self, job: Starting, words: Vec<(i32, Option<u32>)>) -> i32 {
         let signal = words.iter().find_map(|w| w.1.filter(|w| w & 0xff == 0x7f)).map_or(sig::TSTP, |w| w >> 8 & 0xff);
         let pids = words.into_iter().map(|(p, w)| (p, w.filter(|w| w & 0xff != 0x7f))).collect();
-        self.add_job(Job { number: 0, pgid: job.pgid, pids, stopped: true, own_group: true, text: job.text });
+        self.add_job(Job { number: job.number, pgid: job.pgid, pids, stopped: true, own_group: true, text: job.text });
         let line = self.job_line(self.jobs.len() - 1, false);
         let _ = io::write_all(2, &to_bytes(&format!("\n{line}")));
         128 + signal as i32
@@ -488,7 +496,8 @@ impl Shell {
             return Ok(0);
         }
         let pids = job.pids.iter().filter(|p| p.1.is_none()).map(|p| p.0).collect();
-        self.wait_foreground(Starting { pgid: job.pgid, pids, foreground: true, text: job.text, ..Starting::default() })
+        let (pgid, number, text) = (job.pgid, job.number, job.text);
+        self.wait_foreground(Starting { pgid, pids, foreground: true, number, text, ..Starting::default() })
     }
 }
 

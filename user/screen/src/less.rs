@@ -16,6 +16,7 @@ const HELP: &[&str] = &[
     "Enter j Down    a line on             k Up     a line back",
     "d               half a screen on      u        half a screen back",
     "g Home          the first line        G End    the last line (N G: line N)",
+    "N%              so far into the text     ^Z       stop, for fg",
     "/PATTERN        search on             ?PATTERN search back",
     "n               the next match        N        the one before",
     "F               follow a file that grows; ^C ends it",
@@ -255,6 +256,11 @@ impl Pager {
                 Some(n) => self.top = (n.saturating_sub(1), 0),
                 None => self.go_to_end(),
             },
+            Key::Char('%' | 'p') => {
+                self.source.need(usize::MAX);
+                let line = self.source.lines.len().saturating_mul(count.unwrap_or(0).min(100)) / 100;
+                self.top = (line.min(self.source.lines.len().saturating_sub(1)), 0);
+            }
             Key::Char(c @ ('/' | '?')) => {
                 let Some(text) = self.screen.ask(&c.to_string(), "") else { return true };
                 self.search(&text, c == '?');

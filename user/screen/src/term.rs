@@ -2,7 +2,7 @@
 
 use kit::options::Failure;
 use vkernel_sys::io::PollFd;
-use vkernel_sys::proc::{Disposition, sigaction};
+use vkernel_sys::proc::{Disposition, kill, sigaction, sigtake};
 use vkernel_sys::tty::{Termios, When, bits, tcgetattr, tcsetattr, winsize};
 use vkernel_sys::{Errno, io, sig};
 
@@ -35,6 +35,7 @@ pub enum Key {
 pub struct Screen {
     fd: i32,
     saved: Termios,
+    raw: Termios,
     pub rows: usize,
     pub columns: usize,
     out: Vec<u8>,
@@ -51,13 +52,39 @@ impl Screen {
         raw.oflag &= !bits::OPOST;
         (raw.cc[bits::VMIN], raw.cc[bits::VTIME]) = (1, 0);
         tcsetattr(fd, When::Drain, &raw).map_err(|e| Failure::new(e.to_string()))?;
-        // Not to be told of a new size is no reason not to begin.
-        let _ = sigaction(sig::WINCH, Disposition::Catch);
-        let mut s = Screen { fd, saved, rows: 24, columns: 80, out: Vec::new(), pending: Vec::new() };
+        // Not to be told of a new size, or of having been stopped, is no reason not to begin.
+        for s in [sig::WINCH, sig::CONT] {
+            let _ = sigaction(s, Disposition::Catch);
+        }
+        let mut s = Screen { fd, saved, raw, rows: 24, columns: 80, out: Vec::new(), pending: Vec::new() };
         s.measure();
         s.put(b"\x1b[?1049h\x1b[2J");
         s.flush();
         Ok(s)
+    }
+
+    /// Ctrl-Z: the terminal as it was, and the whole job stops, for whoever is in a pipe with us has nothing to do either.
+    /// Where nobody could let us go on, the kernel doesn't stop us.
+    fn suspend(&mut self) -> Key {
+        self.put(b"\x1b[0m\x1b[?25h\x1b[?1049l");
+        self.flush();
+        let _ = tcsetattr(self.fd, When::Drain, &self.saved);
+        let _ = kill(0, sig::TSTP);
+        self.resumed()
+    }
+
+    /// A shell has used the terminal meanwhile; all is to be drawn again.
+    fn resumed(&mut self) -> Key {
+        sigtake(&[sig::CONT]);
+        if let Ok(now) = tcgetattr(self.fd)
+            && now.lflag & bits::ICANON != 0
+        {
+            self.saved = now;
+        }
+        let _ = tcsetattr(self.fd, When::Drain, &self.raw);
+        self.put(b"\x1b[?1049h\x1b[2J");
+        self.measure();
+        Key::Resize
     }
 
     /// Answers whether the size is another one.
@@ -112,11 +139,15 @@ impl Screen {
             match self.more(timeout_ms) {
                 Ok(true) => {}
                 Ok(false) => return Key::Tick,
+                Err(Errno::EINTR) if sigtake(&[sig::CONT]).is_some() => return self.resumed(),
                 Err(Errno::EINTR) => return if self.measure() { Key::Resize } else { Key::Tick },
                 Err(_) => return Key::Gone,
             }
         }
-        self.decode()
+        match self.decode() {
+            Key::Ctrl(b'Z') => self.suspend(),
+            key => key,
+        }
     }
 
     fn more(&mut self, timeout_ms: i32) -> Result<bool, Errno> {

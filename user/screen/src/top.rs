@@ -68,7 +68,7 @@ pub fn top(args: &[Vec<u8>]) -> Result<i32, Failure> {
             Key::Char('q') | Key::Ctrl(b'C') | Key::Gone => break,
             Key::Char('M') => top.by_memory = true,
             Key::Char('P') => top.by_memory = false,
-            Key::Resize => screen.put(b"\x1b[2J"),
+            Key::Resize => screen.put(b"\x1b[2J\x1b[?25l"),
             _ => {}
         }
     }

@@ -40,7 +40,7 @@ pub fn watch(args: &[Vec<u8>]) -> Result<i32, Failure> {
         match screen.key((delay * 1000.0) as i32) {
             Key::Char('q') | Key::Ctrl(b'C') => break 0,
             Key::Gone => break 1,
-            Key::Resize => screen.put(b"\x1b[2J"),
+            Key::Resize => screen.put(b"\x1b[2J\x1b[?25l"),
             _ => {}
         }
     };

@@ -154,3 +154,33 @@ fn processes_and_commands_are_watched() {
     p.sees("\x1b[3;1Hseen").types(" ", "\x1b[3;1Hseen");
     assert_eq!(p.ends("q"), 0);
 }
+
+#[test]
+fn a_stopped_program_gives_the_terminal_back_and_draws_again() {
+    let home = home("stop");
+    std::fs::write(home.join("f"), "kept\n").unwrap();
+    let mut p = Person::runs(&home, &["edit", "f"]);
+    p.sees("1 lines").types("\x1a", "\x1b[?1049l");
+    let mut status = 0;
+    // SAFETY: both calls fill what is ours; the child is stopped, not gone.
+    unsafe {
+        // Its group's parent is in another session: who could not be resumed is not stopped.
+        assert_eq!(libc::waitpid(p.pid, &mut status, libc::WNOHANG | libc::WUNTRACED), 0);
+    }
+    p.sees("\x1b[?1049h").sees("kept");
+    // Stopped by another, it finds the terminal as somebody else left it.
+    p.seen.clear();
+    // SAFETY: no pointers but to what is ours.
+    unsafe {
+        libc::kill(p.pid, libc::SIGSTOP);
+        libc::waitpid(p.pid, &mut status, libc::WUNTRACED);
+        assert!(libc::WIFSTOPPED(status));
+        let mut mode = std::mem::zeroed::<libc::termios>();
+        libc::tcgetattr(p.pty.as_raw_fd(), &mut mode);
+        mode.c_lflag |= libc::ICANON | libc::ECHO;
+        libc::tcsetattr(p.pty.as_raw_fd(), libc::TCSANOW, &mode);
+        libc::kill(p.pid, libc::SIGCONT);
+    }
+    p.sees("kept").types("x", "xkept").types("\x18", "Save what");
+    assert_eq!(p.ends("n"), 0);
+}

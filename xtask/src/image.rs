@@ -56,7 +56,6 @@ mod names {
         "sort",
         "split",
         "sum",
-        "tac",
         "tail",
         "tee",
         "tr",
@@ -71,11 +70,12 @@ mod names {
     /// Our own, with the native calls.
     pub const TOOLS: &[&str] = &[
         "cat", "chgrp", "chmod", "chown", "chroot", "clear", "cp", "dd", "df", "download", "du", "env", "free",
-        "hostname", "id", "kill", "ls", "mkdir", "mkfifo", "mknod", "mount", "nice", "ps", "renice", "reset", "script",
-        "stat", "stty", "sync", "time", "timeout", "touch", "tty", "umount", "uname", "uptime", "which", "whoami",
+        "hostname", "id", "install", "kill", "logname", "ls", "mkdir", "mkfifo", "mknod", "mount", "nice", "nohup",
+        "ps", "renice", "reset", "script", "stat", "stty", "sync", "time", "timeout", "touch", "tty", "umount",
+        "uname", "uptime", "which", "whoami",
     ];
     /// Those that look into texts and through directories.
-    pub const TEXT: &[&str] = &["cmp", "diff", "egrep", "fgrep", "find", "grep", "patch", "sed", "xargs"];
+    pub const TEXT: &[&str] = &["cmp", "diff", "egrep", "fgrep", "find", "grep", "patch", "rev", "sed", "tac", "xargs"];
     /// Those that take the whole terminal.
     pub const SCREEN: &[&str] = &["edit", "less", "more", "nano", "top", "watch"];
     pub const ARCHIVE: &[&str] = &["gunzip", "gzip", "tar", "zcat"];

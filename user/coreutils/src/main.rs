@@ -63,7 +63,6 @@ utilities! {
     "sort" => uu_sort,
     "split" => uu_split,
     "sum" => uu_sum,
-    "tac" => uu_tac,
     "tail" => uu_tail,
     "tee" => uu_tee,
     "tr" => uu_tr,

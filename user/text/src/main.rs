@@ -4,6 +4,7 @@ mod cmp;
 mod diff;
 mod find;
 mod grep;
+mod lines;
 mod patch;
 mod sed;
 mod xargs;
@@ -25,7 +26,9 @@ commands! {
     "find" => find::find,
     "grep" => grep::grep,
     "patch" => patch::patch,
+    "rev" => lines::rev,
     "sed" => sed::sed,
+    "tac" => lines::tac,
     "xargs" => xargs::xargs,
 }
 

@@ -53,7 +53,7 @@ pub fn chmod(args: &[Vec<u8>]) -> Result<i32, Failure> {
 }
 
 /// The mode that `text` (octal or symbolic, POSIX `chmod`) makes of another one.
-fn change(text: &str, old: u32, dir: bool, umask: u32) -> Option<u32> {
+pub fn change(text: &str, old: u32, dir: bool, umask: u32) -> Option<u32> {
     if text.starts_with(|c: char| c.is_ascii_digit()) {
         return u32::from_str_radix(text, 8).ok().filter(|m| *m <= mode::PERM);
     }

@@ -154,7 +154,7 @@ fn file(how: &How, from: &[u8], to: &[u8], stat: &Stat) -> SysResult<()> {
     result
 }
 
-fn stream(from: i32, to: i32) -> SysResult<()> {
+pub fn stream(from: i32, to: i32) -> SysResult<()> {
     let mut buf = vec![0; 64 << 10];
     loop {
         match io::read(from, &mut buf)? {

@@ -4,8 +4,10 @@
 mod attrs;
 mod copy;
 mod download;
+mod install;
 mod list;
 mod nice;
+mod nohup;
 mod procs;
 mod script;
 mod space;
@@ -38,13 +40,16 @@ commands! {
     "free" => system::free,
     "hostname" => system::hostname,
     "id" => system::id,
+    "install" => install::install,
     "kill" => procs::kill,
+    "logname" => system::logname,
     "ls" => list::ls,
     "mkdir" => attrs::mkdir,
     "mkfifo" => attrs::mkfifo,
     "mknod" => attrs::mknod,
     "mount" => system::mount,
     "nice" => nice::nice,
+    "nohup" => nohup::nohup,
     "ps" => procs::ps,
     "renice" => nice::renice,
     "reset" => system::reset,

@@ -158,7 +158,9 @@ pub fn timeout(args: &[Vec<u8>]) -> Result<i32, Failure> {
     let mut sent = None;
     loop {
         if let Ok(Some((_, word))) = proc::waitpid(pid, wait::NOHANG) {
-            return Ok(if sent.is_some() { 124 } else { wait::shell_status(word) as i32 });
+            // As GNU has it: who had to be killed tells so.
+            let killed = wait::term_signal(word) == Some(sig::KILL);
+            return Ok(if sent.is_some() && !killed { 124 } else { wait::shell_status(word) as i32 });
         }
         let now = sys::clock_gettime(1).unwrap_or(0) - start_ns;
         match (sent, kill_after) {

@@ -103,6 +103,14 @@ pub fn whoami(args: &[Vec<u8>]) -> Result<i32, Failure> {
     Ok(0)
 }
 
+/// The name of who logged in, whoever that is by now.
+pub fn logname(args: &[Vec<u8>]) -> Result<i32, Failure> {
+    Options::parse(args, "", "logname", false)?;
+    let name = std::env::var("LOGNAME").unwrap_or_else(|_| Names::users().name(proc::getuid()));
+    say!("{name}");
+    Ok(0)
+}
+
 pub fn hostname(args: &[Vec<u8>]) -> Result<i32, Failure> {
     let o = Options::parse(args, "s", "hostname", false)?;
     if !o.operands.is_empty() {

@@ -142,7 +142,9 @@ fn subshell(sh: &mut Shell, args: &[String]) -> i32 {
     let [state, commands, arg0, positional @ ..] = args else { return usage(sh, "--subshell is internal") };
     let (line, script) = state.split_once('\n').unwrap_or((state, ""));
     let fields: Vec<&str> = line.split(' ').collect();
-    let [pid, status, last, at, options] = fields.as_slice() else { return usage(sh, "--subshell is internal") };
+    let [pid, status, last, at, options, in_function] = fields.as_slice() else {
+        return usage(sh, "--subshell is internal");
+    };
     if let Err(e) = sh.run_text(script) {
         return finish(sh, Err(e));
     }
@@ -154,6 +156,10 @@ fn subshell(sh: &mut Shell, args: &[String]) -> i32 {
     sh.last_background = Some(number(last)).filter(|p| *p != 0);
     sh.line = number(at) as usize;
     sh.options = options.trim_start_matches('-').to_string();
+    if *in_function == "1" {
+        // `local` has its place.
+        sh.locals.push(Vec::new());
+    }
     // A number in a message is the outer script's line only as far as it was passed on.
     let result = sh.run_subshell(commands);
     finish(sh, result)

@@ -45,7 +45,14 @@ pub fn state(sh: &Shell) -> String {
     let drop: &[char] = if sh.tested > 0 { &['i', 'n', 'e'] } else { &['i', 'n'] };
     let options = sh.options.replace(drop, "");
     let last = sh.last_background.unwrap_or(0);
-    let mut text = format!("{} {} {} {} -{}\n", sh.pid, sh.status, last, sh.line, options);
+    let in_function = !sh.locals.is_empty() as u8;
+    let mut text = format!("{} {} {} {} -{} {in_function}\n", sh.pid, sh.status, last, sh.line, options);
+    // A new shell has these by itself.
+    for name in ["IFS", "OPTIND", "PS2", "PS4", "PPID"] {
+        if !sh.vars.contains_key(name) {
+            text += &format!("unset {name}\n");
+        }
+    }
     for (name, var) in &sh.vars {
         match &var.value {
             Some(v) if !var.exported => text += &format!("{name}={}\n", quote(v)),
@@ -55,6 +62,10 @@ pub fn state(sh: &Shell) -> String {
         if var.readonly {
             text += &format!("readonly {name}\n");
         }
+    }
+    for (signal, _) in sh.traps.iter().filter(|t| t.1.is_empty()) {
+        // POSIX 2.15: what is ignored stays so, and `trap` says it.
+        text += &format!("trap '' {signal}\n");
     }
     for (name, body) in &sh.functions {
         text += &format!("{name}() {}", command(body));

@@ -335,7 +335,6 @@ fn set(sh: &mut Shell, argv: &[String]) -> Run {
             if letter == 'o' {
                 let Some(name) = args.next() else { return show_options(sh, argv, on) };
                 match OPTIONS.iter().find(|o| o.1 == name) {
-                    Some(('V', _)) if on => return mistake(sh, argv, "-o vi: this shell edits as emacs does"),
                     Some((letter, _)) => sh.set_option(*letter, on),
                     None => return mistake(sh, argv, &format!("-o {name}: no such option")),
                 }

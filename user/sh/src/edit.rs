@@ -1,12 +1,13 @@
-//! Line editing at a terminal, with the keys of emacs.
+//! Line editing at a terminal, with the keys of emacs; those of vi are in `vi.rs`.
 //!
 //! The terminal is raw only while a line is read. Bytes are taken one at a time, so that what was typed
 //! ahead is still the terminal's when a command reads. Life of an [`Editor`]: one line.
 
 use crate::complete;
-use crate::keys::{Key, next_key, pending};
+use crate::keys::{Key, next_key, next_vi_key, pending};
 use crate::screen::{Screen, send};
 use crate::shell::Shell;
+use crate::vi::Vi;
 use vkernel_sys::tty::{Termios, When, bits};
 use vkernel_sys::{Errno, tty};
 
@@ -48,20 +49,22 @@ impl Drop for Raw {
 }
 
 impl Shell {
-    /// True where lines are edited: on a terminal that can, unless `set +o emacs`.
+    /// True where lines are edited: on a terminal that can, unless `set +o emacs` (or `vi`).
     pub fn edits(&self) -> bool {
-        self.tty.is_some() && self.option('E') && self.get("TERM").is_some_and(|t| !t.is_empty() && t != "dumb")
+        let wanted = self.option('E') || self.option('V');
+        self.tty.is_some() && wanted && self.get("TERM").is_some_and(|t| !t.is_empty() && t != "dumb")
     }
 }
 
-struct Editor<'a> {
-    sh: &'a mut Shell,
-    line: String,
+pub struct Editor<'a> {
+    pub sh: &'a mut Shell,
+    pub line: String,
     /// The cursor stands before this byte.
-    at: usize,
-    screen: Screen,
+    pub at: usize,
+    pub screen: Screen,
+    pub vi: Vi,
     /// Which entry of the history is shown; their number for the line that is new.
-    entry: usize,
+    pub entry: usize,
     fresh_line: String,
     after_tab: bool,
     after_kill: bool,
@@ -82,6 +85,7 @@ pub fn read_line(sh: &mut Shell, prompt: &str) -> Option<Result<Entered, Errno>>
         line: String::new(),
         at: 0,
         screen: Screen::new(prompt),
+        vi: Vi::default(),
         entry,
         fresh_line: String::new(),
         after_tab: false,
@@ -98,29 +102,39 @@ pub fn read_line(sh: &mut Shell, prompt: &str) -> Option<Result<Entered, Errno>>
 impl Editor<'_> {
     fn run(&mut self) -> Result<Entered, Errno> {
         loop {
-            if !pending() {
-                self.screen.show(&self.line, self.at);
-            }
-            let key = match next_key() {
-                Err(Errno::EIO) => return Ok(Entered::End),
-                key => key?,
+            let done = match self.sh.option('V') {
+                true => self.vi_key(),
+                false => self.emacs_key(),
             };
-            if let Some(done) = self.key(key)? {
-                return Ok(done);
+            match done {
+                Err(Errno::EIO) => return Ok(Entered::End),
+                done => {
+                    if let Some(done) = done? {
+                        return Ok(done);
+                    }
+                }
             }
         }
     }
 
+    fn emacs_key(&mut self) -> Result<Option<Entered>, Errno> {
+        if !pending() {
+            self.screen.show(&self.line, self.at);
+        }
+        let key = next_key()?;
+        self.key(key)
+    }
+
     /// The line is complete. What ends it on the screen is sent when the terminal is as it was: who waits for
     /// that may type to the command.
-    fn finish(&mut self, note: &str) {
+    pub fn finish(&mut self, note: &str) {
         self.at = self.line.len();
         self.screen.show(&self.line, self.at);
         let fresh = self.screen.leave(&self.line) && note.is_empty();
         self.closing = format!("{note}{NO_MARKS}{}", if fresh { "" } else { "\n" });
     }
 
-    fn key(&mut self, key: Key) -> Result<Option<Entered>, Errno> {
+    pub fn key(&mut self, key: Key) -> Result<Option<Entered>, Errno> {
         let (after_tab, after_kill) = (self.after_tab, self.after_kill);
         (self.after_tab, self.after_kill) = (false, false);
         match key {
@@ -169,18 +183,18 @@ impl Editor<'_> {
             Key::Ctrl(b'E') | Key::Last => self.line[self.at..].find('\n').map_or(self.line.len(), |p| self.at + p),
             Key::Ctrl(b'B') | Key::Left => self.left(self.at),
             Key::Ctrl(b'F') | Key::Right => self.right(self.at),
-            Key::Meta('b') => self.word_left(char::is_alphanumeric),
-            Key::Meta('f') => self.word_right(),
+            Key::Meta('b') | Key::WordLeft => self.word_left(char::is_alphanumeric),
+            Key::Meta('f') | Key::WordRight => self.word_right(),
             _ => self.at,
         }
     }
 
     /// The character before; combining marks belong to the one that they stand on.
-    fn left(&self, from: usize) -> usize {
+    pub fn left(&self, from: usize) -> usize {
         let mut before = self.line[..from].char_indices().rev();
         before.find(|c| crate::screen::width(c.1) > 0).map_or(0, |c| c.0)
     }
-    fn right(&self, from: usize) -> usize {
+    pub fn right(&self, from: usize) -> usize {
         let mut after = self.line[from..].char_indices().skip(1);
         after.find(|c| crate::screen::width(c.1) > 0).map_or(self.line.len(), |c| from + c.0)
     }
@@ -193,11 +207,11 @@ impl Editor<'_> {
         self.line.len() - rest.trim_start_matches(char::is_alphanumeric).len()
     }
 
-    fn insert(&mut self, text: &str) {
+    pub fn insert(&mut self, text: &str) {
         self.line.insert_str(self.at, text);
         self.at += text.len();
     }
-    fn remove(&mut self, from: usize, to: usize) {
+    pub fn remove(&mut self, from: usize, to: usize) {
         self.line.replace_range(from..to, "");
         self.at = from;
     }
@@ -236,7 +250,12 @@ impl Editor<'_> {
         if next > count || next == self.entry {
             return send("\x07");
         }
-        if self.entry == count {
+        self.go_to_entry(next);
+    }
+
+    /// Shows an entry of the history; the line that is new is kept meanwhile.
+    pub fn go_to_entry(&mut self, next: usize) {
+        if self.entry == self.sh.history.entries.len() {
             self.fresh_line = self.line.clone();
         }
         self.entry = next;
@@ -281,7 +300,8 @@ impl Editor<'_> {
             let failed = if hit.is_none() { "failed " } else { "" };
             self.screen.set_prompt(&format!("({failed}reverse-i-search)`{wanted}': "));
             self.screen.show(&self.line, self.at);
-            match next_key()? {
+            let vi = self.sh.option('V');
+            match if vi { next_vi_key() } else { next_key() }? {
                 Key::Ctrl(b'R') => from = hit.unwrap_or(0),
                 Key::Ctrl(b'H' | b'?') => {
                     wanted.pop();
@@ -300,6 +320,7 @@ impl Editor<'_> {
         };
         self.screen.set_prompt(&prompt);
         match next {
+            Some(key) if self.sh.option('V') => self.typed(key),
             Some(key) => self.key(key),
             None => Ok(None),
         }

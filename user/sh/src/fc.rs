@@ -161,8 +161,9 @@ fn edit(sh: &mut Shell, argv: &[String], r: &Request) -> Run {
     if (first > last) != r.reverse {
         chosen.reverse();
     }
-    let editor =
-        r.editor.clone().or_else(|| sh.get("FCEDIT")).or_else(|| sh.get("EDITOR")).unwrap_or_else(|| "vi".into());
+    let editor = r.editor.clone().or_else(|| sh.get("FCEDIT")).or_else(|| sh.get("EDITOR"));
+    // POSIX has `ed` for it; without a vi there is the editor that we bring.
+    let editor = editor.unwrap_or_else(|| sh.find_program("vi", None).map_or("edit", |_| "vi").into());
     let dir = sh.get("TMPDIR").unwrap_or_else(|| "/tmp".into());
     let file = format!("{dir}/sh.{}.fc", proc::getpid());
     let path = to_bytes(&file);

@@ -4,7 +4,7 @@ use crate::text::from_bytes;
 use vkernel_sys::io::PollFd;
 use vkernel_sys::{Errno, SysResult, io};
 
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Key {
     /// A character, or what was pasted.
     Text(String),
@@ -15,6 +15,9 @@ pub enum Key {
     Down,
     Left,
     Right,
+    /// With Ctrl or Alt.
+    WordLeft,
+    WordRight,
     Home,
     Last,
     Delete,
@@ -23,10 +26,14 @@ pub enum Key {
 
 /// True when a byte is there already: then nobody sees what is shown in between.
 pub fn pending() -> bool {
+    comes_within(0)
+}
+
+fn comes_within(ms: i32) -> bool {
     /// POLLIN of `poll(2)`.
     const IN: u16 = 1;
     let mut fds = [PollFd { fd: 0, events: IN, revents: 0 }];
-    io::poll(&mut fds, 0) == Ok(1) && fds[0].revents & IN != 0
+    io::poll(&mut fds, ms) == Ok(1) && fds[0].revents & IN != 0
 }
 
 fn byte() -> SysResult<u8> {
@@ -39,7 +46,22 @@ fn byte() -> SysResult<u8> {
 
 /// Waits for a key. EINTR when a signal came instead; EIO at the end.
 pub fn next_key() -> SysResult<Key> {
+    Ok(match one(false)? {
+        Key::Meta(c) => Key::Meta(c.to_ascii_lowercase()),
+        key => key,
+    })
+}
+
+/// The same where Escape is a key of its own, `Ctrl(b'[')`: what a key of the terminal's sends comes at once.
+pub fn next_vi_key() -> SysResult<Key> {
+    one(true)
+}
+
+fn one(alone: bool) -> SysResult<Key> {
+    /// So long a line may take between the bytes of a key.
+    const TOGETHER_MS: i32 = 50;
     match byte()? {
+        0x1b if alone && !comes_within(TOGETHER_MS) => Ok(Key::Ctrl(b'[')),
         0x1b => escape(),
         c @ 0..0x20 => Ok(Key::Ctrl(c | 0x40)),
         0x7f => Ok(Key::Ctrl(b'?')),
@@ -63,7 +85,7 @@ pub fn next_key() -> SysResult<Key> {
 fn escape() -> SysResult<Key> {
     let introducer = byte()?;
     if introducer != b'[' && introducer != b'O' {
-        return Ok(Key::Meta((introducer as char).to_ascii_lowercase()));
+        return Ok(Key::Meta(introducer as char));
     }
     let mut parameters = String::new();
     let last = loop {
@@ -80,8 +102,8 @@ fn escape() -> SysResult<Key> {
     Ok(match last {
         b'A' => Key::Up,
         b'B' => Key::Down,
-        b'C' if by_word => Key::Meta('f'),
-        b'D' if by_word => Key::Meta('b'),
+        b'C' if by_word => Key::WordRight,
+        b'D' if by_word => Key::WordLeft,
         b'C' => Key::Right,
         b'D' => Key::Left,
         b'H' => Key::Home,

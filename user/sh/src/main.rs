@@ -20,6 +20,7 @@ mod jobs;
 mod keys;
 mod lexer;
 mod limits;
+mod motion;
 mod output;
 mod parser;
 mod pattern;
@@ -31,6 +32,7 @@ mod test;
 mod text;
 mod traps;
 mod unparse;
+mod vi;
 
 use shell::{OPTIONS, Shell, Unwind};
 use text::from_bytes;

@@ -6,6 +6,7 @@ use crate::history::History;
 use crate::parser::Aliases;
 use crate::pattern::Directories;
 use crate::text::{from_bytes, to_bytes};
+use crate::vi::Memory;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use vkernel_sys::tty::Termios;
@@ -102,6 +103,7 @@ pub struct Shell {
     pub history: History,
     /// What Ctrl-Y puts back.
     pub killed: String,
+    pub vi: Memory,
     /// The terminal as a command found it, and that one may have left it otherwise.
     pub cooked: Option<Termios>,
     pub messy: bool,
@@ -142,6 +144,7 @@ impl Shell {
             aliases: Aliases::default(),
             history: History::default(),
             killed: String::new(),
+            vi: Memory::default(),
             cooked: None,
             messy: false,
             script: false,
@@ -192,6 +195,12 @@ impl Shell {
     pub fn set_option(&mut self, letter: char, on: bool) {
         self.options.retain(|c| c != letter);
         if on {
+            // Lines are edited with the keys of one or the other.
+            match letter {
+                'E' => self.options.retain(|c| c != 'V'),
+                'V' => self.options.retain(|c| c != 'E'),
+                _ => {}
+            }
             self.options.push(letter);
         }
     }

@@ -42,7 +42,7 @@ fn sdk() {
     let root = Path::new(&std::env::var_os("CARGO_MANIFEST_DIR").unwrap()).join("../user/sdk-c");
     let root = root.canonicalize().expect("the SDK is part of the sources");
     let mut text = String::from("static FILES: &[(&str, &[u8])] = &[\n");
-    for dir in ["include", "include/sys", "src"] {
+    for dir in ["include", "include/net", "include/sys", "src"] {
         println!("cargo::rerun-if-changed={}", root.join(dir).display());
         let mut names: Vec<_> =
             std::fs::read_dir(root.join(dir)).expect("it is there").flatten().map(|e| e.path()).collect();

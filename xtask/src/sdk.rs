@@ -101,11 +101,37 @@ pub fn conformance(vk: &Path) -> Outcome {
         c.args(["cc", "-fsyntax-only", "-Wall", "-Wextra", "-Werror", "-Wno-#warnings"]).args(language).args(&sources);
         capture(c).map_err(|e| format!("{}: {e}", language.join(" ")))?;
     }
-    every_symbol(vk, &dir, &all)
+    let names = every_symbol(vk, &dir, &all)?;
+    posix(vk, &dir, &names)
+}
+
+/// The headers that `user/sdk-c/posix` lists declare what it says, and what it says isn't there isn't.
+fn posix(vk: &Path, dir: &Path, have: &BTreeSet<String>) -> Outcome {
+    let list = read(&root().join("user/sdk-c/posix"))?;
+    let list = String::from_utf8_lossy(&list).into_owned();
+    let mut sources = Vec::new();
+    let mut count = 0;
+    for line in list.lines().filter(|l| !l.starts_with(['#', '-'])) {
+        let (header, functions) = line.split_once(':').ok_or_else(|| format!("user/sdk-c/posix: {line}"))?;
+        let (lacking, there): (Vec<&str>, Vec<&str>) = functions.split_whitespace().partition(|f| f.starts_with('-'));
+        if let Some(f) = lacking.iter().find(|f| have.contains(&f[1..])) {
+            return Err(format!("user/sdk-c/posix: {header} has {} by now", &f[1..]));
+        }
+        count += there.len();
+        let uses: String = there.iter().map(|f| format!("    (void *)&{f},\n")).collect();
+        let text =
+            format!("#define _GNU_SOURCE\n#include <{header}>\nvoid *const volatile all[] = {{\n{uses}    0}};\n");
+        let source = dir.join(format!("posix-{}", header.replace('/', "-"))).with_extension("c");
+        write_if_changed(&source, text.as_bytes())?;
+        sources.push(source);
+    }
+    let mut c = Command::new(vk);
+    c.args(["cc", "-fsyntax-only", "-w"]).args(&sources);
+    capture(c).map(|_| println!("  {count} functions of {} headers of POSIX", sources.len()))
 }
 
 /// Links a program that names each function once.
-fn every_symbol(vk: &Path, dir: &Path, includes: &str) -> Outcome {
+fn every_symbol(vk: &Path, dir: &Path, includes: &str) -> Outcome<BTreeSet<String>> {
     let (source, program) = (dir.join("all.c"), dir.join("all.wasm"));
     let includes = format!("#define _GNU_SOURCE\n{includes}");
     write_if_changed(&source, includes.as_bytes())?;
@@ -126,8 +152,9 @@ fn every_symbol(vk: &Path, dir: &Path, includes: &str) -> Outcome {
     write_if_changed(&source, text.as_bytes())?;
     let mut c = Command::new(vk);
     c.args(["cc", "-w", "-Wl,--error-limit=0"]).arg(&source).arg("-ltermcap").arg("-o").arg(program);
-    capture(c)
-        .map(|_| println!("  {} functions and variables of {} headers", names.len(), includes.lines().count() - 1))
+    capture(c)?;
+    println!("  {} functions and variables of {} headers", names.len(), includes.lines().count() - 1);
+    Ok(names)
 }
 
 /// The functions and variables that preprocessed C declares and doesn't define.

@@ -23,4 +23,7 @@
 #ifndef NGROUPS_MAX
 #define NGROUPS_MAX 32
 #endif
+#ifndef SEM_VALUE_MAX
+#define SEM_VALUE_MAX 0x7fffffff
+#endif
 #endif

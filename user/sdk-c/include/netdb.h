@@ -1,4 +1,4 @@
-/* netdb.h: names of hosts and services. /etc/hosts and /etc/services are read; there is no resolver. */
+/* netdb.h: names of hosts and services. /etc/hosts is read; there is no resolver, and no network. */
 #ifndef _NETDB_H
 #define _NETDB_H
 #include <netinet/in.h>
@@ -34,6 +34,12 @@ struct protoent {
     char *p_name;
     char **p_aliases;
     int p_proto;
+};
+struct netent {
+    char *n_name;
+    char **n_aliases;
+    int n_addrtype;
+    uint32_t n_net;
 };
 #define AI_PASSIVE 0x01
 #define AI_CANONNAME 0x02
@@ -76,6 +82,20 @@ struct servent *getservbyname(const char *, const char *);
 struct servent *getservbyport(int, const char *);
 struct protoent *getprotobyname(const char *);
 struct protoent *getprotobynumber(int);
+void sethostent(int);
+void endhostent(void);
+struct hostent *gethostent(void);
+void setservent(int);
+void endservent(void);
+struct servent *getservent(void);
+void setprotoent(int);
+void endprotoent(void);
+struct protoent *getprotoent(void);
+void setnetent(int);
+void endnetent(void);
+struct netent *getnetent(void);
+struct netent *getnetbyname(const char *);
+struct netent *getnetbyaddr(uint32_t, int);
 const char *hstrerror(int);
 void herror(const char *);
 #ifdef __cplusplus

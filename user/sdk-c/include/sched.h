@@ -17,6 +17,7 @@ int sched_getscheduler(pid_t);
 int sched_getparam(pid_t, struct sched_param *);
 int sched_setscheduler(pid_t, int, const struct sched_param *);
 int sched_setparam(pid_t, const struct sched_param *);
+int sched_rr_get_interval(pid_t, struct timespec *);
 #endif
 #ifdef __cplusplus
 }

@@ -186,6 +186,7 @@ int sigismember(const sigset_t *, int);
 int sigisemptyset(const sigset_t *);
 int sigorset(sigset_t *, const sigset_t *, const sigset_t *);
 int sigandset(sigset_t *, const sigset_t *, const sigset_t *);
+void (*sigset(int, void (*)(int)))(int);
 int sighold(int);
 int sigrelse(int);
 int sigignore(int);

@@ -1,4 +1,4 @@
-/* Names of hosts and services, without a resolver: numbers, localhost and a few services. */
+/* Names of hosts and services, without a resolver: numbers, /etc/hosts and a few services. */
 #include "vk.h"
 
 #include <arpa/inet.h>
@@ -24,6 +24,17 @@ static struct servent *service(size_t i) {
     s = (struct servent){(char *)SERVICES[i].name, none, htons((uint16_t)SERVICES[i].port), (char *)SERVICES[i].proto};
     return &s;
 }
+static size_t next_service, next_protocol;
+void setservent(int stay) {
+    (void)stay;
+    next_service = 0;
+}
+void endservent(void) {
+    next_service = 0;
+}
+struct servent *getservent(void) {
+    return next_service < SERVICE_COUNT ? service(next_service++) : NULL;
+}
 struct servent *getservbyname(const char *name, const char *proto) {
     for (size_t i = 0; i < SERVICE_COUNT; i++)
         if (!strcmp(name, SERVICES[i].name) && (!proto || !strcmp(proto, SERVICES[i].proto)))
@@ -37,38 +48,46 @@ struct servent *getservbyport(int port, const char *proto) {
     return NULL;
 }
 
-static struct protoent *protocol(const char *name, int number) {
-    static const struct {
-        char *name;
-        int number;
-    } all[] = {{"ip", 0}, {"icmp", 1}, {"tcp", 6}, {"udp", 17}};
+static const struct {
+    char *name;
+    int number;
+} PROTOCOLS[] = {{"ip", 0}, {"icmp", 1}, {"tcp", 6}, {"udp", 17}};
+#define PROTOCOL_COUNT (sizeof PROTOCOLS / sizeof *PROTOCOLS)
+
+static struct protoent *protocol(size_t i) {
     static struct protoent p;
     static char *none[] = {NULL};
-    for (size_t i = 0; i < 4; i++) {
-        if (name ? !strcmp(name, all[i].name) : number == all[i].number) {
-            p = (struct protoent){all[i].name, none, all[i].number};
-            return &p;
-        }
-    }
-    return NULL;
+    p = (struct protoent){PROTOCOLS[i].name, none, PROTOCOLS[i].number};
+    return &p;
+}
+void setprotoent(int stay) {
+    (void)stay;
+    next_protocol = 0;
+}
+void endprotoent(void) {
+    next_protocol = 0;
+}
+struct protoent *getprotoent(void) {
+    return next_protocol < PROTOCOL_COUNT ? protocol(next_protocol++) : NULL;
 }
 struct protoent *getprotobyname(const char *name) {
-    return protocol(name, 0);
+    for (size_t i = 0; i < PROTOCOL_COUNT; i++)
+        if (!strcmp(name, PROTOCOLS[i].name))
+            return protocol(i);
+    return NULL;
 }
 struct protoent *getprotobynumber(int number) {
-    return protocol(NULL, number);
-}
-
-/* An address as text, or localhost. */
-static int ipv4(const char *node, struct in_addr *addr) {
-    return inet_pton(AF_INET, !strcmp(node, "localhost") ? "127.0.0.1" : node, addr) == 1;
+    for (size_t i = 0; i < PROTOCOL_COUNT; i++)
+        if (number == PROTOCOLS[i].number)
+            return protocol(i);
+    return NULL;
 }
 
 struct hostent *gethostbyname(const char *name) {
     static struct in_addr addr;
     static char *list[2], *none[] = {NULL}, kept[256];
     static struct hostent h;
-    if (!ipv4(name, &addr)) {
+    if (!__vk_host(name, &addr)) {
         h_errno = HOST_NOT_FOUND;
         return NULL;
     }
@@ -107,8 +126,10 @@ int getaddrinfo(const char *restrict node, const char *restrict service, const s
         return EAI_NONAME;
     if (family != AF_UNSPEC && family != AF_INET)
         return EAI_FAMILY;
-    if (node && !ipv4(node, &addr))
-        return flags & AI_NUMERICHOST ? EAI_NONAME : EAI_AGAIN;
+    if (node && flags & AI_NUMERICHOST && inet_pton(AF_INET, node, &addr) != 1)
+        return EAI_NONAME;
+    if (node && !__vk_host(node, &addr))
+        return EAI_AGAIN;
     int wrong = port_of(service, flags, &port);
     if (wrong)
         return wrong;

@@ -11,11 +11,20 @@
 /* The loader makes a program that imports it carry its own stack: doc/man/man2/fork.2. */
 VK_CALL(fork) int vk_fork(void);
 
-pid_t fork(void) {
+void (*__vk_at_fork)(enum vk_fork);
+
+pid_t _Fork(void) {
     return vk_ret(vk_fork());
 }
-pid_t _Fork(void) {
-    return fork();
+pid_t fork(void) {
+    if (!__vk_at_fork)
+        return _Fork();
+    __vk_at_fork(VK_FORK_BEFORE);
+    pid_t pid = _Fork();
+    int saved = errno;
+    __vk_at_fork(pid == 0 ? VK_FORK_CHILD : VK_FORK_PARENT);
+    errno = saved;
+    return pid;
 }
 /* The parent isn't held and memory isn't shared: POSIX lets vfork be fork. */
 pid_t vfork(void) {

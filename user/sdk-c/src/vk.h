@@ -103,6 +103,8 @@ VK_CALL(fchdir) int vk_fchdir(int fd);
 VK_CALL(getcwd) int vk_getcwd(char *buf, uint32_t size);
 VK_CALL(fstat) int vk_fstat(int fd, void *stat);
 VK_CALL(fstatvfs) int vk_fstatvfs(int fd, void *buf);
+VK_CALL(mount) int vk_mount(const char *kind, uint32_t kind_len, const char *path, uint32_t len, uint32_t flags);
+VK_CALL(unmount) int vk_unmount(const char *path, uint32_t len, uint32_t flags);
 VK_CALL(sync) int vk_sync(void);
 
 /* The kernel's numbers where the C library has others (abi/src/types.rs). */
@@ -140,6 +142,12 @@ uint32_t __vk_oflags(int flags);
 int __vk_oflags_back(uint32_t flags);
 /* Signals that are ignored, a bit each. signal.c */
 uint64_t __vk_ignored(void);
+/* What pthread_atfork(3) has registered; NULL where nobody has. proc.c, threads.c */
+enum vk_fork { VK_FORK_BEFORE, VK_FORK_PARENT, VK_FORK_CHILD };
+extern void (*__vk_at_fork)(enum vk_fork);
+/* The address of a host's name: a number, or one of /etc/hosts. hosts.c */
+struct in_addr;
+int __vk_host(const char *name, struct in_addr *addr);
 /* misc.c */
 int __vk_null_stdio(void);
 

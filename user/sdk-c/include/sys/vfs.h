@@ -1,0 +1,2 @@
+/* sys/vfs.h: as elsewhere, sys/statfs.h. */
+#include <sys/statfs.h>

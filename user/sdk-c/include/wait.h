@@ -1,0 +1,2 @@
+/* wait.h: as elsewhere, sys/wait.h. */
+#include <sys/wait.h>

@@ -7,6 +7,7 @@ mod bench;
 mod bench_web;
 mod build;
 mod check;
+mod coverage;
 mod golden;
 mod image;
 mod npm;

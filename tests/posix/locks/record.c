@@ -180,17 +180,30 @@ TEST(they_go_with_the_process) {
     CHECK(waitpid(pid, &status, 0) == pid);
     close(fd), close(p[0]), close(p[1]);
 }
-TEST(F_SETLKW_waits) {
-    int fd = file("f", ""), p[2];
+/* A child that sleeps for a lock of one byte, and may have another before that; it ends well when it gets it. */
+static pid_t waiter(int fd, int first, short type, off_t at) {
+    int p[2];
     char c;
-    CHECK(pipe(p) == 0 && set(fd, F_WRLCK, 0, 10) == 0);
+    if (pipe(p) < 0)
+        return -1;
     pid_t pid = fork();
     if (pid == 0) {
+        if (first >= 0 && set(fd, F_WRLCK, first, 1) < 0)
+            _exit(1);
         (void)!write(p[1], "x", 1);
-        _exit(lock_at(fd, F_SETLKW, F_WRLCK, SEEK_SET, 5, 1) == 0 ? 0 : 1);
+        _exit(lock_at(fd, F_SETLKW, type, SEEK_SET, at, 1) == 0 ? 0 : 2);
     }
-    CHECK(read(p[0], &c, 1) == 1);
+    close(p[1]);
+    int began = read(p[0], &c, 1) == 1;
+    close(p[0]);
     wait_a_little();
+    return began ? pid : -1;
+}
+TEST(F_SETLKW_waits) {
+    int fd = file("f", "");
+    CHECK(set(fd, F_WRLCK, 0, 10) == 0);
+    pid_t pid = waiter(fd, -1, F_WRLCK, 5);
+    CHECK(pid > 0);
     SAME(waitpid(pid, NULL, WNOHANG), 0);
     /* Not what it waits for, and then that. */
     CHECK(set(fd, F_UNLCK, 0, 2) == 0);
@@ -198,22 +211,15 @@ TEST(F_SETLKW_waits) {
     SAME(waitpid(pid, NULL, WNOHANG), 0);
     CHECK(set(fd, F_UNLCK, 4, 3) == 0);
     SAME(result(pid), 0);
-    close(fd), close(p[0]), close(p[1]);
+    close(fd);
 }
 TEST(a_weaker_lock_lets_readers_in) {
-    int fd = file("f", ""), p[2];
-    char c;
-    CHECK(pipe(p) == 0 && set(fd, F_WRLCK, 0, 10) == 0);
-    pid_t pid = fork();
-    if (pid == 0) {
-        (void)!write(p[1], "x", 1);
-        _exit(lock_at(fd, F_SETLKW, F_RDLCK, SEEK_SET, 5, 1) == 0 ? 0 : 1);
-    }
-    CHECK(read(p[0], &c, 1) == 1);
-    wait_a_little();
-    CHECK(set(fd, F_RDLCK, 0, 10) == 0);
+    int fd = file("f", "");
+    CHECK(set(fd, F_WRLCK, 0, 10) == 0);
+    pid_t pid = waiter(fd, -1, F_RDLCK, 5);
+    CHECK(pid > 0 && set(fd, F_RDLCK, 0, 10) == 0);
     SAME(result(pid), 0);
-    close(fd), close(p[0]), close(p[1]);
+    close(fd);
 }
 TEST(a_signal_ends_the_wait) {
     int fd = file("f", "");
@@ -230,22 +236,14 @@ TEST(a_signal_ends_the_wait) {
     close(fd);
 }
 TEST(a_circle_is_EDEADLK) {
-    int fd = file("f", ""), p[2];
-    char c;
-    CHECK(pipe(p) == 0 && set(fd, F_WRLCK, 0, 1) == 0);
-    pid_t pid = fork();
-    if (pid == 0) {
-        if (set(fd, F_WRLCK, 1, 1) < 0)
-            _exit(1);
-        (void)!write(p[1], "x", 1);
-        _exit(lock_at(fd, F_SETLKW, F_WRLCK, SEEK_SET, 0, 1) == 0 ? 0 : 2);
-    }
-    CHECK(read(p[0], &c, 1) == 1);
-    wait_a_little();
+    int fd = file("f", "");
+    CHECK(set(fd, F_WRLCK, 0, 1) == 0);
+    pid_t pid = waiter(fd, 1, F_WRLCK, 0);
+    CHECK(pid > 0);
     FAILS(lock_at(fd, F_SETLKW, F_WRLCK, SEEK_SET, 1, 1), EDEADLK);
     CHECK(set(fd, F_UNLCK, 0, 1) == 0);
     SAME(result(pid), 0);
-    close(fd), close(p[0]), close(p[1]);
+    close(fd);
 }
 TEST(exec_keeps_them) {
     int fd = file("f", "");

@@ -42,8 +42,16 @@ off_t __wasilibc_tell(int fd) {
     return seek(fd, 0, SEEK_CUR);
 }
 
+void (*__vk_at_close)(int);
+
+/* A descriptor that was closed, or that another takes the place of. */
+static int gone(int fd, int answer) {
+    if (answer >= 0 && __vk_at_close)
+        __vk_at_close(fd);
+    return vk_ret(answer);
+}
 int close(int fd) {
-    return vk_ret(vk_close(fd));
+    return gone(fd, vk_close(fd));
 }
 int posix_close(int fd, int flags) {
     (void)flags;
@@ -81,12 +89,12 @@ int dup(int fd) {
 int dup2(int from, int to) {
     if (from == to) /* dup3(2) takes this for a mistake. */
         return vk_ret(vk_fcntl(from, F_GETFD, 0)) < 0 ? -1 : to;
-    return vk_ret(vk_dup3(from, to, 0));
+    return gone(to, vk_dup3(from, to, 0));
 }
 int dup3(int from, int to, int flags) {
     if (from == to || flags & ~O_CLOEXEC)
         return vk_ret(-EINVAL);
-    return vk_ret(vk_dup3(from, to, __vk_oflags(flags) & K_CLOEXEC));
+    return gone(to, vk_dup3(from, to, __vk_oflags(flags) & K_CLOEXEC));
 }
 int close_range(unsigned first, unsigned last, int flags) {
     return vk_ret(vk_close_range(first, last, (uint32_t)flags & ~(uint32_t)CLOSE_RANGE_UNSHARE));

@@ -145,6 +145,8 @@ uint64_t __vk_ignored(void);
 /* What pthread_atfork(3) has registered; NULL where nobody has. proc.c, threads.c */
 enum vk_fork { VK_FORK_BEFORE, VK_FORK_PARENT, VK_FORK_CHILD };
 extern void (*__vk_at_fork)(enum vk_fork);
+/* What is told of closed descriptors; NULL where nobody asks. fd.c, epoll.c */
+extern void (*__vk_at_close)(int fd);
 /* The address of a host's name: a number, or one of /etc/hosts. hosts.c */
 struct in_addr;
 int __vk_host(const char *name, struct in_addr *addr);

@@ -21,8 +21,10 @@ use crate::kernel::Modules;
 use crate::kmem::KernelMemory;
 use crate::worker::Told;
 
+/// A program that people begin with, and how long after boot it is time for it: when the prompt is there.
+pub const LATER: (&str, f64) = ("bin/tools", 500.0);
 /// Programs that every prompt needs.
-pub const SOON: [&str; 3] = ["sbin/init", "bin/sh", "bin/tools"];
+pub const SOON: [&str; 2] = ["sbin/init", "bin/sh"];
 
 thread_local! {
     static BEGUN: RefCell<Option<Ahead>> = const { RefCell::new(None) };

@@ -12,7 +12,7 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{MessageEvent, MessagePort};
 
-use crate::ahead::{self, Ahead, SOON};
+use crate::ahead::{self, Ahead, LATER, SOON};
 use crate::blobs::{Listener, Store};
 use crate::control::{BYTES, Control, cpu as at};
 use crate::cpu::{BOOT_LWP, Cpu, New, Parts, set_current_cpu};
@@ -108,6 +108,10 @@ async fn first(message: &JsValue, page: MessagePort) -> Result<(), JsValue> {
     }
     *cpu.peers.borrow_mut() = peers;
     cpu.storage.sweep();
+    js::sleep(LATER.1).await;
+    if let Some(blob) = cpu.storage.find(LATER.0) {
+        cpu.images.expect(&cpu, blob);
+    }
     Ok(())
 }
 

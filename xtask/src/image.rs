@@ -91,13 +91,17 @@ nobody:x:65534:65534:nobody:/:/bin/false
 ";
 const GROUP: &str = "root:x:0:\ntty:x:5:\nuser:x:1000:\nnogroup:x:65534:\n";
 const PROFILE: &str = "\
-# For login shells. POSIX has no place for the working directory in a prompt but this.
+# For login shells. It runs no program: whoever opens a terminal waits for all of this.
 export PATH=/bin:/sbin:/usr/bin
-case $(id -u) in
-0) PS1='$PWD # ' ;;
-*) PS1='$PWD $ ' ;;
+# POSIX has no place for the working directory in a prompt but this.
+case ${PS1-} in
+'' | *'$PWD'*) ;;
+*) PS1='$PWD '$PS1 ;;
 esac
-[ -f /etc/motd ] && cat /etc/motd
+if [ -f /etc/motd ]; then
+	while IFS= read -r line; do printf '%s\\n' \"$line\"; done </etc/motd
+	unset line
+fi
 ";
 const MOTD: &str = "\
 vkernel: every command here is a process of its own, in a WebAssembly memory of its own.

@@ -39,18 +39,21 @@ pub fn run(sh: &mut Shell, interactive: bool, login: bool) -> Run {
             take_terminal(sh);
         }
     }
+    if sh.interactive() {
+        // Before the profile, which may put something before it without having to find out who we are.
+        let prompt = if proc::geteuid() == 0 { "# " } else { "$ " };
+        sh.vars.entry("PS1".into()).or_insert_with(|| crate::builtins::plain_var(prompt));
+    }
     if login {
         source(sh, "/etc/profile")?;
         if let Some(home) = sh.get("HOME") {
             source(sh, &format!("{home}/.profile"))?;
         }
     }
-    if sh.interactive() {
-        let prompt = if proc::geteuid() == 0 { "# " } else { "$ " };
-        sh.vars.entry("PS1".into()).or_insert_with(|| crate::builtins::plain_var(prompt));
-        if let Some(file) = sh.get("ENV") {
-            source(sh, &file)?;
-        }
+    if sh.interactive()
+        && let Some(file) = sh.get("ENV")
+    {
+        source(sh, &file)?;
     }
     let result = lines(sh);
     if let Some(fd) = sh.tty.take() {

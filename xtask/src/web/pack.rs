@@ -18,10 +18,10 @@ use std::collections::HashSet;
 use std::path::Path;
 
 /// What a login shell runs before its prompt: these programs are fetched with the rest of the base.
-const BOOT_PROGRAMS: [&str; 5] = ["init", "sh", "true", "false", "tools"];
+const BOOT_PROGRAMS: [&str; 4] = ["init", "sh", "true", "false"];
 
 /// What people will want soon; the others come when they are first run.
-const SOON_PROGRAMS: [&str; 2] = ["coreutils", "text"];
+const SOON_PROGRAMS: [&str; 3] = ["tools", "coreutils", "text"];
 
 /// The first section of a module, and all core modules, begin with this.
 const WASM_MAGIC: &[u8] = b"\0asm\x01\0\0\0";

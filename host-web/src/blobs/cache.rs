@@ -27,7 +27,7 @@ pub struct Cache {
     inner: Option<web::Cache>,
     base: Rc<str>,
     listener: Rc<dyn Listener>,
-    /// Promises of what was looked for before we were: buffers, or nothing, by key. Each is taken once.
+    /// What was looked for before we were (`js/cpu.js`): promises of packs, by key. Each is taken once.
     asked: Object,
     /// It was said that the cache is full.
     told: Rc<Cell<bool>>,
@@ -35,11 +35,17 @@ pub struct Cache {
 
 impl Cache {
     /// Never fails: a cache that can't be had is empty.
-    pub async fn open(base: &str, listener: Rc<dyn Listener>, asked: Object) -> Cache {
-        let inner = match global("caches") {
-            Some(caches) => caches.unchecked_into::<CacheStorage>().open(NAME).await.ok(),
-            None => None,
+    /// `asked` has a promise of it, maybe, and of packs.
+    pub async fn open(base: &str, listener: Rc<dyn Listener>, asked: &JsValue) -> Cache {
+        let early = match js::get(asked, "cache").dyn_into::<Promise>() {
+            Ok(early) => early.await.ok().map(JsCast::unchecked_into),
+            Err(_) => None,
         };
+        let inner = match (early, global("caches")) {
+            (None, Some(caches)) => caches.unchecked_into::<CacheStorage>().open(NAME).await.ok(),
+            (early, _) => early,
+        };
+        let asked = js::get(asked, "packs").dyn_into().unwrap_or_else(|_| Object::new());
         Cache { inner, base: base.into(), listener, asked, told: Rc::default() }
     }
 
@@ -56,15 +62,14 @@ impl Cache {
         (!found.is_undefined()).then(|| found.unchecked_into())
     }
 
+    /// What was found, unpacked and digested before we were: `raw` and `digest`. Not checked.
+    pub async fn asked(&self, key: &str) -> Option<JsValue> {
+        let asked = js::get(&self.asked, key).dyn_into::<Promise>().ok()?;
+        let _ = Reflect::delete_property(&self.asked, &key.into());
+        asked.await.ok().filter(JsValue::is_object)
+    }
+
     pub async fn bytes(&self, key: &str) -> Option<Uint8Array> {
-        if let Ok(asked) = js::get(&self.asked, key).dyn_into::<Promise>() {
-            let _ = Reflect::delete_property(&self.asked, &key.into());
-            if let Ok(buffer) = asked.await
-                && buffer.is_object()
-            {
-                return Some(Uint8Array::new(&buffer));
-            }
-        }
         let buffer = self.response(key).await?.array_buffer().await.ok()?;
         Some(Uint8Array::new(&buffer))
     }

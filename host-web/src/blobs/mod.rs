@@ -3,7 +3,9 @@
 //! A [`Store`] knows where each blob is (a *pack*, a gzip file that holds several) and keeps the
 //! packs that were needed last, unpacked, as JavaScript arrays outside our own memory. What is not
 //! in memory comes from the browser's cache, else from the network ([`fetch`]). Nothing is handed
-//! out before its SHA-256 was compared with the table's.
+//! out before the SHA-256 of its pack was compared with the pack's name. The manifest names the index, which is a pack,
+//! and says which packs its numbers mean: so each blob is the one that the image was made with, and needs no digest of
+//! its own, which every program and file that a prompt waits for would wait for.
 //!
 //! Each worker may have a store of its own; they share what was fetched through the cache.
 //! A store lives as long as its worker.
@@ -19,7 +21,7 @@ mod programs;
 mod table;
 mod web;
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use abi::Errno;
@@ -74,8 +76,6 @@ struct Inner {
     packs: Packs,
     /// Of the modules of programs that are expected to be run.
     expected: RefCell<Vec<(u32, Promise)>>,
-    /// For each blob: which unpacking of its pack it was checked in, 0 for none.
-    checked: Vec<Cell<u32>>,
 }
 
 impl Store {
@@ -94,15 +94,13 @@ impl Store {
         self.0.table.slot(blob).map(|slot| slot.prepared).filter(|&blob| blob != 0)
     }
 
-    /// The contents if they are in memory and were checked. A view: not to be written to.
+    /// The contents if they are in memory. A view: not to be written to.
     pub fn try_bytes(&self, blob: u32) -> Option<Uint8Array> {
         let slot = self.0.table.slot(blob)?;
         if slot.length == 0 {
             return Some(Uint8Array::new_with_length(0));
         }
-        let (pack, turn) = self.0.packs.in_memory(slot.pack)?;
-        let checked = slot.by_pack() || self.0.checked.get(blob as usize)?.get() == turn;
-        checked.then(|| view(&pack, &slot)).flatten()
+        view(&self.0.packs.in_memory(slot.pack)?, &slot)
     }
 
     /// The blob with the module that prepares programs (`host-web/prepare`).
@@ -115,12 +113,6 @@ impl Store {
         if let Some(bytes) = self.try_bytes(blob) {
             return Ok(bytes);
         }
-        let bytes = self.unchecked(blob).await?;
-        self.check(blob, bytes).await
-    }
-
-    /// The contents before they were compared with the table.
-    async fn unchecked(&self, blob: u32) -> Result<Uint8Array, Failure> {
         let Some(slot) = self.0.table.slot(blob) else {
             return Err(Failure::new(Errno::ENOENT, ["there is no blob ", &blob.to_string()].concat()));
         };
@@ -128,32 +120,9 @@ impl Store {
         view(&pack, &slot).ok_or_else(|| self.damaged(blob))
     }
 
-    /// Compares, and gets the pack from the server once more if it is the cache that was wrong.
-    async fn check(&self, blob: u32, bytes: Uint8Array) -> Result<Uint8Array, Failure> {
-        let Some(slot) = self.0.table.slot(blob) else { return Err(self.damaged(blob)) };
-        if self.is_right(blob, &slot, &bytes).await {
-            return Ok(bytes);
-        }
-        let pack = Packs::wait(self.0.packs.again(slot.pack as usize)).await?.unchecked_into();
-        let bytes = view(&pack, &slot).ok_or_else(|| self.damaged(blob))?;
-        if self.is_right(blob, &slot, &bytes).await { Ok(bytes) } else { Err(self.damaged(blob)) }
-    }
-
-    async fn is_right(&self, blob: u32, slot: &table::Slot, bytes: &Uint8Array) -> bool {
-        let right = slot.by_pack() || hash::sha256(bytes).await == slot.sha256;
-        // It may have been dropped and unpacked again while we looked.
-        if let Some((pack, turn)) = self.0.packs.in_memory(slot.pack)
-            && right
-            && pack.buffer() == bytes.buffer()
-        {
-            self.0.checked[blob as usize].set(turn);
-        }
-        right
-    }
-
     fn damaged(&self, blob: u32) -> Failure {
         let title = self.0.table.slot(blob).map_or("", |slot| self.0.packs.title(slot.pack as usize));
-        let text = [&self.0.table.path(blob), " in ", title, " is not what the image says (wrong SHA-256): refused"];
+        let text = [&self.0.table.path(blob), " in ", title, " is not where the image says: refused"];
         Failure::new(Errno::EIO, text.concat())
     }
 }

@@ -1,8 +1,8 @@
 //! Compiling the prepared form of an image's program.
 
 use abi::Errno;
+use js_sys::Promise;
 use js_sys::WebAssembly::{self, Module};
-use js_sys::{Promise, Uint8Array};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::future_to_promise;
 
@@ -37,16 +37,8 @@ impl Store {
             let text = [&self.0.table.path(blob), " has no prepared form"].concat();
             return Err(Failure::new(Errno::ENOEXEC, text));
         };
-        if let Some(bytes) = self.try_bytes(prepared) {
-            return self.compile(blob, WebAssembly::compile(&bytes), bytes.length()).await;
-        }
-        // The digest and the compiler run beside each other; nobody sees the module before both are done.
-        let bytes: Uint8Array = self.unchecked(prepared).await?;
-        let compiling = WebAssembly::compile(&bytes);
-        let checked = self.check(prepared, bytes.clone()).await;
-        let same = checked.as_ref().is_ok_and(|checked| checked.buffer() == bytes.buffer());
-        let compiling = if same { compiling } else { WebAssembly::compile(checked?.as_ref()) };
-        self.compile(blob, compiling, bytes.length()).await
+        let bytes = self.bytes(prepared).await?;
+        self.compile(blob, WebAssembly::compile(&bytes), bytes.length()).await
     }
 
     /// Waits for the compiler, and says so.

@@ -4,11 +4,11 @@
 //! what is to be booted; most times it is. No answer, an error, somebody's login page: then what was
 //! booted last time is still good.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use abi::Errno;
-use js_sys::{Array, Object, Promise, Uint8Array};
+use js_sys::{Array, Promise, Uint8Array};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{future_to_promise, spawn_local};
 
@@ -51,7 +51,7 @@ impl Store {
     }
 
     /// The same, with what was asked for before this code was there (`js/cpu.js`): `manifest` and `kept`, promises of the
-    /// server's and of the cache's text, and `packs`, promises of the cache's boot packs by key.
+    /// server's and of the cache's text, `cache`, one of the cache, and `packs`, of its boot packs by key, unpacked.
     pub async fn open_asked(base: &str, listener: Rc<dyn Listener>, asked: &JsValue) -> Result<Store, Failure> {
         let url = [base, MANIFEST].concat();
         let early = js::get(asked, "manifest").dyn_into::<Promise>().ok();
@@ -68,8 +68,7 @@ impl Store {
                 text.map(JsValue::from).map_err(|failure| failure.to_js())
             })
         };
-        let packs = js::get(asked, "packs").dyn_into().unwrap_or_else(|_| Object::new());
-        let cache = Cache::open(base, listener.clone(), packs).await;
+        let cache = Cache::open(base, listener.clone(), asked).await;
         let kept = match js::get(asked, "kept").dyn_into::<Promise>() {
             Ok(kept) => kept.await.ok().and_then(|text| text.as_string()),
             Err(_) => cache.text(MANIFEST).await,
@@ -108,9 +107,8 @@ async fn finish(start: Start, cache: Cache, listener: Rc<dyn Listener>) -> Resul
         .ok_or_else(|| Failure::new(Errno::EIO, "the image's index is damaged".into()))?;
     // Only now: a manifest in the cache is one that was booted from.
     cache.put(MANIFEST, "application/json", &text.into());
-    let checked = (0..table.blobs()).map(|_| Cell::new(0)).collect();
     let expected = RefCell::default();
-    Ok(Store(Rc::new(Inner { cache, listener, manifest: json, table, packs, expected, checked })))
+    Ok(Store(Rc::new(Inner { cache, listener, manifest: json, table, packs, expected })))
 }
 
 fn bad_manifest(url: &str) -> Failure {

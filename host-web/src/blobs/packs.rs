@@ -33,15 +33,14 @@ struct Inner {
     listener: Rc<dyn Listener>,
     packs: Vec<Pack>,
     states: RefCell<Vec<State>>,
-    /// Counts unpackings and uses.
+    /// Counts uses.
     clock: Cell<u32>,
 }
 
 #[derive(Clone, Default)]
 struct State {
     unpacked: Option<Uint8Array>,
-    /// When it was unpacked, and used last.
-    turn: u32,
+    /// When it was used last.
     used: u32,
     loading: Option<Promise>,
 }
@@ -60,27 +59,21 @@ impl Packs {
         self.0.packs.iter().map(|pack| &*pack.name)
     }
 
-    /// A pack if it is in memory, and which unpacking of it that is.
-    pub fn in_memory(&self, nr: u32) -> Option<(Uint8Array, u32)> {
+    /// A pack if it is in memory.
+    pub fn in_memory(&self, nr: u32) -> Option<Uint8Array> {
         let mut states = self.0.states.borrow_mut();
         let state = states.get_mut(nr as usize)?;
         let unpacked = state.unpacked.clone()?;
         state.used = self.0.tick();
-        Some((unpacked, state.turn))
+        Some(unpacked)
     }
 
     /// A promise of a pack, for [`Packs::wait`].
     pub fn get(&self, nr: usize) -> Promise {
-        if let Some((unpacked, _)) = self.in_memory(nr as u32) {
+        if let Some(unpacked) = self.in_memory(nr as u32) {
             return Promise::resolve(&JsValue::from(unpacked));
         }
-        self.load(nr, false)
-    }
-
-    /// A promise of a pack that was found damaged, from the server.
-    pub fn again(&self, nr: usize) -> Promise {
-        self.forget(nr);
-        self.load(nr, true)
+        self.load(nr)
     }
 
     /// What such a promise comes to.
@@ -94,14 +87,14 @@ impl Packs {
         }
     }
 
-    fn load(&self, nr: usize, again: bool) -> Promise {
+    fn load(&self, nr: usize) -> Promise {
         if let Some(loading) = self.0.states.borrow().get(nr).and_then(|state| state.loading.clone()) {
             return loading;
         }
         let packs = self.clone();
         let loading = future_to_promise(async move {
             let result = match packs.0.packs.get(nr) {
-                Some(pack) => packs.0.load(pack, again).await,
+                Some(pack) => packs.0.load(pack).await,
                 None => Err(Failure::new(Errno::EIO, "the image's index names a pack that is not there".into())),
             };
             packs.0.arrived(nr, result.as_ref().ok());
@@ -124,7 +117,7 @@ impl Inner {
         let now = self.tick();
         let mut states = self.states.borrow_mut();
         let Some(state) = states.get_mut(nr) else { return };
-        *state = State { unpacked: unpacked.cloned(), turn: now, used: now, loading: None };
+        *state = State { unpacked: unpacked.cloned(), used: now, loading: None };
         let size = |state: &State| state.unpacked.as_ref().map_or(0.0, |u| f64::from(u.length()));
         while states.iter().map(size).sum::<f64>() > KEEP_BYTES {
             let others = states.iter_mut().filter(|state| state.unpacked.is_some() && state.used != now);
@@ -133,12 +126,13 @@ impl Inner {
         }
     }
 
-    /// From the cache, else from the server. `again`: not from any cache.
-    async fn load(&self, pack: &Pack, again: bool) -> Result<Uint8Array, Failure> {
+    /// From the cache, else from the server.
+    async fn load(&self, pack: &Pack) -> Result<Uint8Array, Failure> {
         let key = ["packs/", &pack.name].concat();
-        if again {
-            self.cache.delete(&key).await;
-        } else if let Some(file) = self.cache.bytes(&key).await {
+        if let Some(raw) = self.cache.asked(&key).await.and_then(|found| pack.found(&found)) {
+            return Ok(raw);
+        }
+        if let Some(file) = self.cache.bytes(&key).await {
             if let Some(raw) = pack.opened(&file).await {
                 return Ok(raw);
             }
@@ -147,7 +141,7 @@ impl Inner {
         // With a cache of our own the browser's other one need not keep it too.
         let how = if self.cache.works() { "no-store" } else { "default" };
         let url = [&self.base, &*key].concat();
-        for how in [how, "reload"].into_iter().skip(usize::from(again)) {
+        for how in [how, "reload"] {
             let file = Transfer::new(&url, &pack.title, pack.bytes, how, &*self.listener).run().await?;
             if let Some(raw) = pack.opened(&file).await {
                 self.cache.put(&key, "application/octet-stream", &file);
@@ -160,6 +154,13 @@ impl Inner {
 }
 
 impl Pack {
+    /// What was unpacked and digested before we were, if it is this pack.
+    fn found(&self, found: &JsValue) -> Option<Uint8Array> {
+        let digest = Uint8Array::new(&js::get(found, "digest")).to_vec().try_into().ok()?;
+        let raw = Uint8Array::new(&js::get(found, "raw"));
+        (hash::hex(&digest, NAME_BYTES) == self.name && raw.length() == self.raw).then_some(raw)
+    }
+
     /// Unpacks a file if it is this pack. The digest, which is another thread's, and the unpacking run beside each
     /// other; nobody sees the contents before both are done.
     async fn opened(&self, file: &Uint8Array) -> Option<Uint8Array> {

@@ -2,12 +2,10 @@
 //!
 //! `u32` length, the index (`abi::image::Entry` records), then for each blob from `BLOB_FIRST` on:
 //! `u32` pack, `u32` offset, `u32` length, `u32` prepared, `[u8; 32]` SHA-256 or
-//! zeros. Read where it lies.
+//! zeros, which is for who caches programs by it: we go by what the pack is called. Read where it lies.
 
 use abi::image::{BLOB_FIRST, Index};
 use abi::wire::Reader;
-
-use super::hash::Hash;
 
 const RECORD: usize = 48;
 
@@ -25,16 +23,6 @@ pub struct Slot {
     pub length: u32,
     /// The blob with the prepared form of this program, 0 for none.
     pub prepared: u32,
-    /// All zeros: what the pack is called says enough ([`Slot::by_pack`]).
-    pub sha256: Hash,
-}
-
-impl Slot {
-    /// Whether there is nothing to compare the contents with but the name of their pack, which every pack is
-    /// compared with when it is loaded: hundreds of small files need no hash each.
-    pub fn by_pack(&self) -> bool {
-        self.sha256 == Hash::default()
-    }
 }
 
 impl Table {
@@ -64,8 +52,7 @@ impl Table {
         let mut r = Reader::new(self.bytes.get(at..at + RECORD)?);
         let mut word = || r.u32().ok();
         let (pack, offset, length, prepared) = (word()?, word()?, word()?, word()?);
-        let sha256 = r.rest().try_into().ok()?;
-        Some(Slot { pack, offset, length, prepared, sha256 })
+        Some(Slot { pack, offset, length, prepared })
     }
 
     /// The blob of a file.

@@ -168,6 +168,12 @@ macro_rules! syscalls {
             23 vkernel setegid(gid: Uint) = kern::cred::sys_setegid;
             24 vkernel getgroups(count: Len, groups: Out) = kern::cred::sys_getgroups;
             25 vkernel setgroups(count: Len, groups: In) = kern::cred::sys_setgroups;
+            122 vkernel setreuid(real: Uint, effective: Uint) = kern::cred::sys_setreuid;
+            123 vkernel setregid(real: Uint, effective: Uint) = kern::cred::sys_setregid;
+            124 vkernel setresuid(real: Uint, effective: Uint, saved: Uint) = kern::cred::sys_setresuid;
+            125 vkernel setresgid(real: Uint, effective: Uint, saved: Uint) = kern::cred::sys_setresgid;
+            126 vkernel getresuid(real: Out, effective: Out, saved: Out) = kern::cred::sys_getresuid;
+            127 vkernel getresgid(real: Out, effective: Out, saved: Out) = kern::cred::sys_getresgid;
             26 vkernel umask(mask: Mode) = kern::descrip::sys_umask;
 
             // Resources, time, the system.

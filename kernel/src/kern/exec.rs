@@ -37,9 +37,11 @@ const SCRIPT_DEPTH: usize = 4;
 /// How much of the first line of a script counts.
 const SCRIPT_LINE: usize = 256;
 
-/// A program that is ready to run, and what its file says about ids.
+/// A program that is ready to run, and what its file says about ids. Of a script that is its interpreter's file:
+/// between the look at the script and its reading its name could have become another file's.
 pub struct Loaded {
     pub program: Program,
+    /// None where set-id bits count for nothing.
     pub owner: Option<crate::vfs::vnode::Owner>,
 }
 
@@ -231,9 +233,7 @@ pub fn commit(lp: &Lwp, loaded: Loaded) {
     proc.files.exec(|file| lockf::closed(lp, file));
     crate::kern::sigact::exec(proc);
     proc.frames.store(0, Relaxed);
-    if let Some(owner) = &loaded.owner {
-        proc.cred.exec(owner, true);
-    }
+    proc.cred.exec(loaded.owner.as_ref());
     let old = core::mem::replace(&mut *proc.program.lock(), loaded.program);
     drop(old);
     // No descriptor left for it: the program will find no files, which is better than none at all.

@@ -242,6 +242,25 @@ fn set_user_id_programs_change_the_effective_user() {
 }
 
 #[test]
+fn without_set_user_id_the_saved_user_follows_all_the_same() {
+    let vk = Fake::seeded(1).program("back", |sys| sys.call("seteuid", &[0]).is_ok() as i32).boot();
+    let h = vk.lwp(|sys| {
+        sys.mkdir("/tmp/m", 0o755).expect("mkdir");
+        let (kind, path) = (sys.alloc(5), sys.alloc(6));
+        sys.poke(kind, b"tmpfs");
+        sys.poke(path, b"/tmp/m");
+        let nosuid = abi::types::mnt::NOSUID as u64;
+        sys.call("mount", &[kind.0 as u64, 5, path.0 as u64, 6, nosuid]).expect("mount");
+        sys.put_file("/tmp/m/back", b"#image back\n", 0o755).expect("write");
+        sys.chmod("/tmp/m/back", 0o4755).expect("chmod");
+        sys.call("setresuid", &[7, 8, 0]).expect("setresuid");
+        let pid = sys.spawn(&Request::new("/tmp/m/back")).expect("spawn");
+        assert_eq!(sys.waitpid(pid), Ok(wait::exited(0)));
+    });
+    vk.join(h);
+}
+
+#[test]
 fn an_image_that_cannot_be_set_up_kills_the_process() {
     let vk = Fake::seeded(1).boot();
     let h = vk.lwp(|sys| sys.fault(Reason::ExecFailed));

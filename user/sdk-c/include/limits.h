@@ -20,9 +20,8 @@
 #ifndef LINE_MAX
 #define LINE_MAX 4096
 #endif
-#ifndef NGROUPS_MAX
-#define NGROUPS_MAX 32
-#endif
+#undef NGROUPS_MAX
+#define NGROUPS_MAX 64
 #ifndef SEM_VALUE_MAX
 #define SEM_VALUE_MAX 0x7fffffff
 #endif

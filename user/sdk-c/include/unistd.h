@@ -59,6 +59,8 @@ int setgid(gid_t);
 int setegid(gid_t);
 int setreuid(uid_t, uid_t);
 int setregid(gid_t, gid_t);
+int setresuid(uid_t, uid_t, uid_t);
+int setresgid(gid_t, gid_t, gid_t);
 int getresuid(uid_t *, uid_t *, uid_t *);
 int getresgid(gid_t *, gid_t *, gid_t *);
 int getgroups(int, gid_t[]);

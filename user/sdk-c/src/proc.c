@@ -86,29 +86,23 @@ int setgid(gid_t gid) {
 int setegid(gid_t gid) {
     return vk_ret(vk_setegid(gid));
 }
-/* The kernel has no call for a real id alone: what can be said with those above is, the rest is ENOSYS. */
 int setreuid(uid_t real, uid_t effective) {
-    if (real == (uid_t)-1 || real == getuid())
-        return effective == (uid_t)-1 ? 0 : seteuid(effective);
-    if (effective == real && geteuid() == 0)
-        return setuid(real);
-    return vk_enosys();
+    return vk_ret(vk_setreuid(real, effective));
 }
 int setregid(gid_t real, gid_t effective) {
-    if (real == (gid_t)-1 || real == getgid())
-        return effective == (gid_t)-1 ? 0 : setegid(effective);
-    if (effective == real && geteuid() == 0)
-        return setgid(real);
-    return vk_enosys();
+    return vk_ret(vk_setregid(real, effective));
 }
-/* It doesn't tell the saved id either. */
+int setresuid(uid_t real, uid_t effective, uid_t saved) {
+    return vk_ret(vk_setresuid(real, effective, saved));
+}
+int setresgid(gid_t real, gid_t effective, gid_t saved) {
+    return vk_ret(vk_setresgid(real, effective, saved));
+}
 int getresuid(uid_t *real, uid_t *effective, uid_t *saved) {
-    (void)real, (void)effective, (void)saved;
-    return vk_enosys();
+    return vk_ret(vk_getresuid(real, effective, saved));
 }
 int getresgid(gid_t *real, gid_t *effective, gid_t *saved) {
-    (void)real, (void)effective, (void)saved;
-    return vk_enosys();
+    return vk_ret(vk_getresgid(real, effective, saved));
 }
 int getgroups(int count, gid_t groups[]) {
     return count < 0 ? vk_ret(-EINVAL) : vk_ret(vk_getgroups((uint32_t)count, groups));

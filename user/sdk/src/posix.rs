@@ -83,6 +83,14 @@ plain! {
     fn setgid(gid: u32) = libc::setgid(gid);
     fn seteuid(uid: u32) = libc::seteuid(uid);
     fn setegid(gid: u32) = libc::setegid(gid);
+    fn setreuid(real: u32, effective: u32) = libc::setreuid(real, effective);
+    fn setregid(real: u32, effective: u32) = libc::setregid(real, effective);
+    fn setresuid(real: u32, effective: u32, saved: u32) = libc::setresuid(real, effective, saved);
+    fn setresgid(real: u32, effective: u32, saved: u32) = libc::setresgid(real, effective, saved);
+    fn getresuid(real: MutPtr, effective: MutPtr, saved: MutPtr)
+        = libc::getresuid(real.cast(), effective.cast(), saved.cast());
+    fn getresgid(real: MutPtr, effective: MutPtr, saved: MutPtr)
+        = libc::getresgid(real.cast(), effective.cast(), saved.cast());
     fn umask(mask: u32) = libc::umask(mask as libc::mode_t);
     fn getgroups(count: u32, groups: MutPtr) = libc::getgroups(count as i32, groups.cast());
     fn setgroups(count: u32, groups: Ptr) = libc::setgroups(count as _, groups.cast());

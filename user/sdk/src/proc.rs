@@ -64,6 +64,69 @@ pub fn setgid(gid: u32) -> SysResult<()> {
     done(unsafe { raw::setgid(gid) })
 }
 
+/// An argument that leaves an id as it is.
+pub const KEEP: u32 = u32::MAX;
+
+/// `seteuid(2)`.
+pub fn seteuid(uid: u32) -> SysResult<()> {
+    // SAFETY: no pointers.
+    done(unsafe { raw::seteuid(uid) })
+}
+
+/// `setegid(2)`.
+pub fn setegid(gid: u32) -> SysResult<()> {
+    // SAFETY: no pointers.
+    done(unsafe { raw::setegid(gid) })
+}
+
+/// `setreuid(2)`.
+pub fn setreuid(real: u32, effective: u32) -> SysResult<()> {
+    // SAFETY: no pointers.
+    done(unsafe { raw::setreuid(real, effective) })
+}
+
+/// `setregid(2)`.
+pub fn setregid(real: u32, effective: u32) -> SysResult<()> {
+    // SAFETY: no pointers.
+    done(unsafe { raw::setregid(real, effective) })
+}
+
+/// `setresuid(2)`.
+pub fn setresuid(real: u32, effective: u32, saved: u32) -> SysResult<()> {
+    // SAFETY: no pointers.
+    done(unsafe { raw::setresuid(real, effective, saved) })
+}
+
+/// `setresgid(2)`.
+pub fn setresgid(real: u32, effective: u32, saved: u32) -> SysResult<()> {
+    // SAFETY: no pointers.
+    done(unsafe { raw::setresgid(real, effective, saved) })
+}
+
+/// `getresuid(2)`: real, effective, saved.
+pub fn getresuid() -> SysResult<[u32; 3]> {
+    let mut ids = [0u32; 3];
+    let [r, e, s] = ids.each_mut().map(|id| std::ptr::from_mut(id).cast());
+    // SAFETY: the kernel writes one id to each.
+    done(unsafe { raw::getresuid(r, e, s) })?;
+    Ok(ids)
+}
+
+/// `getresgid(2)`: real, effective, saved.
+pub fn getresgid() -> SysResult<[u32; 3]> {
+    let mut ids = [0u32; 3];
+    let [r, e, s] = ids.each_mut().map(|id| std::ptr::from_mut(id).cast());
+    // SAFETY: the kernel writes one id to each.
+    done(unsafe { raw::getresgid(r, e, s) })?;
+    Ok(ids)
+}
+
+/// `setgroups(2)`.
+pub fn setgroups(groups: &[u32]) -> SysResult<()> {
+    // SAFETY: the kernel reads `groups`.
+    done(unsafe { raw::setgroups(groups.len() as u32, groups.as_ptr().cast()) })
+}
+
 /// `getgroups(2)`.
 pub fn getgroups() -> SysResult<Vec<u32>> {
     // SAFETY: with a count of 0 nothing is written.

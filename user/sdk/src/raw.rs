@@ -91,6 +91,12 @@ imports! {
     fn setegid(gid: u32) -> i32;
     fn getgroups(count: u32, groups: MutPtr) -> i32;
     fn setgroups(count: u32, groups: Ptr) -> i32;
+    fn setreuid(real: u32, effective: u32) -> i32;
+    fn setregid(real: u32, effective: u32) -> i32;
+    fn setresuid(real: u32, effective: u32, saved: u32) -> i32;
+    fn setresgid(real: u32, effective: u32, saved: u32) -> i32;
+    fn getresuid(real: MutPtr, effective: MutPtr, saved: MutPtr) -> i32;
+    fn getresgid(real: MutPtr, effective: MutPtr, saved: MutPtr) -> i32;
     fn umask(mask: u32) -> i32;
     fn getrlimit(resource: u32, limits: MutPtr) -> i32;
     fn setrlimit(resource: u32, limits: Ptr) -> i32;

@@ -23,6 +23,9 @@ struct Node {
     mtime_ns: i64,
 }
 
+/// The largest file.
+const SIZE_MAX: u64 = 1 << 24;
+
 /// The shared directories, and the handles of a kernel.
 pub struct HostDirs {
     nodes: Vec<Node>,
@@ -93,6 +96,10 @@ impl HostDirs {
             op::SETATTR => {
                 let (set, size, atime, mtime) = (r.u32()?, r.u64()?, r.i64()?, r.i64()?);
                 if set & which::SIZE != 0 {
+                    // Holes would take memory here.
+                    if size > SIZE_MAX {
+                        return Err(Errno::EFBIG);
+                    }
                     self.file(at)?.resize(size as usize, 0);
                     self.nodes[at].mtime_ns = now_ns;
                 }

@@ -17,7 +17,7 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use abi::hostfs::{Attr, op};
-use abi::types::mode;
+use abi::types::{mnt, mode};
 use abi::{Errno, SysResult};
 use hashbrown::HashMap;
 use ksync::{SleepLock, SpinLock};
@@ -69,7 +69,8 @@ impl Hostfs {
     }
 }
 
-/// Shares export number `export`: ready to be mounted. The files belong to the caller.
+/// Shares export number `export`: ready to be mounted. The files belong to the caller, whatever the host says; so a
+/// set-user-ID bit of the host's would be about somebody else, and none is honoured.
 pub fn make(lp: &Lwp, export: u32, flags: u32) -> SysResult<Arc<Mount>> {
     let machine = lp.kernel.machine.clone();
     let attr = rpc::small(
@@ -82,7 +83,7 @@ pub fn make(lp: &Lwp, export: u32, flags: u32) -> SysResult<Arc<Mount>> {
     if attr.mode & mode::IFMT != mode::IFDIR {
         return Err(Errno::ENOTDIR);
     }
-    let mount = Mount::new(&lp.kernel, "hostfs", flags, true);
+    let mount = Mount::new(&lp.kernel, "hostfs", flags | mnt::NOSUID, true);
     let fs = Arc::new(Hostfs {
         machine,
         dev: attr.dev,

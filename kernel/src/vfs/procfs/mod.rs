@@ -111,7 +111,7 @@ impl Node {
     /// What else than its text a process's things show only to its own user and to root.
     fn check_private(&self, lp: &Lwp) -> SysResult<()> {
         match self.what.proc() {
-            Some(p) if lp.proc.cred.euid() != 0 && lp.proc.cred.euid() != p.cred.euid() => Err(Errno::EACCES),
+            Some(p) if p.pid != lp.proc.pid && !lp.proc.cred.may_look(&p.cred) => Err(Errno::EACCES),
             _ => Ok(()),
         }
     }

@@ -102,12 +102,15 @@ fn stat(lp: &Lwp, p: &Arc<Proc>) -> SysResult<Vec<u8>> {
 fn status(lp: &Lwp, p: &Arc<Proc>) -> SysResult<Vec<u8>> {
     let (size, peak) = memory(lp, p);
     let (letter, word) = letter(lp, p);
-    let c = &p.cred;
     let mut out = format!("Name:\t{}\nUmask:\t{:04o}\nState:\t{letter} ({word})\n", name(p), p.umask.load(Relaxed));
     let _ = writeln!(out, "Tgid:\t{0}\nNgid:\t0\nPid:\t{0}\nPPid:\t{1}\nTracerPid:\t0", p.pid, p.ppid.load(Relaxed));
-    let _ = writeln!(out, "Uid:\t{}\t{}\t{}\t{}", c.uid(), c.euid(), c.suid(), c.euid());
-    let _ = writeln!(out, "Gid:\t{0}\t{1}\t{1}\t{1}", c.gid(), c.egid());
-    let _ = writeln!(out, "FDSize:\t{}", p.files.numbers().count());
+    // The last is for the file system's checks, here always the effective one.
+    for (name, [real, effective, saved]) in [("Uid", p.cred.uids()), ("Gid", p.cred.gids())] {
+        let _ = writeln!(out, "{name}:\t{real}\t{effective}\t{saved}\t{effective}");
+    }
+    out.push_str("Groups:\t");
+    p.cred.groups().iter().for_each(|g| _ = write!(out, "{g} "));
+    let _ = writeln!(out, "\nFDSize:\t{}", p.files.numbers().count());
     for (name, bytes) in [("VmPeak", peak), ("VmSize", size), ("VmHWM", peak), ("VmRSS", size)] {
         let _ = writeln!(out, "{name}:\t{:8} kB", bytes / 1024);
     }

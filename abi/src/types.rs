@@ -390,6 +390,7 @@ pub mod sock {
 
     pub const SOL_SOCKET: u32 = 0x7fff_ffff;
     pub const SCM_RIGHTS: u32 = 1;
+    pub const SCM_CREDENTIALS: u32 = 2;
     pub const SO_REUSEADDR: u32 = 2;
     pub const SO_TYPE: u32 = 3;
     pub const SO_ERROR: u32 = 4;
@@ -398,6 +399,7 @@ pub mod sock {
     pub const SO_RCVBUF: u32 = 8;
     pub const SO_KEEPALIVE: u32 = 9;
     pub const SO_LINGER: u32 = 13;
+    pub const SO_PASSCRED: u32 = 16;
     pub const SO_PEERCRED: u32 = 17;
     pub const SO_RCVTIMEO: u32 = 20;
     pub const SO_SNDTIMEO: u32 = 21;

@@ -2,6 +2,8 @@
 
 use alloc::sync::Arc;
 
+use core::sync::atomic::Ordering::Relaxed;
+
 use abi::syscalls::UAddr;
 use abi::types::{access, mode, o, sock};
 use abi::{Errno, SysResult};
@@ -173,6 +175,9 @@ fn knock(
     }
     let flow = || Flow::new(&socket.registry, socket.messages());
     let (there, back) = (flow(), flow());
+    // Who accepts it has not been able to ask.
+    there.wants_sender.store(true, Relaxed);
+    back.wants_sender.store(socket.state.lock().pass_cred, Relaxed);
     let pending = Pending { input: there.clone(), output: back.clone(), name: own, peer: me(lp) };
     let peer = door.knock(lp, wait, pending)?;
     Ok((back, there, peer, door.name.clone()))
@@ -237,6 +242,7 @@ pub fn accept(lp: &Lwp, listener: &Arc<File>, socket: &Socket, flags: u32) -> Sy
             continue;
         };
         let new = Socket::new(lp, socket.kind);
+        input.wants_sender.store(false, Relaxed);
         {
             let mut st = new.state.lock();
             (st.input, st.output, st.peer) = (Some(input), Some(output), peer);

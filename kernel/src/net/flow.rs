@@ -3,7 +3,7 @@
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 
 use abi::types::limits::PIPE_SIZE;
 use abi::types::{clock, sock};
@@ -33,14 +33,19 @@ pub struct Flow {
     pub writers: Arc<WaitQueue>,
     /// How many heads have descriptors. Changed under the locks of the flight and of the state.
     carried: AtomicU32,
+    /// The receiver asks who has sent (SO_PASSCRED), or has not been able to.
+    pub wants_sender: AtomicBool,
     registry: Arc<Registry>,
     messages: bool,
 }
 
 struct State {
     ring: Ring,
-    /// Of each message; of a stream only where descriptors were sent.
+    /// Of each message; of a stream only where descriptors were sent, or another sender begins.
     heads: VecDeque<Head>,
+    /// Of a stream: who has put in last, and whose is next, where that was to be noted.
+    last_in: Option<Peer>,
+    last_out: Option<Peer>,
     /// Bytes that were ever put in, for the places in `heads`.
     written: u64,
     limit: usize,
@@ -60,6 +65,7 @@ struct Head {
     len: usize,
     from: Name,
     rights: Rights,
+    cred: Option<Peer>,
 }
 
 /// How a transfer is to wait.
@@ -99,6 +105,8 @@ pub struct Got {
     pub flags: u32,
     pub from: Option<Name>,
     pub rights: Rights,
+    /// Who has sent it, where that was noted.
+    pub cred: Option<Peer>,
     /// How long the message was, received or not.
     pub len: usize,
 }
@@ -108,6 +116,7 @@ impl Got {
         self.len += more.len;
         self.flags |= more.flags;
         self.from = self.from.take().or(more.from);
+        self.cred = self.cred.or(more.cred);
         self.rights.append(more.rights);
     }
 }
@@ -123,6 +132,11 @@ impl State {
     /// Where the next byte comes out.
     fn position(&self) -> u64 {
         self.written - self.ring.len() as u64
+    }
+    /// Who has sent the next byte of a stream.
+    fn next_cred(&self) -> Option<Peer> {
+        let here = self.position();
+        self.heads.front().filter(|h| h.at <= here).map_or(self.last_out, |h| h.cred)
     }
     /// From the sender into the ring, up to `most`. ENOMEM.
     fn fill(&mut self, uio: &mut Uio<'_>, most: usize) -> SysResult<()> {
@@ -167,6 +181,8 @@ impl Flow {
         let state = State {
             ring: Ring::default(),
             heads: VecDeque::new(),
+            last_in: None,
+            last_out: None,
             written: 0,
             limit: LIMIT_MAX,
             eof: false,
@@ -179,6 +195,7 @@ impl Flow {
             readers: Arc::new(WaitQueue::new()),
             writers: Arc::new(WaitQueue::new()),
             carried: AtomicU32::new(0),
+            wants_sender: AtomicBool::new(false),
             registry: registry.clone(),
             messages,
         })
@@ -235,7 +252,8 @@ impl Flow {
                 st.written = at;
                 return Some(Err(e));
             }
-            self.note(&mut st, Head { at, len: asked, from: from.name.clone(), rights: core::mem::take(rights) });
+            let (from, cred) = (from.name.clone(), Some(from.cred));
+            self.note(&mut st, Head { at, len: asked, from, rights: core::mem::take(rights), cred });
             Some(Ok(()))
         } else {
             // Less than is worth a wake-up is no room, unless one is content with it.
@@ -253,16 +271,18 @@ impl Flow {
         result
     }
 
-    /// As many bytes of a stream as there is room for; the descriptors come with the first.
+    /// As many bytes of a stream as there is room for; descriptors, and who sends, come with the first.
     fn put_bytes(&self, st: &mut State, uio: &mut Uio<'_>, rights: &mut Rights, from: &Sender) -> SysResult<()> {
         let (asked, at, room) = (uio.resid, st.written, st.room());
-        let with_rights = !rights.is_empty() && asked > 0;
-        if with_rights && (st.heads.len() >= HEADS_MAX || st.heads.try_reserve(1).is_err()) {
+        let cred = (from.explicit || self.wants_sender.load(Relaxed)).then_some(from.cred);
+        let noted = asked > 0 && (!rights.is_empty() || cred != st.last_in);
+        if noted && (st.heads.len() >= HEADS_MAX || st.heads.try_reserve(1).is_err()) {
             return Err(Errno::ENOBUFS);
         }
         let done = st.fill(uio, room);
-        if with_rights && uio.resid < asked {
-            self.note(st, Head { at, len: 0, from: from.name.clone(), rights: core::mem::take(rights) });
+        if noted && uio.resid < asked {
+            st.last_in = cred;
+            self.note(st, Head { at, len: 0, from: from.name.clone(), rights: core::mem::take(rights), cred });
         }
         done
     }
@@ -280,7 +300,7 @@ impl Flow {
         let mut all = Got::default();
         let whole = flags & sock::MSG_WAITALL != 0 && flags & sock::MSG_PEEK == 0 && !self.messages;
         loop {
-            match self.try_receive(uio, flags) {
+            match self.try_receive(uio, flags, &all) {
                 Some(Ok((got, end))) => {
                     let stop = end || !whole || uio.resid == 0 || !got.rights.is_empty();
                     all.join(got);
@@ -306,21 +326,24 @@ impl Flow {
         !self.is_empty(st) || st.eof || st.error.is_some()
     }
 
-    /// What there is now, and whether it is the end; None when one must wait.
-    fn try_receive(&self, uio: &mut Uio<'_>, flags: u32) -> Option<SysResult<(Got, bool)>> {
+    /// What there is now, and whether it is the end; None when one must wait. `before` has been received by the same call.
+    fn try_receive(&self, uio: &mut Uio<'_>, flags: u32, before: &Got) -> Option<SysResult<(Got, bool)>> {
         let peek = flags & sock::MSG_PEEK != 0;
         // Descriptors are taken out of their flow only with the flight's lock held.
         let flight = (self.carried.load(Relaxed) > 0).then(|| self.registry.flight.lock());
         let mut st = self.state.lock();
         if flight.is_none() && self.carried.load(Relaxed) > 0 {
             drop(st);
-            return self.try_receive(uio, flags);
+            return self.try_receive(uio, flags, before);
         }
         if self.is_empty(&st) {
             return match st.error.take() {
                 Some(e) => Some(Err(e)),
                 None => st.eof.then(|| Ok((Got::default(), true))),
             };
+        }
+        if before.len > 0 && self.wants_sender.load(Relaxed) && st.next_cred() != before.cred {
+            return Some(Ok((Got::default(), true)));
         }
         let got =
             if self.messages { self.take_message(&mut st, uio, peek) } else { self.take_bytes(&mut st, uio, peek) };
@@ -335,10 +358,10 @@ impl Flow {
 
     fn take_message(&self, st: &mut State, uio: &mut Uio<'_>, peek: bool) -> SysResult<Got> {
         let Some(head) = st.heads.front() else { return Ok(Got::default()) };
-        let (len, from, asked) = (head.len, head.from.clone(), uio.resid);
+        let (len, from, asked, cred) = (head.len, head.from.clone(), uio.resid, head.cred);
         // The message stays if it can't be copied.
         st.drain(uio, len, true)?;
-        let mut got = Got { len, from: Some(from), ..Got::default() };
+        let mut got = Got { len, from: Some(from), cred, ..Got::default() };
         if len > asked {
             got.flags |= sock::MSG_TRUNC;
         }
@@ -352,13 +375,16 @@ impl Flow {
 
     fn take_bytes(&self, st: &mut State, uio: &mut Uio<'_>, peek: bool) -> SysResult<Got> {
         let (asked, here) = (uio.resid, st.position());
-        // One call receives the descriptors of one.
-        let until = st.heads.iter().map(|h| h.at).find(|&at| at > here).unwrap_or(u64::MAX);
+        // One call receives the descriptors of one, and of one sender if it wants to know that.
+        let apart = self.wants_sender.load(Relaxed);
+        let begins = |h: &&Head| h.at > here && (apart || !h.rights.is_empty());
+        let until = st.heads.iter().find(begins).map_or(u64::MAX, |h| h.at);
         let most = (until - here).min(st.ring.len() as u64) as usize;
+        let cred = st.next_cred();
         st.drain(uio, most, peek)?;
-        let mut got = Got { len: asked - uio.resid, ..Got::default() };
-        if !peek && st.heads.front().is_some_and(|h| h.at <= here) {
-            got.rights = self.take_head(st);
+        let mut got = Got { len: asked - uio.resid, cred, ..Got::default() };
+        while !peek && st.heads.front().is_some_and(|h| h.at < here.saturating_add(got.len as u64)) {
+            got.rights.append(self.take_head(st));
         }
         Ok(got)
     }
@@ -368,6 +394,7 @@ impl Flow {
         if !head.rights.is_empty() {
             self.carried.fetch_sub(1, Relaxed);
         }
+        st.last_out = head.cred;
         head.rights
     }
 
@@ -472,10 +499,13 @@ pub struct Sender {
     pub name: Name,
     /// The address of its own inbox.
     pub inbox: usize,
+    pub cred: Peer,
+    /// It has said itself who it is (SCM_CREDENTIALS).
+    pub explicit: bool,
 }
 
 /// Process and user at the other end.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct Peer {
     pub pid: i32,
     pub uid: u32,

@@ -1,5 +1,7 @@
 //! getsockopt(2) and setsockopt(2), at SOL_SOCKET.
 
+use core::sync::atomic::Ordering::Relaxed;
+
 use abi::syscalls::UAddr;
 use abi::types::sock;
 use abi::wire::{Reader, Writer};
@@ -44,6 +46,7 @@ fn put(socket: &Socket, name: u32, w: &mut Writer<'_>) -> SysResult<()> {
         sock::SO_RCVBUF => _ = w.u32(st.input.as_ref().map_or(super::flow::LIMIT_MAX, |f| f.limit()) as u32),
         sock::SO_RCVTIMEO => time(st.receive_timeout_ns, w),
         sock::SO_SNDTIMEO => time(st.send_timeout_ns, w),
+        sock::SO_PASSCRED => _ = w.u32(st.pass_cred as u32),
         sock::SO_PEERCRED => _ = w.i32(st.peer.pid).u32(st.peer.uid).u32(st.peer.gid),
         sock::SO_REUSEADDR | sock::SO_BROADCAST | sock::SO_KEEPALIVE => _ = w.u32(0),
         sock::SO_LINGER => _ = w.u64(0),
@@ -82,6 +85,14 @@ pub fn sys_setsockopt(lp: &Lwp, fd: i32, level: u32, name: u32, value: UAddr, le
             };
             if let Some(flow) = flow {
                 flow.set_limit(bytes);
+            }
+        }
+        sock::SO_PASSCRED => {
+            let on = r.u32()? != 0;
+            let mut st = socket.state.lock();
+            st.pass_cred = on;
+            if let Some(flow) = &st.input {
+                flow.wants_sender.store(on, Relaxed);
             }
         }
         sock::SO_REUSEADDR | sock::SO_BROADCAST | sock::SO_KEEPALIVE | sock::SO_LINGER => _ = r.u32()?,

@@ -49,6 +49,8 @@ pub struct State {
     shut: bool,
     pub receive_timeout_ns: u64,
     pub send_timeout_ns: u64,
+    /// SO_PASSCRED.
+    pub pass_cred: bool,
     error: Option<Errno>,
 }
 
@@ -167,7 +169,7 @@ impl Socket {
 impl State {
     pub fn sender(&self) -> Sender {
         let inbox = self.input.as_ref().map_or(0, |f| Arc::as_ptr(f) as usize);
-        Sender { name: self.name.clone(), inbox }
+        Sender { name: self.name.clone(), inbox, cred: Peer::default(), explicit: false }
     }
     /// EISCONN, EALREADY, EINVAL when it listens.
     pub fn check_fresh(&self) -> SysResult<()> {

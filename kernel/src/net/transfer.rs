@@ -8,7 +8,7 @@ use abi::wire::Reader;
 use abi::{Errno, SysResult};
 
 use super::connect::{self, copy_name, put_name};
-use super::flow::{Got, Patience};
+use super::flow::{Got, Patience, Peer};
 use super::inflight::Rights;
 use super::socket::Socket;
 use super::{Bound, Name};
@@ -25,9 +25,17 @@ const CMSGHDR: usize = 12;
 /// Control data that a message may have, at most.
 const CONTROL_MAX: usize = 4096;
 
+/// What goes with the bytes of a message.
+#[derive(Default)]
+pub struct Ancillary {
+    rights: Rights,
+    /// Who the sender says that it is, as it may.
+    cred: Option<Peer>,
+}
+
 /// Sends all of `uio`, to a name or to whom the socket is connected to.
-pub fn send(socket: &Socket, uio: &mut Uio<'_>, nonblock: bool, to: Option<&Name>, rights: Rights) -> SysResult<()> {
-    let (flow, sender, timeout_ns) = match to {
+pub fn send(socket: &Socket, uio: &mut Uio<'_>, nonblock: bool, to: Option<&Name>, with: Ancillary) -> SysResult<()> {
+    let (flow, mut sender, timeout_ns) = match to {
         None => socket.sending()?,
         Some(_) if socket.kind != sock::DGRAM => {
             let connected = socket.state.lock().output.is_some();
@@ -39,7 +47,10 @@ pub fn send(socket: &Socket, uio: &mut Uio<'_>, nonblock: bool, to: Option<&Name
             (flow, st.sender(), st.send_timeout_ns)
         }
     };
-    let mut rights = rights;
+    let cred = &uio.lwp().proc.cred;
+    sender.explicit = with.cred.is_some();
+    sender.cred = with.cred.unwrap_or(Peer { pid: uio.lwp().proc.pid, uid: cred.uid(), gid: cred.gid() });
+    let mut rights = with.rights;
     if !rights.is_empty() {
         flow.flight().depart(&rights, &flow)?;
     }
@@ -76,7 +87,7 @@ pub fn send_pieces(
     iovs: &[Iovec],
     flags: u32,
     to: Option<&Name>,
-    rights: Rights,
+    with: Ancillary,
 ) -> SysResult<usize> {
     const KNOWN: u32 = sock::MSG_DONTWAIT | sock::MSG_NOSIGNAL | sock::MSG_EOR | sock::MSG_MORE;
     if flags & !KNOWN != 0 {
@@ -85,7 +96,7 @@ pub fn send_pieces(
     let socket = Socket::of(file).ok_or(Errno::ENOTSOCK)?;
     let mut uio = Uio::user(lp, iovs, 0)?;
     let asked = uio.resid;
-    let done = send(socket, &mut uio, nonblock(file, flags), to, rights);
+    let done = send(socket, &mut uio, nonblock(file, flags), to, with);
     sent(lp, &uio, asked, flags, done)
 }
 
@@ -109,7 +120,7 @@ pub fn sys_sendto(lp: &Lwp, fd: i32, buf: UAddr, len: u32, flags: u32, addr: UAd
         _ => Some(copy_name(lp, addr, addr_len)?.ok_or(Errno::EINVAL)?),
     };
     let one = [Iovec { base: buf, len: len as usize }];
-    send_pieces(lp, &file, &one, flags, to.as_ref(), Rights::default())
+    send_pieces(lp, &file, &one, flags, to.as_ref(), Ancillary::default())
 }
 
 /// recvfrom(2); `addr` and `addr_len` may be null.
@@ -161,12 +172,27 @@ fn copy_message(lp: &Lwp, at: UAddr) -> SysResult<Message> {
     if m.iov_count as usize > abi::types::limits::IOV_MAX { Err(Errno::EMSGSIZE) } else { Ok(m) }
 }
 
-/// The descriptors in a message's control data. EINVAL, EBADF.
-fn copy_rights(lp: &Lwp, m: &Message) -> SysResult<Rights> {
-    let mut rights = Rights::default();
+/// Credentials are three numbers: process, user, group.
+const UCRED: usize = 12;
+
+/// Who the caller may say that it is: itself, with any of its ids. EPERM; EINVAL when they are cut short.
+fn check_cred(lp: &Lwp, raw: &[u8]) -> SysResult<Peer> {
+    if raw.len() != UCRED {
+        return Err(Errno::EINVAL);
+    }
+    let mut r = Reader::new(raw);
+    let peer = Peer { pid: r.i32()?, uid: r.u32()?, gid: r.u32()? };
+    let cred = &lp.proc.cred;
+    let own = peer.pid == lp.proc.pid && cred.uids().contains(&peer.uid) && cred.gids().contains(&peer.gid);
+    if own || cred.euid() == 0 { Ok(peer) } else { Err(Errno::EPERM) }
+}
+
+/// A message's control data. EINVAL, EBADF, EPERM.
+fn copy_control(lp: &Lwp, m: &Message) -> SysResult<Ancillary> {
+    let mut found = Ancillary::default();
     let len = m.control_len as usize;
     if m.control == UAddr::NULL || len < CMSGHDR {
-        return Ok(rights);
+        return Ok(found);
     }
     if len > CONTROL_MAX {
         return Err(Errno::EINVAL);
@@ -179,15 +205,21 @@ fn copy_rights(lp: &Lwp, m: &Message) -> SysResult<Rights> {
     while rest.len() >= CMSGHDR {
         let mut r = Reader::new(rest);
         let (size, level, kind) = (r.u32()? as usize, r.u32()?, r.u32()?);
-        if size < CMSGHDR || size > rest.len() || level != sock::SOL_SOCKET || kind != sock::SCM_RIGHTS {
+        if size < CMSGHDR || size > rest.len() || level != sock::SOL_SOCKET {
             return Err(Errno::EINVAL);
         }
-        for fd in rest[CMSGHDR..size].as_chunks::<4>().0 {
-            rights.push(lp.file(i32::from_le_bytes(*fd))?)?;
+        match kind {
+            sock::SCM_RIGHTS => {
+                for fd in rest[CMSGHDR..size].as_chunks::<4>().0 {
+                    found.rights.push(lp.file(i32::from_le_bytes(*fd))?)?;
+                }
+            }
+            sock::SCM_CREDENTIALS => found.cred = Some(check_cred(lp, &rest[CMSGHDR..size])?),
+            _ => return Err(Errno::EINVAL),
         }
         rest = rest.get(size.next_multiple_of(4)..).unwrap_or(&[]);
     }
-    Ok(rights)
+    Ok(found)
 }
 
 /// sendmsg(2).
@@ -200,11 +232,11 @@ pub fn sys_sendmsg(lp: &Lwp, fd: i32, message: UAddr, flags: u32) -> SysResult<u
         _ if m.name_len == 0 => None,
         addr => Some(copy_name(lp, addr, m.name_len)?.ok_or(Errno::EINVAL)?),
     };
-    let rights = copy_rights(lp, &m)?;
-    if !rights.is_empty() {
+    let with = copy_control(lp, &m)?;
+    if !with.rights.is_empty() {
         lp.machine().admit()?;
     }
-    pieces(lp, m.iovs, m.iov_count, |iovs| send_pieces(lp, &file, iovs, flags, to.as_ref(), rights))
+    pieces(lp, m.iovs, m.iov_count, |iovs| send_pieces(lp, &file, iovs, flags, to.as_ref(), with))
 }
 
 /// A list of pieces that may be empty.
@@ -218,7 +250,11 @@ pub fn sys_recvmsg(lp: &Lwp, fd: i32, message: UAddr, flags: u32) -> SysResult<u
     let m = copy_message(lp, message)?;
     let (n, mut got) = pieces(lp, m.iovs, m.iov_count, |iovs| receive_pieces(lp, &file, iovs, flags))?;
     let rights = core::mem::take(&mut got.rights);
-    let (control_len, cut) = install(lp, &m, rights, flags & sock::MSG_CMSG_CLOEXEC != 0);
+    let asked = Socket::of(&file).is_some_and(|s| s.state.lock().pass_cred);
+    let (first, short) = if asked { put_cred(lp, &m, got.cred) } else { (0, false) };
+    let rest = Message { control: m.control.offset(first as usize), control_len: m.control_len - first, ..m };
+    let (more, cut) = install(lp, &rest, rights, flags & sock::MSG_CMSG_CLOEXEC != 0);
+    let (control_len, cut) = (first + more, cut || short);
     if m.name != UAddr::NULL {
         let from = got.from.unwrap_or_default();
         let (raw, len) = connect::encode(&from);
@@ -229,6 +265,21 @@ pub fn sys_recvmsg(lp: &Lwp, fd: i32, message: UAddr, flags: u32) -> SysResult<u
     lp.machine().put32(message.offset(20), control_len)?;
     lp.machine().put32(message.offset(24), got.flags | if cut { sock::MSG_CTRUNC } else { 0 })?;
     Ok(n)
+}
+
+/// Tells the caller who has sent; answers how long that is, or that there was no room. Of what was sent before
+/// anybody asked, nobody (unix(7)).
+fn put_cred(lp: &Lwp, m: &Message, cred: Option<Peer>) -> (u32, bool) {
+    const NOBODY: Peer = Peer { pid: 0, uid: 65534, gid: 65534 };
+    const LEN: usize = CMSGHDR + UCRED;
+    if m.control == UAddr::NULL || (m.control_len as usize) < LEN {
+        return (0, true);
+    }
+    let Peer { pid, uid, gid } = cred.unwrap_or(NOBODY);
+    let mut raw = [0; LEN];
+    let mut w = abi::wire::Writer::new(&mut raw);
+    w.u32(LEN as u32).u32(sock::SOL_SOCKET).u32(sock::SCM_CREDENTIALS).i32(pid).u32(uid).u32(gid);
+    if lp.machine().copyout(&raw, m.control).is_ok() { (LEN as u32, false) } else { (0, true) }
 }
 
 /// Gives the caller descriptors of what it has received, as many as its control buffer, its table and its

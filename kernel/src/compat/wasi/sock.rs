@@ -8,9 +8,8 @@ use super::iov;
 use super::types::fdflags;
 use crate::kern::proc::Lwp;
 use crate::net::connect;
-use crate::net::inflight::Rights;
 use crate::net::socket::Socket;
-use crate::net::transfer::{receive_pieces, send_pieces};
+use crate::net::transfer::{Ancillary, receive_pieces, send_pieces};
 
 /// `riflags` and `roflags`.
 const RECV_PEEK: u32 = 1;
@@ -46,7 +45,7 @@ pub fn sock_send(lp: &Lwp, fd: i32, iovs: UAddr, n: u32, flags: u32, nwritten: U
     if flags != 0 {
         return Err(Errno::EINVAL);
     }
-    let done = iov::with(lp, iovs, n, |v| send_pieces(lp, &file, v, 0, None, Rights::default()))?;
+    let done = iov::with(lp, iovs, n, |v| send_pieces(lp, &file, v, 0, None, Ancillary::default()))?;
     lp.machine().put32(nwritten, done as u32)
 }
 

@@ -51,9 +51,19 @@ extern "C" {
 #define SO_PROTOCOL 38
 #define SO_DOMAIN 39
 #endif
+#define SO_PASSCRED 16
 #define SO_PEERCRED 17
+#ifndef _GNU_SOURCE /* else WASI's header has it */
+struct ucred {
+    int pid;
+    unsigned uid;
+    unsigned gid;
+};
+#endif
 
 #define SCM_RIGHTS 1
+#undef SCM_CREDENTIALS
+#define SCM_CREDENTIALS 2
 struct cmsghdr {
     socklen_t cmsg_len;
     int cmsg_level;

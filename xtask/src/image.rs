@@ -70,18 +70,26 @@ mod names {
     /// Our own, with the native calls.
     pub const TOOLS: &[&str] = &[
         "cat", "chgrp", "chmod", "chown", "chroot", "clear", "cp", "dd", "df", "download", "du", "env", "free",
-        "hostname", "id", "install", "kill", "logname", "ls", "mkdir", "mkfifo", "mknod", "mount", "nice", "nohup",
-        "ps", "renice", "reset", "script", "stat", "stty", "sync", "time", "timeout", "touch", "tty", "umount",
-        "uname", "uptime", "which", "whoami",
+        "groups", "hostname", "id", "install", "kill", "logname", "ls", "mkdir", "mkfifo", "mknod", "mount", "nice",
+        "nohup", "ps", "renice", "reset", "script", "stat", "stty", "sync", "time", "timeout", "touch", "tty",
+        "umount", "uname", "uptime", "which", "whoami",
     ];
     /// Those that look into texts and through directories.
     pub const TEXT: &[&str] = &["cmp", "diff", "egrep", "fgrep", "find", "grep", "patch", "rev", "sed", "tac", "xargs"];
     /// Those that take the whole terminal.
     pub const SCREEN: &[&str] = &["edit", "less", "more", "nano", "top", "watch"];
+    /// Those that become somebody else.
+    pub const ACCOUNT: &[&str] = &["login", "newgrp", "passwd", "su"];
     pub const ARCHIVE: &[&str] = &["gunzip", "gzip", "tar", "zcat"];
     /// The programs by their names in `/bin`, which are those of their packages.
-    pub const MULTICALL: &[(&str, &[&str])] =
-        &[("coreutils", COREUTILS), ("tools", TOOLS), ("text", TEXT), ("screen", SCREEN), ("archive", ARCHIVE)];
+    pub const MULTICALL: &[(&str, &[&str])] = &[
+        ("coreutils", COREUTILS),
+        ("tools", TOOLS),
+        ("text", TEXT),
+        ("screen", SCREEN),
+        ("archive", ARCHIVE),
+        ("account", ACCOUNT),
+    ];
 }
 
 const PASSWD: &str = "\
@@ -90,6 +98,12 @@ user:x:1000:1000:user:/home/user:/bin/sh
 nobody:x:65534:65534:nobody:/:/bin/false
 ";
 const GROUP: &str = "root:x:0:\ntty:x:5:\nuser:x:1000:\nnogroup:x:65534:\n";
+/// Nobody has a password, and none is right: who has the console is root, who has not can't become it (passwd(1)).
+const SHADOW: &str = "\
+root:*:0:0:99999:7:::
+user:*:0:0:99999:7:::
+nobody:*:0:0:99999:7:::
+";
 const PROFILE: &str = "\
 # For login shells. It runs no program: whoever opens a terminal waits for all of this.
 export PATH=/bin:/sbin:/usr/bin
@@ -163,6 +177,8 @@ pub fn base(programs: &Path) -> Outcome<Vec<u8>> {
     for (path, text) in [
         ("etc/passwd", PASSWD),
         ("etc/group", GROUP),
+        ("etc/shadow", SHADOW),
+        ("etc/shells", "/bin/sh\n"),
         ("etc/profile", PROFILE),
         ("etc/motd", MOTD),
         ("etc/hostname", "vkernel\n"),
@@ -170,9 +186,15 @@ pub fn base(programs: &Path) -> Outcome<Vec<u8>> {
     ] {
         tree.text(path, text);
     }
+    if let Some(shadow) = tree.0.get_mut("etc/shadow") {
+        shadow.0 = 0o600;
+    }
     tree.program("sbin/init", &programs.join("init.wasm"))?;
     for name in ["sh", "awk", "true", "false"].into_iter().chain(names::MULTICALL.iter().map(|m| m.0)) {
         tree.program(&format!("bin/{name}"), &programs.join(format!("{name}.wasm")))?;
+    }
+    if let Some(account) = tree.0.get_mut("bin/account") {
+        account.0 = 0o4755;
     }
     for name in ["[", "test"] {
         tree.link(&format!("bin/{name}"), "sh");

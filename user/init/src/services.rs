@@ -4,7 +4,7 @@
 //! child has ended and asks how long it may sleep.
 
 use crate::say;
-use vkernel_sys::{Errno, Spawn, clock, io, o, proc, sig, signal, sys, wait};
+use vkernel_sys::{Errno, Spawn, clock, fs, io, mode, o, proc, sig, signal, sys, wait};
 
 pub const TABLE: &[u8] = b"/etc/inittab";
 /// One that ended sooner than this after its start waits until then.
@@ -87,12 +87,23 @@ fn now() -> u64 {
     sys::clock_gettime(clock::MONOTONIC).unwrap_or(0)
 }
 
-/// Runs it in a session of its own, which the console does not control.
+/// The terminal that an entry's name is, if it is there.
+fn terminal(id: &str) -> Option<Vec<u8>> {
+    let path = format!("/dev/{id}").into_bytes();
+    let device = |p: &Vec<u8>| fs::stat(p).is_ok_and(|s| s.mode & mode::IFMT == mode::IFCHR);
+    Some(path).filter(|p| id.starts_with("tty") && id != "tty" && device(p))
+}
+
+/// Runs it in a session of its own, which the console does not control; on a terminal of its own if it has one.
 fn start(entry: &Entry) -> Option<i32> {
     // The shell is gone with `exec`, so that signals reach the program.
     let line =
         if entry.command.starts_with('@') { entry.command[1..].into() } else { format!("exec {}", entry.command) };
-    let spawn = Spawn::new(crate::SHELL).default_signals().setsid().open(0, b"/dev/null", o::RDWR, 0);
+    let spawn = Spawn::new(crate::SHELL).default_signals().setsid();
+    let spawn = match terminal(&entry.id) {
+        Some(path) => spawn.open(0, &path, o::RDWR, 0).dup2(0, 1).dup2(0, 2),
+        None => spawn.open(0, b"/dev/null", o::RDWR, 0),
+    };
     match spawn.args(["sh", "-c", &line]).envs(crate::environment()).spawn() {
         Ok(pid) => Some(pid),
         Err(e) => {

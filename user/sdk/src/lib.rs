@@ -8,6 +8,7 @@
 //!
 //! On a POSIX host the same calls go to that system (`posix.rs`), so that programs can be tested natively.
 
+pub mod accounts;
 mod cwd;
 pub mod fs;
 pub mod io;

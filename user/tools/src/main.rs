@@ -38,6 +38,7 @@ commands! {
     "du" => space::du,
     "env" => system::env,
     "free" => system::free,
+    "groups" => system::groups,
     "hostname" => system::hostname,
     "id" => system::id,
     "install" => install::install,

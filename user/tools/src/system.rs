@@ -6,7 +6,7 @@ use crate::show::{Names, flush_now, human, put};
 use crate::space::mounts;
 use std::collections::HashMap;
 use vkernel_sys::tty::{When, tcgetattr, tcsetattr};
-use vkernel_sys::{Errno, Spawn, access, fs, io, mode, proc, sys};
+use vkernel_sys::{Errno, Spawn, access, accounts, fs, io, mode, proc, sys};
 
 pub fn clear(_: &[Vec<u8>]) -> Result<i32, Failure> {
     put(b"\x1b[H\x1b[2J\x1b[3J");
@@ -71,30 +71,94 @@ pub fn chroot(args: &[Vec<u8>]) -> Result<i32, Failure> {
     Err(Failure { status: if e == Errno::ENOENT { 127 } else { 126 }, ..Failure::with(&command[0], e) })
 }
 
+/// Somebody's ids and groups: the caller's, or those that a user would have.
+struct Ids {
+    uid: u32,
+    gid: u32,
+    groups: Vec<u32>,
+}
+
+impl Ids {
+    fn own(real: bool) -> Ids {
+        let (uid, gid) = if real { (proc::getuid(), proc::getgid()) } else { (proc::geteuid(), proc::getegid()) };
+        Ids { uid, gid, groups: with_first(gid, proc::getgroups().unwrap_or_default()) }
+    }
+    fn of(name: &[u8]) -> Result<Ids, Failure> {
+        let name = String::from_utf8_lossy(name);
+        let wrong = |e| Failure::with(b"/etc/passwd", e);
+        let mut user = accounts::user_named(&name).map_err(wrong)?;
+        if let (None, Ok(uid)) = (&user, name.parse()) {
+            user = accounts::user_with(uid).map_err(wrong)?;
+        }
+        let user = user.ok_or_else(|| Failure::new(format!("{name}: no such user")))?;
+        let groups = accounts::groups_of(&user.name, user.gid).map_err(|e| Failure::with(b"/etc/group", e))?;
+        Ok(Ids { uid: user.uid, gid: user.gid, groups })
+    }
+}
+
+/// The effective group before the others, which may have it once more.
+fn with_first(gid: u32, groups: Vec<u32>) -> Vec<u32> {
+    let mut all = vec![gid];
+    all.extend(groups.into_iter().filter(|g| *g != gid));
+    all
+}
+
 pub fn id(args: &[Vec<u8>]) -> Result<i32, Failure> {
-    let o = Options::parse(args, "ugGnr", "id [-ugGnr]", false)?;
-    let real = o.has(b'r');
-    let uid = if real { proc::getuid() } else { proc::geteuid() };
-    let gid = if real { proc::getgid() } else { proc::getegid() };
-    let groups = proc::getgroups().unwrap_or_default();
+    const USAGE: &str = "id [-u|-g|-G [-nr]] [USER]...";
+    let words = [("user", b'u'), ("group", b'g'), ("groups", b'G'), ("name", b'n'), ("real", b'r')];
+    let o = Options::parse_long(args, "ugGnra", &words, USAGE, false)?;
+    let one = b"ugG".iter().filter(|f| o.has(**f)).count();
+    if one > 1 || one == 0 && (o.has(b'n') || o.has(b'r')) {
+        return Err(Failure::new(format!("-n and -r go with one of -u, -g and -G\nusage: {USAGE}")));
+    }
     let (users, names) = (Names::users(), Names::groups());
     let show = |id: u32, from: &Names| if o.has(b'n') { from.name(id) } else { id.to_string() };
-    match (o.has(b'u'), o.has(b'g'), o.has(b'G')) {
-        (true, ..) => say!("{}", show(uid, &users)),
-        (_, true, _) => say!("{}", show(gid, &names)),
-        (.., true) => {
-            let mut all = vec![gid];
-            all.extend(groups.iter().filter(|g| **g != gid));
-            say!("{}", all.iter().map(|g| show(*g, &names)).collect::<Vec<_>>().join(" "));
-        }
+    let mut status = 0;
+    let print = |ids: &Ids| match (o.has(b'u'), o.has(b'g'), o.has(b'G')) {
+        (true, ..) => say!("{}", show(ids.uid, &users)),
+        (_, true, _) => say!("{}", show(ids.gid, &names)),
+        (.., true) => say!("{}", ids.groups.iter().map(|g| show(*g, &names)).collect::<Vec<_>>().join(" ")),
         _ => {
-            let mut all = vec![gid];
-            all.extend(groups.iter().filter(|g| **g != gid));
-            let list: Vec<String> = all.iter().map(|g| format!("{g}({})", names.name(*g))).collect();
+            let list: Vec<String> = ids.groups.iter().map(|g| format!("{g}({})", names.name(*g))).collect();
+            let (uid, gid) = (ids.uid, ids.gid);
             say!("uid={uid}({}) gid={gid}({}) groups={}", users.name(uid), names.name(gid), list.join(","));
         }
+    };
+    if o.operands.is_empty() {
+        print(&Ids::own(o.has(b'r')));
     }
-    Ok(0)
+    for name in &o.operands {
+        match Ids::of(name) {
+            Ok(ids) => print(&ids),
+            Err(e) => {
+                flush_now();
+                eprintln!("id: {}", e.message);
+                status = 1;
+            }
+        }
+    }
+    Ok(status)
+}
+
+pub fn groups(args: &[Vec<u8>]) -> Result<i32, Failure> {
+    let o = Options::parse(args, "", "groups [USER]...", false)?;
+    let names = Names::groups();
+    let list = |ids: &Ids| ids.groups.iter().map(|g| names.name(*g)).collect::<Vec<_>>().join(" ");
+    if o.operands.is_empty() {
+        say!("{}", list(&Ids::own(false)));
+    }
+    let mut status = 0;
+    for name in &o.operands {
+        match Ids::of(name) {
+            Ok(ids) => say!("{} : {}", String::from_utf8_lossy(name), list(&ids)),
+            Err(e) => {
+                flush_now();
+                eprintln!("groups: {}", e.message);
+                status = 1;
+            }
+        }
+    }
+    Ok(status)
 }
 
 pub fn whoami(args: &[Vec<u8>]) -> Result<i32, Failure> {

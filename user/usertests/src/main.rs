@@ -20,6 +20,8 @@ mod rights;
 mod waits;
 
 #[cfg(target_family = "wasm")]
+mod accounts;
+#[cfg(target_family = "wasm")]
 mod badptr;
 #[cfg(target_family = "wasm")]
 mod fork;
@@ -67,6 +69,8 @@ fn tables() -> Vec<&'static [Test]> {
         signals::TESTS,
         #[cfg(target_family = "wasm")]
         ptys::TESTS,
+        #[cfg(target_family = "wasm")]
+        accounts::TESTS,
         #[cfg(target_family = "wasm")]
         sockets::TESTS,
         #[cfg(target_family = "wasm")]

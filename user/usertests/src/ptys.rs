@@ -75,19 +75,19 @@ fn sessions() {
 }
 
 /// A program's terminal, and what it has shown and nobody looked at.
-struct Terminal {
-    master: i32,
-    shown: Vec<u8>,
+pub struct Terminal {
+    pub master: i32,
+    pub shown: Vec<u8>,
 }
 
 impl Terminal {
-    fn send(&self, keys: &str) {
+    pub fn send(&self, keys: &str) {
         io::write_all(self.master, keys.as_bytes()).expect("typing");
     }
 
     /// Waits until this is shown, and forgets what is there up to it.
     #[track_caller]
-    fn expect(&mut self, text: &str) {
+    pub fn expect(&mut self, text: &str) {
         loop {
             if let Some(at) = self.shown.windows(text.len()).position(|w| w == text.as_bytes()) {
                 self.shown.drain(..at + text.len());

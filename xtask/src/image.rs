@@ -74,8 +74,11 @@ mod names {
         "nohup", "ps", "renice", "reset", "script", "stat", "stty", "sync", "time", "timeout", "touch", "tty",
         "umount", "uname", "uptime", "which", "whoami",
     ];
-    /// Those that look into texts and through directories.
-    pub const TEXT: &[&str] = &["cmp", "diff", "egrep", "fgrep", "find", "grep", "patch", "rev", "sed", "tac", "xargs"];
+    /// Those that look into texts and through directories, and find processes.
+    pub const TEXT: &[&str] = &[
+        "cmp", "diff", "egrep", "fgrep", "find", "grep", "killall", "patch", "pgrep", "pkill", "pstree", "rev", "sed",
+        "tac", "xargs",
+    ];
     /// Those that take the whole terminal.
     pub const SCREEN: &[&str] = &["edit", "less", "more", "nano", "top", "watch"];
     /// Those that become somebody else.

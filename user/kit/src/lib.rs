@@ -3,6 +3,7 @@
 pub mod input;
 pub mod options;
 pub mod process;
+pub mod procfs;
 pub mod show;
 
 use options::Failure;

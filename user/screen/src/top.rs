@@ -2,24 +2,16 @@
 
 use crate::term::{Key, Screen};
 use kit::options::{Failure, Options, number};
+use kit::procfs::{self, Process};
 use kit::show::{Names, human, put};
 use std::collections::HashMap;
-use vkernel_sys::{clock, fs, io, sys};
+use vkernel_sys::{clock, io, sys};
 
 const USAGE: &str = "top [-b] [-d SECONDS] [-n TIMES] [-p PID]...";
 
-/// What `/proc/PID/stat` says (proc_pid_stat(5)).
-struct Process {
-    pid: i32,
-    ppid: i32,
-    state: char,
-    /// In hundredths of a second.
-    cpu: u64,
-    size: u64,
-    nice: i64,
-    user: String,
-    command: String,
-    /// Of the time since it was looked at last, in tenths of a percent.
+/// A process, and what it used of the time since it was looked at last, in tenths of a percent.
+struct Row {
+    p: Process,
     share: u64,
 }
 
@@ -80,11 +72,11 @@ impl Top {
     fn lines(&mut self) -> Result<Vec<String>, Failure> {
         let mut all = self.processes()?;
         if self.by_memory {
-            all.sort_by_key(|p| (std::cmp::Reverse(p.size), p.pid));
+            all.sort_by_key(|r| (std::cmp::Reverse(r.p.size), r.p.pid));
         } else {
-            all.sort_by_key(|p| (std::cmp::Reverse((p.share, p.cpu)), p.pid));
+            all.sort_by_key(|r| (std::cmp::Reverse((r.share, r.p.cpu)), r.p.pid));
         }
-        let running = all.iter().filter(|p| p.state == 'R').count();
+        let running = all.iter().filter(|r| r.p.state == 'R').count();
         let word = |path: &[u8]| String::from_utf8_lossy(&io::read_file(path).unwrap_or_default()).into_owned();
         let up: u64 = word(b"/proc/uptime").split(['.', ' ']).next().and_then(|s| s.parse().ok()).unwrap_or(0);
         let load = word(b"/proc/loadavg").split(' ').take(3).collect::<Vec<_>>().join(" ");
@@ -104,14 +96,14 @@ impl Top {
                 "PID", "PPID", "USER", "NI", "%CPU", "MEM", "TIME"
             ),
         ];
-        for p in &all {
+        for Row { p, share } in &all {
             let time = format!("{}:{:02}.{:02}", p.cpu / 6000, p.cpu / 100 % 60, p.cpu % 100);
-            let share = format!("{}.{}", p.share / 10, p.share % 10);
+            let share = format!("{}.{}", share / 10, share % 10);
             lines.push(format!(
                 "{:>5} {:>5} {:<8} {:>3} {} {share:>5} {:>6} {time:>8} {}",
                 p.pid,
                 p.ppid,
-                p.user,
+                self.users.name(p.uid),
                 p.nice,
                 p.state,
                 human(p.size),
@@ -121,51 +113,19 @@ impl Top {
         Ok(lines)
     }
 
-    fn processes(&mut self) -> Result<Vec<Process>, Failure> {
-        let names = fs::read_dir(b"/proc").map_err(|e| Failure::with(b"/proc", e))?;
+    fn processes(&mut self) -> Result<Vec<Row>, Failure> {
+        let all = procfs::all()?;
         let now = sys::clock_gettime(clock::MONOTONIC).unwrap_or(0);
         let passed = (now - self.before_ns) / 10_000_000;
         let first = self.before_ns == 0;
-        let mut all = Vec::new();
-        for n in names.iter().filter(|n| n.name.iter().all(u8::is_ascii_digit)) {
-            let dir = format!("/proc/{}", String::from_utf8_lossy(&n.name));
-            // One that has ended since is not worth a word.
-            let Ok(text) = io::read_file(format!("{dir}/stat").as_bytes()) else { continue };
-            let Some(mut p) = parse(&String::from_utf8_lossy(&text)) else { continue };
-            if !self.only.is_empty() && !self.only.contains(&p.pid) {
-                continue;
-            }
-            p.user = self.users.name(fs::stat(dir.as_bytes()).map_or(0, |s| s.uid));
-            let line = io::read_file(format!("{dir}/cmdline").as_bytes()).unwrap_or_default();
-            let line = String::from_utf8_lossy(&line).trim_end_matches('\0').replace('\0', " ");
-            if !line.is_empty() {
-                p.command = line;
-            }
+        let share = |p: &Process| {
             let old = self.before.get(&p.pid).copied().unwrap_or(0);
-            p.share = if first || passed == 0 { 0 } else { p.cpu.saturating_sub(old) * 1000 / passed };
-            all.push(p);
-        }
-        self.before = all.iter().map(|p| (p.pid, p.cpu)).collect();
+            if first || passed == 0 { 0 } else { p.cpu.saturating_sub(old) * 1000 / passed }
+        };
+        let wanted = |p: &Process| self.only.is_empty() || self.only.contains(&p.pid);
+        let rows: Vec<Row> = all.into_iter().filter(wanted).map(|p| Row { share: share(&p), p }).collect();
+        self.before = rows.iter().map(|r| (r.p.pid, r.p.cpu)).collect();
         self.before_ns = now;
-        Ok(all)
+        Ok(rows)
     }
-}
-
-fn parse(text: &str) -> Option<Process> {
-    // The name may hold blanks and parentheses; the last one ends it.
-    let (pid, rest) = text.split_once(" (")?;
-    let (name, rest) = rest.rsplit_once(") ")?;
-    let f: Vec<&str> = rest.split_whitespace().collect();
-    let n = |i: usize| f.get(i).and_then(|s| s.parse::<i64>().ok()).unwrap_or(0);
-    Some(Process {
-        pid: pid.parse().ok()?,
-        ppid: n(1) as i32,
-        state: f.first()?.chars().next()?,
-        cpu: (n(11) + n(12)) as u64,
-        size: n(20) as u64,
-        nice: n(16),
-        user: String::new(),
-        command: format!("[{name}]"),
-        share: 0,
-    })
 }

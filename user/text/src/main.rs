@@ -1,4 +1,4 @@
-//! Commands that look into texts and through directories, in one program: the name it is called by chooses.
+//! Commands that look into texts and through directories, and find processes, in one program: the name it is called by chooses.
 
 mod cmp;
 mod diff;
@@ -6,6 +6,7 @@ mod find;
 mod grep;
 mod lines;
 mod patch;
+mod processes;
 mod sed;
 mod xargs;
 
@@ -25,7 +26,11 @@ commands! {
     "fgrep" => grep::fgrep,
     "find" => find::find,
     "grep" => grep::grep,
+    "killall" => processes::killall,
     "patch" => patch::patch,
+    "pgrep" => processes::pgrep,
+    "pkill" => processes::pkill,
+    "pstree" => processes::pstree,
     "rev" => lines::rev,
     "sed" => sed::sed,
     "tac" => lines::tac,

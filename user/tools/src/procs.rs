@@ -3,7 +3,8 @@
 use crate::options::{Failure, Options, number};
 use crate::say;
 use crate::show::{Names, flush_now, human};
-use vkernel_sys::{Errno, Spawn, fs, io, proc, sig, sys, wait};
+use kit::procfs;
+use vkernel_sys::{Errno, Spawn, io, proc, sig, sys, wait};
 
 /// Asks on standard error; yes begins with a y.
 pub fn confirm(question: &str) -> bool {
@@ -13,64 +14,18 @@ pub fn confirm(question: &str) -> bool {
     matches!(answer[..n].first(), Some(b'y' | b'Y'))
 }
 
-/// What `/proc/PID/stat` says (proc_pid_stat(5)).
-#[derive(Debug, PartialEq)]
-struct Process {
-    pid: i32,
-    name: String,
-    state: char,
-    ppid: i32,
-    pgid: i32,
-    /// In hundredths of a second.
-    cpu: u64,
-    size: u64,
-}
-
-fn parse(text: &str) -> Option<Process> {
-    // The name may hold blanks and parentheses; the last one ends it.
-    let (pid, rest) = text.split_once(" (")?;
-    let (name, rest) = rest.rsplit_once(") ")?;
-    let f: Vec<&str> = rest.split_whitespace().collect();
-    let n = |i: usize| f.get(i).and_then(|s| s.parse::<u64>().ok()).unwrap_or(0);
-    Some(Process {
-        pid: pid.parse().ok()?,
-        name: name.to_string(),
-        state: f.first()?.chars().next()?,
-        ppid: n(1) as i32,
-        pgid: n(2) as i32,
-        cpu: n(11) + n(12),
-        size: n(20),
-    })
-}
-
 pub fn ps(args: &[Vec<u8>]) -> Result<i32, Failure> {
     // `ps ax` and `ps aux` have no minus.
     let args: Vec<Vec<u8>> = args.iter().filter(|a| !a.iter().all(|b| b"auxwef".contains(b))).cloned().collect();
     Options::parse(&args, "aAefluwxj", "ps [-aAefjluwx]: every process there is", false)?;
-    let names = fs::read_dir(b"/proc").map_err(|e| Failure::with(b"/proc", e))?;
-    let mut all = Vec::new();
-    for n in names {
-        let dir = format!("/proc/{}", String::from_utf8_lossy(&n.name));
-        if !n.name.iter().all(u8::is_ascii_digit) {
-            continue;
-        }
-        // One that has ended since is not worth a word.
-        let Ok(text) = io::read_file(format!("{dir}/stat").as_bytes()) else { continue };
-        let Some(p) = parse(&String::from_utf8_lossy(&text)) else { continue };
-        let uid = fs::stat(dir.as_bytes()).map(|s| s.uid).unwrap_or(0);
-        let line = io::read_file(format!("{dir}/cmdline").as_bytes()).unwrap_or_default();
-        let line = String::from_utf8_lossy(&line).trim_end_matches('\0').replace('\0', " ");
-        let line = if line.is_empty() { format!("[{}]", p.name) } else { line };
-        all.push((p, uid, line));
-    }
-    all.sort_by_key(|p| p.0.pid);
+    let all = procfs::all()?;
     let users = Names::users();
     say!("{:<8} {:>5} {:>5} {:>5} S {:>6} {:>8} COMMAND", "USER", "PID", "PPID", "PGID", "MEM", "TIME");
-    for (p, uid, line) in &all {
+    for p in &all {
         let (seconds, hundredths) = (p.cpu / 100, p.cpu % 100);
         let time = format!("{}:{:02}.{hundredths:02}", seconds / 60, seconds % 60);
-        let (user, mem) = (users.name(*uid), human(p.size));
-        say!("{user:<8} {:>5} {:>5} {:>5} {} {mem:>6} {time:>8} {line}", p.pid, p.ppid, p.pgid, p.state);
+        let (user, mem) = (users.name(p.uid), human(p.size));
+        say!("{user:<8} {:>5} {:>5} {:>5} {} {mem:>6} {time:>8} {}", p.pid, p.ppid, p.pgid, p.state, p.command);
     }
     Ok(0)
 }
@@ -176,19 +131,5 @@ pub fn timeout(args: &[Vec<u8>]) -> Result<i32, Failure> {
         }
         // There is no wait with a time yet, so it is asked for now and then.
         let _ = sys::clock_nanosleep(1, 0, STEP_NS);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_process_may_have_any_name() {
-        let line = "7 (a) b (c) S 1 7 7 34816 7 0 0 0 0 0 250 5 0 0 20 0 1 0 12 1114112 272 0\n";
-        let p = parse(line).unwrap();
-        assert_eq!((p.pid, p.name.as_str(), p.state, p.ppid, p.pgid), (7, "a) b (c", 'S', 1, 7));
-        assert_eq!((p.cpu, p.size), (255, 1_114_112));
-        assert_eq!(parse("nonsense"), None);
     }
 }

@@ -286,7 +286,7 @@ impl Sed {
             }
             Until::More(n) => number + n,
             Until::Multiple(0) => number,
-            Until::Multiple(n) => number.div_ceil(*n) * n,
+            Until::Multiple(n) => (number / n + 1) * n,
         };
         if to > number {
             self.ranges[i] = Range::To(to);

@@ -76,8 +76,8 @@ mod names {
     ];
     /// Those that look into texts and through directories, and find processes.
     pub const TEXT: &[&str] = &[
-        "cmp", "diff", "egrep", "fgrep", "find", "grep", "killall", "patch", "pgrep", "pkill", "pstree", "rev", "sed",
-        "tac", "xargs",
+        "cal", "cmp", "diff", "egrep", "fgrep", "find", "grep", "hexdump", "killall", "patch", "pgrep", "pkill",
+        "pstree", "rev", "sed", "strings", "tac", "xargs",
     ];
     /// Those that take the whole terminal.
     pub const SCREEN: &[&str] = &["edit", "less", "more", "nano", "top", "watch"];

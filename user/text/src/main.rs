@@ -1,10 +1,12 @@
 //! Commands that look into texts and through directories, and find processes, in one program: the name it is called by chooses.
 
+mod cal;
 mod cmp;
 mod diff;
 mod find;
 mod grep;
 mod lines;
+mod look;
 mod patch;
 mod processes;
 mod sed;
@@ -20,12 +22,14 @@ macro_rules! commands {
 }
 
 commands! {
+    "cal" => cal::cal,
     "cmp" => cmp::cmp,
     "diff" => diff::diff,
     "egrep" => grep::egrep,
     "fgrep" => grep::fgrep,
     "find" => find::find,
     "grep" => grep::grep,
+    "hexdump" => look::hexdump,
     "killall" => processes::killall,
     "patch" => patch::patch,
     "pgrep" => processes::pgrep,
@@ -33,6 +37,7 @@ commands! {
     "pstree" => processes::pstree,
     "rev" => lines::rev,
     "sed" => sed::sed,
+    "strings" => look::strings,
     "tac" => lines::tac,
     "xargs" => xargs::xargs,
 }

@@ -144,7 +144,7 @@ fn subshell(sh: &mut Shell, args: &[String]) -> i32 {
     let [state, commands, arg0, positional @ ..] = args else { return usage(sh, "--subshell is internal") };
     let (line, script) = state.split_once('\n').unwrap_or((state, ""));
     let fields: Vec<&str> = line.split(' ').collect();
-    let [pid, status, last, at, options, in_function] = fields.as_slice() else {
+    let [pid, status, last, at, options, in_function, offset] = fields.as_slice() else {
         return usage(sh, "--subshell is internal");
     };
     if let Err(e) = sh.run_text(script) {
@@ -158,6 +158,8 @@ fn subshell(sh: &mut Shell, args: &[String]) -> i32 {
     sh.last_background = Some(number(last)).filter(|p| *p != 0);
     sh.line = number(at) as usize;
     sh.options = options.trim_start_matches('-').to_string();
+    // OPTIND was set by the state, and getopts begins anew with that.
+    sh.opt_offset = number(offset) as usize;
     if *in_function == "1" {
         // `local` has its place.
         sh.locals.push(Vec::new());

@@ -46,7 +46,8 @@ pub fn state(sh: &Shell) -> String {
     let options = sh.options.replace(drop, "");
     let last = sh.last_background.unwrap_or(0);
     let in_function = !sh.locals.is_empty() as u8;
-    let mut text = format!("{} {} {} {} -{} {in_function}\n", sh.pid, sh.status, last, sh.line, options);
+    let mut text =
+        format!("{} {} {} {} -{} {in_function} {}\n", sh.pid, sh.status, last, sh.line, options, sh.opt_offset);
     // A new shell has these by itself.
     for name in ["IFS", "OPTIND", "PS2", "PS4", "PPID"] {
         if !sh.vars.contains_key(name) {

@@ -7,7 +7,7 @@
 //! Change [`VERSION`] with any change here: a host refuses a kernel of another version.
 
 /// The version of this contract. The kernel exports it as `hypercall_version() -> i32`.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 
 /// Value types of arguments and answers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -49,6 +49,11 @@ macro_rules! hypercalls {
             /// Acts on an lwp that is in user code, as `trapframe::kick` says. Nothing for one that is in
             /// the kernel: it looks for itself before it goes back.
             lwp_kick(lwp: u32, how: u32) -> ();
+
+            /// Where in its program the calling lwp was when it last left that: the numbers of functions as the program's file
+            /// has them, the innermost first, a u32 each, as many as there is room for. Answers their length in bytes. A
+            /// host that can't tell knows none. ENOENT when its address space can't be reached, as it runs no program.
+            lwp_frames(ptr: u32, len: u32) -> i32;
 
             /// A new address space under an id of the caller's choice, big enough for the image's
             /// initial memory, and never above `limit` bytes. EEXIST, ENOENT (no such image), ENOMEM, EAGAIN (the machine has no

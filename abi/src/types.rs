@@ -304,6 +304,7 @@ pub mod si {
     pub const BUS_ADRALN: i32 = 1;
     pub const CLD_EXITED: i32 = 1;
     pub const CLD_KILLED: i32 = 2;
+    pub const CLD_DUMPED: i32 = 3;
     pub const CLD_STOPPED: i32 = 5;
     pub const CLD_CONTINUED: i32 = 6;
 }
@@ -333,6 +334,9 @@ pub mod wait {
     pub const P_ALL: u32 = 0;
     pub const P_PID: u32 = 1;
     pub const P_PGID: u32 = 2;
+
+    /// `WCOREDUMP`: it died of a signal and its memory was written to a file.
+    pub const CORE: u32 = 0x80;
 
     pub const fn exited(code: u32) -> u32 {
         (code & 0xff) << 8

@@ -96,6 +96,10 @@ impl Machine for Wasm {
         host::lwp_kick(lp.md.id.load(Relaxed), how);
     }
 
+    fn lwp_frames(&self, buf: &mut [u8]) -> SysResult<usize> {
+        count(host::lwp_frames(ptr(buf), len(buf)), buf.len())
+    }
+
     fn vmspace_create(&self, id: u32, image: u32, limit: u64) -> SysResult<()> {
         done(host::vmspace_create(id, image, limit))
     }

@@ -21,9 +21,9 @@ const WASM_STACK: usize = 8 << 20;
 const HOST_STACK: usize = 512 << 10;
 /// Addresses that a heap for exceptions may take. Distinct from `RESERVATION`.
 const GC_RESERVATION: u64 = 1 << 30;
-/// Frames kept of a trap: the innermost decides whose fault it is, the others are for a panic's
-/// message.
-const BACKTRACE_FRAMES: usize = 12;
+/// Frames kept of a trap: the innermost decides whose fault it is, the others are for core dumps and
+/// a panic's message.
+const BACKTRACE_FRAMES: usize = 48;
 
 /// The engine of a host. What is not said here is wasmtime's default.
 pub(crate) fn engine() -> Result<Engine> {

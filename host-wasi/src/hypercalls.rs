@@ -120,6 +120,14 @@ fn lwps(l: &mut Linker<Cpu>) -> wasmtime::Result<()> {
     l.func_wrap("host", "lwp_kick", |c: C<'_>, lwp: u32, how: u32| {
         machine(&c).sched.with(|s| s.kick(lwp, how));
     })?;
+    l.func_wrap("host", "lwp_frames", |c: C<'_>, ptr: u32, len: u32| -> i32 {
+        let Some(frames) = c.data().frames() else { return Err::<(), _>(Errno::ENOENT).answer() };
+        let fill = |to: &mut [u8]| {
+            let pairs = to.chunks_exact_mut(4).zip(&frames);
+            pairs.map(|(to, frame)| to.copy_from_slice(&frame.to_le_bytes())).count() * 4
+        };
+        machine(&c).memory.lend(ptr, len, fill).answer()
+    })?;
     Ok(())
 }
 

@@ -14,9 +14,9 @@ use abi::Errno;
 use abi::hypercall;
 use abi::trapframe::{Next, Reason, UACCESS};
 use wasmtime::{
-    Error, Extern, Func, Global, GlobalType, Instance, InstancePre, Linker, Memory, MemoryType, Module, ModuleExport,
-    Mutability, Ref, ResourceLimiter, Store, StoreContextMut, Table, ThrownException, Trap, TypedFunc, UpdateDeadline,
-    Val, ValType, WasmBacktrace,
+    Error, Extern, FrameInfo, Func, Global, GlobalType, Instance, InstancePre, Linker, Memory, MemoryType, Module,
+    ModuleExport, Mutability, Ref, ResourceLimiter, Store, StoreContextMut, Table, ThrownException, Trap, TypedFunc,
+    UpdateDeadline, Val, ValType, WasmBacktrace,
 };
 
 use crate::clock::monotonic_ns;
@@ -35,6 +35,9 @@ pub(crate) struct Cpu {
     space: Option<Arc<Space>>,
     /// The program's memory.
     pub memory: Option<Memory>,
+    /// What it runs, and what it was last left by.
+    program: Option<Arc<ProgramImage>>,
+    left: Option<Error>,
     /// Makes the program look for signals at its next check.
     bell: Option<Global>,
     /// Stopped at an epoch check, and not yet looked at again.
@@ -83,7 +86,29 @@ impl ResourceLimiter for Cpu {
 
 impl Cpu {
     pub fn new(machine: Arc<Machine>, slot: SlotId) -> Cpu {
-        Cpu { machine, slot, space: None, memory: None, bell: None, stopped: false, in_kernel: 0, in_kernel_since: 0 }
+        Cpu {
+            machine,
+            slot,
+            space: None,
+            memory: None,
+            program: None,
+            left: None,
+            bell: None,
+            stopped: false,
+            in_kernel: 0,
+            in_kernel_since: 0,
+        }
+    }
+
+    /// The functions of the program that it was in when it was last left, as its file numbers them. None
+    /// where its memory isn't the kernel's to reach yet.
+    pub fn frames(&self) -> Option<Vec<u32>> {
+        let program = self.memory.and(self.program.as_ref())?;
+        let trace = self.left.as_ref().and_then(|e| e.downcast_ref::<WasmBacktrace>());
+        let origins = loader::Origins::read(&program.origins);
+        let frames = trace.map_or(&[][..], WasmBacktrace::frames).iter();
+        let own = frames.filter(|frame| self.machine.host.code.of(frame).is_none());
+        Some(own.filter_map(|frame| origins.of(frame.func_index())).collect())
     }
 }
 
@@ -177,6 +202,19 @@ impl Kernel {
         })
     }
 
+    /// User code was left by an error, which is kept for who asks where that was.
+    fn left(&mut self, e: Error) -> Left {
+        let cpu = self.store.data_mut();
+        match why_left(&cpu.machine, &e) {
+            Some(reason) => {
+                cpu.left = Some(e);
+                Left::Fault(reason)
+            }
+            None if cpu.machine.has_ended() => Left::Broken(Stop::Ended.into()),
+            None => Left::Broken(e),
+        }
+    }
+
     /// Refuses a kernel of another contract.
     pub fn check_version(&mut self) -> wasmtime::Result<()> {
         let version = self.instance.get_typed_func::<(), u32>(&mut self.store, "hypercall_version")?;
@@ -254,8 +292,7 @@ enum Left {
 /// Calls the handler of a fault, on the empty stack that the fault has left.
 async fn deliver(kernel: &mut Kernel) -> Result<(), Left> {
     let deliver = kernel.deliver.ok_or_else(|| Left::Broken(Error::msg("lwp_next: a signal for no program")))?;
-    let machine = kernel.store.data().machine.clone();
-    deliver.call_async(&mut kernel.store, &[], &mut []).await.map_err(|e| why_left(&machine, e))
+    deliver.call_async(&mut kernel.store, &[], &mut []).await.map_err(|e| kernel.left(e))
 }
 
 /// Sets a program up in its address space and runs it.
@@ -270,7 +307,8 @@ async fn user(kernel: &mut Kernel, lwp: u32, vmspace: u32, image: u32) -> Result
     Times::add(&machine.times.instantiate, begin);
     let (instance, memory) = made.map_err(|e| set_up_failed(&machine, e))?;
     bind(kernel, memory).await.map_err(Left::Broken)?;
-    kernel.store.data_mut().memory = Some(memory);
+    let cpu = kernel.store.data_mut();
+    (cpu.memory, cpu.program) = (Some(memory), Some(program.clone()));
     let copied = space.take_copy();
     // What the program does before its entry point the parent has done.
     let start = if copied.is_none() { &program.start } else { &None };
@@ -282,7 +320,7 @@ async fn user(kernel: &mut Kernel, lwp: u32, vmspace: u32, image: u32) -> Result
         let entry = instance.get_module_export(&mut kernel.store, entry).and_then(Extern::into_func);
         let entry = entry.ok_or(Left::NotSetUp(Errno::ENOEXEC))?;
         let entry = entry.typed::<(), ()>(&kernel.store).map_err(|_| Left::NotSetUp(Errno::ENOEXEC))?;
-        entry.call_async(&mut kernel.store, ()).await.map_err(|e| why_left(&machine, e))?;
+        entry.call_async(&mut kernel.store, ()).await.map_err(|e| kernel.left(e))?;
     }
     Ok(())
 }
@@ -359,29 +397,31 @@ async fn bind(kernel: &mut Kernel, memory: Memory) -> wasmtime::Result<()> {
 
 /// A program that couldn't be instantiated. Traps are those of its initialisers.
 fn set_up_failed(machine: &Machine, e: Error) -> Left {
-    match why_left(machine, e) {
-        Left::Fault(Reason::Other) => Left::NotSetUp(Errno::ENOMEM),
-        other => other,
+    match why_left(machine, &e) {
+        Some(Reason::Other) => Left::NotSetUp(Errno::ENOMEM),
+        Some(reason) => Left::Fault(reason),
+        None if machine.has_ended() => Left::Broken(Stop::Ended.into()),
+        None => Left::Broken(e),
     }
 }
 
-/// Tells faults of the program from those of the kernel.
-fn why_left(machine: &Machine, e: Error) -> Left {
+/// Tells faults of the program from those of the kernel, which are `None`.
+fn why_left(machine: &Machine, e: &Error) -> Option<Reason> {
     if machine.has_ended() {
-        return Left::Broken(Stop::Ended.into());
+        return None;
     }
     if let Some(Stop::Kicked) = e.downcast_ref() {
-        return Left::Fault(Reason::Kicked);
+        return Some(Reason::Kicked);
     }
     if e.is::<ThrownException>() {
-        return Left::Fault(Reason::Uncaught);
+        return Some(Reason::Uncaught);
     }
-    let Some(trap) = e.downcast_ref::<Trap>() else { return Left::Fault(Reason::Other) };
+    let Some(trap) = e.downcast_ref::<Trap>() else { return Some(Reason::Other) };
     let innermost = e.downcast_ref::<WasmBacktrace>().and_then(|trace| machine.host.code.innermost(trace));
     match (innermost, trap) {
-        (Some(Code::Stub), Trap::UnreachableCodeReached) => Left::Fault(Reason::Unwound),
-        (Some(Code::Kernel), _) => Left::Broken(e),
-        (_, trap) => Left::Fault(reason(*trap)),
+        (Some(Code::Stub), Trap::UnreachableCodeReached) => Some(Reason::Unwound),
+        (Some(Code::Kernel), _) => None,
+        (_, trap) => Some(reason(*trap)),
     }
 }
 
@@ -424,7 +464,11 @@ impl CodeRanges {
 
     /// Of the innermost frame; `None` is a program.
     fn innermost(&self, trace: &WasmBacktrace) -> Option<Code> {
-        let at = trace.frames().first()?.module().image_range().start as usize;
+        self.of(trace.frames().first()?)
+    }
+
+    fn of(&self, frame: &FrameInfo) -> Option<Code> {
+        let at = frame.module().image_range().start as usize;
         self.0.iter().find(|(range, _)| range.contains(&at)).map(|(_, code)| *code)
     }
 }

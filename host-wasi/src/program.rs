@@ -27,6 +27,8 @@ pub(crate) struct ProgramImage {
     pub entry: ModuleExport,
     /// What calls its signal handlers.
     pub handler: Option<ModuleExport>,
+    /// A [`loader::Origins`], as it is written.
+    pub origins: Vec<u8>,
     /// Size of the main memory at the start.
     pub initial_bytes: u64,
 }
@@ -43,13 +45,14 @@ pub(crate) enum Place {
 struct Facts {
     memory: Memory,
     start: Option<String>,
+    origins: Vec<u8>,
 }
 
 /// Ends the file: the trailer's length (4 bytes), this.
-const MAGIC: &[u8; 8] = b"VKPROG01";
+const MAGIC: &[u8; 8] = b"VKPROG02";
 
 /// Counts what the loader makes of programs: what was compiled from something else is not used again.
-pub(crate) const MAKING: u32 = 3;
+pub(crate) const MAKING: u32 = 4;
 
 /// The compiled form of a program, with its trailer.
 pub(crate) fn compile(engine: &Engine, wasm: &[u8]) -> Result<Vec<u8>, String> {
@@ -59,9 +62,14 @@ pub(crate) fn compile(engine: &Engine, wasm: &[u8]) -> Result<Vec<u8>, String> {
     // A handler can't be run from an epoch check, so a program that has some asks by itself: decision 11.
     let prepared =
         if loader::has_handlers(wasm) { Some(loader::prepare(wasm).map_err(|r| r.to_string())?) } else { None };
+    let origins = match (&prepared, &forking) {
+        (Some(prepared), _) => loader::Origins::of_module(prepared),
+        (None, Some(forking)) => loader::Origins::of_module(forking),
+        (None, None) => loader::Origins::default(),
+    };
     let bytes = prepared.as_deref().or(program.rewritten.as_deref()).unwrap_or(wasm);
     let mut code = engine.precompile_module(bytes).map_err(|e| format!("can't be compiled: {e:#}"))?;
-    Facts::of(&program).append(&mut code);
+    Facts::of(&program, &origins).append(&mut code);
     Ok(code)
 }
 
@@ -75,18 +83,19 @@ fn split(bytes: &[u8]) -> Option<(&[u8], Facts)> {
 }
 
 impl Facts {
-    fn of(program: &Program) -> Facts {
-        Facts { memory: program.memory.clone(), start: program.start.clone() }
+    fn of(program: &Program, origins: &loader::Origins) -> Facts {
+        Facts { memory: program.memory.clone(), start: program.start.clone(), origins: origins.to_bytes() }
     }
 
-    /// Two strings, each after a byte that says what it is.
+    /// Two strings and the origins, each after a byte that says what it is.
     fn append(&self, out: &mut Vec<u8>) {
         let begin = out.len();
-        let mut string = |kind: u8, text: &str| {
+        let mut bytes = |kind: u8, bytes: &[u8]| {
             out.push(kind);
-            out.extend_from_slice(&(text.len() as u32).to_le_bytes());
-            out.extend_from_slice(text.as_bytes());
+            out.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
+            out.extend_from_slice(bytes);
         };
+        let mut string = |kind: u8, text: &str| bytes(kind, text.as_bytes());
         match &self.memory {
             Memory::None => string(0, ""),
             Memory::Imported => string(1, ""),
@@ -96,30 +105,32 @@ impl Facts {
             None => string(0, ""),
             Some(name) => string(1, name),
         }
+        bytes(0, &self.origins);
         let len = (out.len() - begin) as u32;
         out.extend_from_slice(&len.to_le_bytes());
         out.extend_from_slice(MAGIC);
     }
 
     fn read(mut bytes: &[u8]) -> Option<Facts> {
-        let mut string = || {
+        let mut field = || {
             let (&kind, rest) = bytes.split_first()?;
             let (len, rest) = rest.split_first_chunk::<4>()?;
             let text = rest.get(..u32::from_le_bytes(*len) as usize)?;
             bytes = &rest[text.len()..];
-            Some((kind, std::str::from_utf8(text).ok()?.to_string()))
+            Some((kind, text))
         };
-        let memory = match string()? {
+        let text = |(kind, text)| Some((kind, std::str::from_utf8(text).ok()?.to_string()));
+        let memory = match text(field()?)? {
             (0, _) => Memory::None,
             (1, _) => Memory::Imported,
             (2, name) => Memory::Exported(name),
             _ => return None,
         };
-        let start = match string()? {
+        let start = match text(field()?)? {
             (0, _) => None,
             (_, name) => Some(name),
         };
-        Some(Facts { memory, start })
+        Some(Facts { memory, start, origins: field()?.1.to_vec() })
     }
 }
 
@@ -180,7 +191,8 @@ impl ProgramImage {
         let entry = export("_start")?;
         let handler = module.get_export(HANDLER_EXPORT).and_then(|ty| ty.func().cloned()).filter(calls_handlers);
         let handler = handler.and_then(|_| module.get_export_index(HANDLER_EXPORT));
-        Ok(ProgramImage { module, answers, memory, start, entry, handler, initial_bytes })
+        let origins = facts.origins.clone();
+        Ok(ProgramImage { module, answers, memory, start, entry, handler, origins, initial_bytes })
     }
 }
 
@@ -189,14 +201,26 @@ fn calls_handlers(ty: &FuncType) -> bool {
     ty.params().len() == 3 && ty.params().all(|p| p.is_i32()) && ty.results().len() == 0
 }
 
+/// How long the trailer is, by a file's last bytes.
+fn trailer_len(end: &[u8]) -> Option<u64> {
+    let (_, len) = end.strip_suffix(MAGIC)?.split_last_chunk::<4>()?;
+    Some(u64::from(u32::from_le_bytes(*len)) + (4 + MAGIC.len()) as u64)
+}
+
 /// The trailer of a file, without reading the rest.
 fn read_trailer(path: &std::path::Path) -> Result<Facts> {
     use std::os::unix::fs::FileExt;
     let file = std::fs::File::open(path)?;
     let len = file.metadata()?.len();
-    let mut end = vec![0; len.min(4096) as usize];
-    let at = len - end.len() as u64;
-    file.read_exact_at(&mut end, at)?;
+    let last = |n: u64| {
+        let mut end = vec![0; n as usize];
+        file.read_exact_at(&mut end, len - n).map(|()| end)
+    };
+    let mut end = last(len.min(4096))?;
+    // Where it is, most often, whole.
+    if let Some(needs) = trailer_len(&end).filter(|&needs| needs > end.len() as u64 && needs <= len) {
+        end = last(needs)?;
+    }
     Ok(split(&end).context("cut or damaged")?.1)
 }
 
@@ -207,9 +231,9 @@ mod tests {
     #[test]
     fn a_trailer_is_read_back_and_a_cut_one_is_noticed() {
         for facts in [
-            Facts { memory: Memory::Exported("memory_".into()), start: Some("vkernel:start".into()) },
-            Facts { memory: Memory::None, start: None },
-            Facts { memory: Memory::Imported, start: Some(String::new()) },
+            Facts { memory: Memory::Exported("memory_".into()), start: Some("vkernel:start".into()), origins: vec![] },
+            Facts { memory: Memory::None, start: None, origins: vec![1, 2, 255] },
+            Facts { memory: Memory::Imported, start: Some(String::new()), origins: vec![0; 300] },
         ] {
             let mut bytes = b"code".to_vec();
             facts.append(&mut bytes);

@@ -212,6 +212,13 @@ impl Cpu {
         f(&mut self.hosted.borrow_mut()[slot as usize])
     }
 
+    /// Where the lwp that runs has left its program. None where the kernel can't reach its memory.
+    pub fn frames(&self) -> Option<Vec<u32>> {
+        let (seat, image) = self.hosted.borrow().get(self.slot() as usize).map(|h| (h.seat.clone(), h.image))?;
+        let image = self.images.get(image);
+        seat?.left.frames(image.as_ref().map(|image| &image.module))
+    }
+
     /// The lwp that runs. Hypercalls have one.
     pub fn slot(&self) -> SlotId {
         self.current.get().unwrap_or(SlotId::MAX)

@@ -100,6 +100,11 @@ fn make(cpu: &Cpu, sleeps: bool) -> Result<Object, JsValue> {
     blocking!("lwp_create", (lwp: u32, vmspace: u32), lwp_create(lwp, vmspace));
     call!("lwp_kick", (lwp: u32, how: u32), self::cpu().kick(lwp, how));
 
+    call!("lwp_frames", (ptr: u32, len: u32) -> i32, {
+        let cpu = self::cpu();
+        write_frames(&cpu.kmem, ptr, len, cpu.frames())
+    });
+
     call!("vmspace_create", (id: u32, image: u32, limit: u64) -> i32, {
         let cpu = self::cpu();
         done(cpu.images.vmspace_create(&cpu, id, image, limit))
@@ -186,6 +191,14 @@ fn cpu_time(lwp: u32) -> u64 {
         return cpu.sched.borrow_mut().cpu_ns(lwp, now_ns());
     }
     cpu.control.lwp_time_ns(lwp)
+}
+
+/// What `lwp_frames` answers.
+pub fn write_frames(kmem: &KernelMemory, ptr: u32, len: u32, frames: Option<Vec<u32>>) -> i32 {
+    answer(frames.ok_or(Errno::ENOENT).and_then(|frames| {
+        let bytes: Vec<u8> = frames.iter().take(len as usize / 4).flat_map(|frame| frame.to_le_bytes()).collect();
+        kmem.write(ptr, &bytes).map(|()| bytes.len() as u32)
+    }))
 }
 
 fn console(ptr: u32, len: u32) {

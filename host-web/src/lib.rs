@@ -20,6 +20,7 @@ mod control;
 mod cpu;
 mod disk;
 mod forked;
+mod frames;
 mod hypercalls;
 mod idle;
 mod images;

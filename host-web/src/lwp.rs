@@ -12,6 +12,7 @@ use wasm_bindgen_futures::JsFuture;
 
 use crate::cpu::Cpu;
 use crate::forked::Ready;
+use crate::frames;
 use crate::images::Image;
 use crate::js::{self, Resolve};
 use crate::kernel::instantiate;
@@ -99,11 +100,12 @@ pub enum Left {
 
 /// Calls the handler of a fault, on the empty stack that the fault has left.
 async fn deliver(cpu: &Rc<Cpu>, seat: &Seat) -> Result<(), Left> {
-    run_entry(seat.stub.deliver()).await.map_err(|e| why_left(cpu.ended(), &seat.stub, e))
+    run_entry(seat.stub.deliver()).await.map_err(|e| why_left(cpu.ended(), &seat.stub, &seat.left, e))
 }
 
 /// Sets a program up in its address space and runs it.
 async fn user(cpu: &Rc<Cpu>, slot: SlotId, seat: &Seat, number: u32, ready: Option<Ready>) -> Result<(), Left> {
+    seat.left.reach(false);
     let image = image_for(cpu, slot, number).await?;
     let limit = cpu.with_hosted(slot, |h| {
         h.image = number;
@@ -119,13 +121,14 @@ async fn user(cpu: &Rc<Cpu>, slot: SlotId, seat: &Seat, number: u32, ready: Opti
     };
     seat.stub.set_handler(&exports);
     seat.kernel.bind(cpu, &memory).map_err(|e| out_of(cpu.ended(), e))?;
+    seat.left.reach(true);
     let vmspace = cpu.with_hosted(slot, |h| h.vmspace);
     cpu.images.entered(vmspace, &memory);
 
     for entry in start.iter().map(String::as_str).chain(["_start"]) {
         let entry = js::function(&exports, entry).map_err(|_| Left::NotSetUp(Errno::ENOEXEC))?;
         if let Err(e) = run_entry(&entry).await {
-            return Err(why_left(cpu.ended(), &seat.stub, e));
+            return Err(why_left(cpu.ended(), &seat.stub, &seat.left, e));
         }
     }
     Ok(())
@@ -230,12 +233,13 @@ pub fn is_no_room(e: &JsValue) -> bool {
     }
 }
 
-/// Tells faults of the program from those of the kernel.
-pub fn why_left(ended: bool, stub: &Stub, e: JsValue) -> Left {
+/// Tells faults of the program from those of the kernel. `left` keeps where the program was.
+pub fn why_left(ended: bool, stub: &Stub, left: &frames::Left, e: JsValue) -> Left {
     let state = stub.state();
     if ended || state == state::KERNEL {
         return Left::Broken(e);
     }
+    left.by(&e, matches!(state, state::LEAVING | state::KICKED));
     match state {
         state::LEAVING => return Left::Fault(Reason::Unwound),
         state::KICKED => return Left::Fault(Reason::Kicked),

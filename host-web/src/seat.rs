@@ -7,6 +7,7 @@ use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 
 use crate::cpu::Cpu;
+use crate::frames::Left;
 use crate::hypercalls;
 use crate::kernel::KernelInstance;
 use crate::stub::Stub;
@@ -17,6 +18,7 @@ const KEPT: usize = 16;
 pub struct Seat {
     pub kernel: KernelInstance,
     pub stub: Stub,
+    pub left: Left,
 }
 
 impl Seat {
@@ -39,6 +41,7 @@ impl Seat {
     /// Its lwp has left it as it came, with nothing on any stack.
     pub fn give_back(self: Rc<Seat>, cpu: &Cpu) {
         self.stub.set_handler(&JsValue::UNDEFINED);
+        self.left.reach(false);
         let mut seats = cpu.seats.borrow_mut();
         if seats.len() < KEPT && self.kernel.unbind().is_ok() {
             seats.push(self);
@@ -49,7 +52,7 @@ impl Seat {
         let kernel = KernelInstance::new(cpu)?;
         let bell = &cpu.bells[cpu.nr as usize];
         let stub = Stub::new(&cpu.modules.stub, &kernel.exports, bell, &hypercalls::preempt()?)?;
-        Ok(Seat { kernel, stub })
+        Ok(Seat { kernel, stub, left: Left::default() })
     }
 
     /// User code is about to run: whatever was left behind is gone.

@@ -24,7 +24,7 @@ use crate::kmem::{KernelMemory, shared_memory};
 use crate::messages::{self, ToPage};
 use crate::page::Options;
 use crate::storage::Storage;
-use crate::{config, forked, js, threads};
+use crate::{config, forked, frames, js, threads};
 
 /// Bells are a page each.
 const BELL_PAGES: u32 = 1;
@@ -46,6 +46,7 @@ impl Listener for Told {
 /// port), `control` (shared) and `peers`, an array of ports with a hole at `nr`.
 #[wasm_bindgen]
 pub fn cpu_main(message: JsValue) {
+    frames::keep_more();
     if !js::get(&message, "thread").is_undefined() {
         return threads::thread(&message);
     }

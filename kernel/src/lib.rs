@@ -156,7 +156,7 @@ impl Kernel {
         match next {
             Some(next) => next,
             None => {
-                kern::exit::finish(lp);
+                kern::exit::finish(lp, reason);
                 Next::Gone
             }
         }

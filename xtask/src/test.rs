@@ -66,6 +66,12 @@ pub fn run(args: &[String]) -> Outcome {
         Err(e) => report.step("the shell's cases", || Err(e)),
     }
     report.step("under vk: usertests", || usertests_under(&vk, &[]).and_then(capture).map(|_| ()));
+    if all {
+        // By its number a process is made anew often enough to go round all numbers ten times.
+        report.step("under vk: a million children", || {
+            usertests_under(&vk, &["--role", "children", "1000000"].map(String::from)).and_then(capture).map(|_| ())
+        });
+    }
     report.step("the C library has what its headers declare", || sdk::conformance(&vk));
     report.step("under vk: POSIX tests in C", || posix::check(&vk));
     ports::run_in(&mut report, &vk, all);

@@ -42,6 +42,7 @@ use wasm_encoder::{BranchHint, BranchHints, Encode, Function, RawSection, Sectio
 use wasmparser::{ExternalKind, Import, Parser, Payload, TypeRef};
 
 use crate::copy::{MAX_ITEMS, ORDER, Renumber};
+use crate::origin::Origins;
 use crate::refusal::{Refusal, import_name};
 use crate::signature;
 use crate::splice::free_name;
@@ -132,6 +133,8 @@ struct Rewrite<'a> {
     /// Resume copies, and their types.
     resumes: Code,
     resume_types: Vec<u32>,
+    /// The functions that they are copies of.
+    resumed: Vec<u32>,
     largest_frame: u32,
 }
 
@@ -178,6 +181,7 @@ impl<'a> Rewrite<'a> {
             code: Code::default(),
             resumes: Code::default(),
             resume_types: Vec::new(),
+            resumed: Vec::new(),
             largest_frame: 0,
         };
         rewrite.find_outside();
@@ -248,6 +252,7 @@ impl<'a> Rewrite<'a> {
         if !shape.sites.is_empty() {
             let (resume, hints) = emit.body(body, &shape, As::Resume, id).map_err(refusal)?;
             self.resumes.add(&resume, hints)?;
+            self.resumed.push(module.imported + body as u32);
             self.resume_types.push(self.types.function(&[], &shape.results));
             self.largest_frame = self.largest_frame.max(emit::frame_size(&shape));
         }
@@ -301,6 +306,7 @@ impl<'a> Rewrite<'a> {
 
     fn module(&mut self, added: &[u32]) -> Result<Vec<u8>, Refusal> {
         let mut out = wasm_encoder::Module::HEADER.to_vec();
+        self.origins().append_to(&mut out);
         let fork_at = self.types.function(&[I32], &[I32]);
         for id in ORDER {
             if let Some(data) = self.section(id, fork_at, added)? {
@@ -311,6 +317,11 @@ impl<'a> Rewrite<'a> {
             }
         }
         Ok(out)
+    }
+
+    fn origins(&self) -> Origins {
+        let functions = self.module.function_types.len() as u32;
+        Origins::new(self.module.imported, 1, functions, self.numbers.resume, self.resumed.clone())
     }
 
     fn section(&self, id: SectionId, fork_at: u32, added: &[u32]) -> Result<Option<Vec<u8>>, Refusal> {

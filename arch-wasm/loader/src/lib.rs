@@ -7,6 +7,7 @@
 //! | --- | --- | --- |
 //! | accept a user program or say why not | [`check`] | once an image |
 //! | make it able to fork, if it does | [`fork`] | before that |
+//! | know its functions again in a backtrace | [`Origins`] | when it has crashed |
 //! | accept it for a machine that cannot interrupt it | [`prepare`], [`described`] | once an image |
 //! | answer a program's imports | [`stub_module`], [`web_stub_module`] | one module for all programs, one instance an lwp |
 //! | let the kernel reach user memory | [`uaccess_module`] | one module, one instance an lwp and exec |
@@ -30,6 +31,7 @@ mod handlers;
 mod hands;
 mod kernel;
 mod moves;
+mod origin;
 mod prepare;
 mod program;
 mod refusal;
@@ -44,6 +46,7 @@ pub use fork::fork;
 pub use handlers::has_handlers;
 pub use hands::{kernel_hand_module, user_hand_module};
 pub use kernel::{check_kernel, uniprocessor};
+pub use origin::{Origins, SECTION as ORIGINS};
 pub use prepare::{SECTION, described, prepare};
 pub use program::{Import, Memory, Program, check, check_declarations};
 pub use refusal::Refusal;

@@ -31,6 +31,7 @@ pub use describe::described;
 use wasm_encoder::{CodeSection, CustomSection, Encode, EntityType, RawSection, Section, SectionId, ValType};
 
 use crate::copy::{MAX_ITEMS, ORDER};
+use crate::origin::Origins;
 use crate::program::{Program, check};
 use crate::refusal::Refusal;
 use emit::{Added, Emit, Hints, More, TooLarge};
@@ -50,16 +51,18 @@ pub const SECTION: &str = "vkernel.program";
 pub fn prepare(bytes: &[u8]) -> Result<Vec<u8>, Refusal> {
     let forking = crate::fork(bytes)?;
     let bytes = forking.as_deref().unwrap_or(bytes);
+    // Somebody else may have made it able to fork. One that lies about that does so in its own core dumps.
+    let origins = Origins::of_module(bytes);
     let program = check(bytes)?;
     let bytes = program.rewritten.as_deref().unwrap_or(bytes);
-    match rewrite(bytes, &program) {
+    match rewrite(bytes, &program, origins) {
         Ok(Ok(out)) => Ok(out),
         Ok(Err(TooLarge(what))) => Err(Refusal::TooLarge { what }),
         Err(error) => Err(Refusal::from_parser(&error)),
     }
 }
 
-fn rewrite(bytes: &[u8], program: &Program) -> wasmparser::Result<Result<Vec<u8>, TooLarge>> {
+fn rewrite(bytes: &[u8], program: &Program, origins: Origins) -> wasmparser::Result<Result<Vec<u8>, TooLarge>> {
     let module = Module::read(bytes)?;
     let most = module.functions().max(module.types).max(module.globals);
     if most > MAX_ITEMS - 1000 {
@@ -74,8 +77,10 @@ fn rewrite(bytes: &[u8], program: &Program) -> wasmparser::Result<Result<Vec<u8>
         Err(large) => return Ok(Err(large)),
     };
 
+    let origins = origins.behind(module.imported, IMPORTS, module.functions());
     let mut out = wasm_encoder::Module::HEADER.to_vec();
     CustomSection { name: SECTION.into(), data: describe::describe(program).into() }.append_to(&mut out);
+    origins.append_to(&mut out);
     for id in ORDER {
         let new = match id {
             SectionId::Type => Some(types(&module, &emit.more)?),

@@ -12,7 +12,7 @@ use wasm_bindgen::prelude::*;
 
 use super::link::{Link, op};
 use super::thread::Thread;
-use crate::hypercalls::{MESSAGE_MAX, answer, clock_over, done, random_into};
+use crate::hypercalls::{MESSAGE_MAX, answer, clock_over, done, random_into, write_frames};
 use crate::js;
 
 const NOTHING: &JsValue = &JsValue::UNDEFINED;
@@ -52,6 +52,10 @@ pub fn imports(link: &Rc<Link>, thread: Option<Rc<Thread>>) -> Result<Object, Js
         if how != abi::trapframe::kick::GO && how < abi::trapframe::kick::NICE {
             link.kick(lwp);
         }
+    });
+
+    call!("lwp_frames", (ptr: u32, len: u32) -> i32, |link, t| {
+        write_frames(&link.kmem, ptr, len, t.thread.as_ref().and_then(|thread| thread.frames()))
     });
 
     call!("vmspace_create", (id: u32, image: u32, limit: u64) -> i32, |link, t| {

@@ -21,6 +21,7 @@ use super::link::{Link, op};
 use super::memory::Hands;
 use crate::cpu::BOOT_LWP;
 use crate::forked::fill;
+use crate::frames;
 use crate::images::{self, Image, Images};
 use crate::js::{self, Resolve};
 use crate::kernel::{self, Interrupts, instantiate};
@@ -53,6 +54,7 @@ pub struct Thread {
     /// With a bell of this thread's own.
     stub: OnceCell<Stub>,
     hands: Hands,
+    left: frames::Left,
     own_stack: Cell<u32>,
     lwp_stack: Cell<u32>,
     lwp: Cell<u32>,
@@ -114,6 +116,7 @@ impl Thread {
             images: Images::default(),
             instance: OnceCell::new(),
             stub: OnceCell::new(),
+            left: frames::Left::default(),
             hands: Hands::new(&link, get("user_hand"), get("kernel_hand")),
             own_stack: Cell::new(js::number(message, "stack") as u32),
             lwp_stack: Cell::new(0),
@@ -309,6 +312,7 @@ impl Thread {
         self.board().store(self.nr, at::LWP, NOBODY as i32);
         self.lwp.set(NOBODY);
         let instance = self.instance();
+        self.left.reach(false);
         self.hands.unbind(&instance.table, instance.calls.first_slot)?;
         self.stub().set_handler(&JsValue::UNDEFINED);
         Ok(())
@@ -318,6 +322,9 @@ impl Thread {
 
     /// Sets a program up in its address space and runs it.
     async fn user(&self, number: u32, forked: Option<JsValue>) -> Result<(), Left> {
+        if forked.is_none() {
+            self.left.reach(false);
+        }
         let image = self.image(number).await.ok_or(Left::NotSetUp(abi::Errno::ENOENT))?;
         self.image.set(number);
         self.stub().reset();
@@ -362,11 +369,17 @@ impl Thread {
         }
     }
 
+    /// For the kernel: where the program was when it was left.
+    pub(super) fn frames(&self) -> Option<Vec<u32>> {
+        let image = self.images.get(self.image.get());
+        self.left.frames(image.as_ref().map(|image| &image.module))
+    }
+
     /// Calls user code.
     fn enter(&self, entry: &Function) -> Result<(), Left> {
         match entry.call0(&JsValue::UNDEFINED) {
             Ok(_) => Ok(()),
-            Err(e) => Err(why_left(self.link.ended(), self.stub(), e)),
+            Err(e) => Err(why_left(self.link.ended(), self.stub(), &self.left, e)),
         }
     }
 
@@ -388,6 +401,7 @@ impl Thread {
         self.stub().set_handler(&exports);
         let instance = self.instance();
         self.hands.bind(&instance.table, instance.calls.first_slot, &memory)?;
+        self.left.reach(true);
         Ok(exports)
     }
 

@@ -105,6 +105,11 @@ impl Ucred {
         }
     }
 
+    /// It may know what its user may not: there are no core dumps of it.
+    pub fn is_private(&self) -> bool {
+        self.private.load(Relaxed) || self.euid() != self.uid() || self.egid() != self.gid()
+    }
+
     pub fn uid(&self) -> u32 {
         self.user.real.load(Relaxed)
     }

@@ -5,11 +5,12 @@ use alloc::vec::Vec;
 use core::sync::atomic::Ordering::{Relaxed, SeqCst};
 
 use abi::SysResult;
+use abi::trapframe::Reason;
 use abi::types::{Rusage, sa, sig, wait};
 
-use crate::kern::lockf;
 use crate::kern::proc::{Lwp, Proc, Program, State, Strings, Tree, lwpflag};
 use crate::kern::sig::{about_end, child_changed, signal_group};
+use crate::kern::{coredump, lockf};
 use crate::tty::session;
 
 /// exit(2): user code will not go on. What there is to do is done in [`finish`].
@@ -24,11 +25,15 @@ pub fn exit(lp: &Lwp, status: u32) {
     lp.set_flag(lwpflag::UNWIND);
 }
 
-/// Releases what a process had and makes it a zombie. On its own lwp, out of user code; may sleep.
-pub fn finish(lp: &Arc<Lwp>) {
+/// Releases what a process had and makes it a zombie. On its own lwp, out of user code, which was last left for
+/// `reason`; may sleep.
+pub fn finish(lp: &Arc<Lwp>, reason: Reason) {
     let (kernel, proc) = (&lp.kernel, &lp.proc);
     // A process that is out of user code without having exited was killed by its host.
-    let status = proc.dying.load(SeqCst).checked_sub(1).map_or(wait::signaled(sig::KILL), |s| s as u32);
+    let mut status = proc.dying.load(SeqCst).checked_sub(1).map_or(wait::signaled(sig::KILL), |s| s as u32);
+    if coredump::write(lp, status, reason) {
+        status |= wait::CORE;
+    }
     session::proc_exited(kernel, proc);
     lockf::exit(lp);
     proc.files.clear();

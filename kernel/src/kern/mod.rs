@@ -1,5 +1,6 @@
 //! What BSD keeps in `kern`: processes, descriptors, time, resources.
 
+pub mod coredump;
 pub mod cred;
 pub mod descrip;
 pub mod exec;

@@ -26,6 +26,8 @@ impl Default for Limits {
         };
         l.soft[rlimit::NOFILE as usize].store(NOFILE, Relaxed);
         l.hard[rlimit::NOFILE as usize].store(NOFILE_MAX, Relaxed);
+        // No core dumps, but where somebody asks.
+        l.soft[rlimit::CORE as usize].store(0, Relaxed);
         l
     }
 }

@@ -156,6 +156,7 @@ fn about(child: &Proc, code: i32, status: i32) -> Siginfo {
 /// What SIGCHLD says of a child that has ended with a wait status.
 pub fn about_end(child: &Proc, status: u32) -> Siginfo {
     match wait::term_signal(status) {
+        Some(signal) if status & wait::CORE != 0 => about(child, si::CLD_DUMPED, signal as i32),
         Some(signal) => about(child, si::CLD_KILLED, signal as i32),
         None => about(child, si::CLD_EXITED, wait::exit_code(status).unwrap_or(0) as i32),
     }

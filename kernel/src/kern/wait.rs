@@ -157,6 +157,7 @@ pub fn sys_waitid(lp: &Lwp, kind: u32, id: Pid, info: UAddr, options: u32, usage
 fn told(w: &Waited) -> Siginfo {
     let (code, status) = match (w.status, wait::term_signal(w.status), wait::exit_code(w.status)) {
         (wait::CONTINUED_STATUS, ..) => (si::CLD_CONTINUED, sig::CONT),
+        (dumped, Some(signal), _) if dumped & wait::CORE != 0 => (si::CLD_DUMPED, signal),
         (_, Some(signal), _) => (si::CLD_KILLED, signal),
         (_, _, Some(code)) => (si::CLD_EXITED, code),
         (stopped, ..) => (si::CLD_STOPPED, stopped >> 8 & 0xff),

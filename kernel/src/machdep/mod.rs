@@ -52,6 +52,10 @@ pub trait Machine: Send + Sync {
     /// Acts on it if it is in user code: one of `abi::trapframe::kick`.
     fn lwp_kick(&self, lp: &Lwp, how: u32);
 
+    /// Where the calling lwp was in its program when it last left that: how much of `buf` says so. ENOENT
+    /// when its memory can't be reached.
+    fn lwp_frames(&self, buf: &mut [u8]) -> SysResult<usize>;
+
     fn vmspace_create(&self, id: u32, image: u32, limit: u64) -> SysResult<()>;
     /// A copy of the calling lwp's, which is `from`.
     fn vmspace_fork(&self, id: u32, from: u32) -> SysResult<()>;

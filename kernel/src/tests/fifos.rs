@@ -78,7 +78,7 @@ fn poll_tells_data_and_the_end() {
         let reader = vk.lwp(|sys| {
             let fd = sys.open(PATH, o::RDONLY | o::NONBLOCK, 0)?;
             let mut seen = sys.poll(&[(fd, poll::IN)], -1)?.1[0];
-            while sys.read(fd, 1)?.first().is_some() {
+            while !sys.read(fd, 1)?.is_empty() {
                 seen |= sys.poll(&[(fd, poll::IN)], -1)?.1[0];
             }
             Ok::<_, Errno>(seen)

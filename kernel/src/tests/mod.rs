@@ -2,6 +2,7 @@
 //! under many seeds; a failure names its seed, and `VK_SEED=n` runs that one alone.
 
 mod chroot;
+mod coredumps;
 mod descriptors;
 mod exec;
 mod faults;

@@ -169,6 +169,14 @@ TEST(a_large_file_that_is_no_program) {
     close(fd);
     CHECK(run("large") == -1 && (errno == ENOEXEC || errno == EFBIG || errno == ENOMEM));
 }
+/* A module of WebAssembly that is all one section, so that a system which runs such files has to look. */
+TEST(a_large_file_that_is_nearly_one) {
+    static const unsigned char head[] = {0, 'a', 's', 'm', 1, 0, 0, 0, 0, 0x80, 0x80, 0x80, 0x64, 1, 'x'};
+    CHECK(program("module", head, sizeof head) == 0);
+    if (truncate("module", 13 + (200 << 20)) != 0)
+        SKIP("no file may be so large here");
+    CHECK(run("module") == -1 && (errno == ENOEXEC || errno == EFBIG || errno == ENOMEM));
+}
 TEST(arguments_without_end) {
     size_t len = 64 << 20;
     char *one = malloc(len), *argv[] = {"true", one, NULL};
@@ -224,5 +232,5 @@ TEST(a_program_that_is_being_written) {
 TESTS = {T(recursion_without_end_is_a_fault), T(memory_that_is_not_there_is_a_fault), T(divisions_without_a_result),
     T(a_function_that_is_none), T(a_handler_that_is_no_function), T(a_handler_of_another_type_harms_nobody_else),
     T(a_fault_in_the_handler_of_faults), T(recursion_in_a_handler_is_a_fault), T(files_that_are_no_programs),
-    T(files_that_may_not_be_run), T(interpreters_that_are_not_there), T(a_large_file_that_is_no_program),
+    T(files_that_may_not_be_run), T(interpreters_that_are_not_there), T(a_large_file_that_is_no_program), T(a_large_file_that_is_nearly_one),
     T(arguments_without_end), T(a_shell_runs_text), T(a_program_that_is_being_written), END};

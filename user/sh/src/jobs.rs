@@ -54,7 +54,7 @@ pub fn state_text(job: &Job) -> String {
     }
     let word = job.pids.last().and_then(|p| p.1).unwrap_or(0);
     match (wait::term_signal(word), wait::shell_status(word)) {
-        (Some(s), _) => signal_text(s).to_string(),
+        (Some(s), _) => format!("{}{}", signal_text(s), dumped(word)),
         (None, 0) => "Done".to_string(),
         (None, status) => format!("Done({status})"),
     }
@@ -421,8 +421,8 @@ impl Shell {
     /// The status of a finished pipeline, with a word about how it died.
     fn report(&mut self, words: Vec<(i32, Option<u32>)>, last: Option<i32>, failed_here: Option<i32>) -> Run {
         let statuses: Vec<i32> = words.iter().map(|w| w.1.map_or(127, |w| wait::shell_status(w) as i32)).collect();
-        let signal = words.last().and_then(|w| w.1).and_then(wait::term_signal);
-        if let Some(s) = signal {
+        let word = words.last().and_then(|w| w.1).unwrap_or(0);
+        if let Some(s) = wait::term_signal(word) {
             match s {
                 sig::INT if self.interactive() => {
                     let _ = io::write_all(2, b"\n");
@@ -431,7 +431,7 @@ impl Shell {
                     return Err(Unwind::Error(130));
                 }
                 sig::INT | sig::PIPE => {}
-                s => self.complain(signal_text(s)),
+                s => self.complain(&format!("{}{}", signal_text(s), dumped(word))),
             }
         }
         let status = last.or(statuses.last().copied()).unwrap_or(0);
@@ -549,6 +549,11 @@ fn is_script(path: &str) -> bool {
     let n = io::read(fd, &mut head);
     let _ = io::close(fd);
     n.is_ok_and(|n| !head[..n].contains(&0))
+}
+
+/// What is said besides of who left a core dump.
+fn dumped(word: u32) -> &'static str {
+    if word & wait::CORE != 0 { " (core dumped)" } else { "" }
 }
 
 /// `strsignal(3)`.

@@ -24,6 +24,8 @@ mod accounts;
 #[cfg(target_family = "wasm")]
 mod badptr;
 #[cfg(target_family = "wasm")]
+mod dead;
+#[cfg(target_family = "wasm")]
 mod fork;
 #[cfg(target_family = "wasm")]
 mod fuzz;
@@ -76,6 +78,8 @@ fn tables() -> Vec<&'static [Test]> {
         #[cfg(target_family = "wasm")]
         programs::TESTS,
         #[cfg(target_family = "wasm")]
+        dead::TESTS,
+        #[cfg(target_family = "wasm")]
         fork::TESTS,
         #[cfg(target_family = "wasm")]
         wasi::TESTS,
@@ -105,6 +109,8 @@ fn roles() -> Vec<&'static [harness::Role]> {
         signals::ROLES,
         #[cfg(target_family = "wasm")]
         sockets::ROLES,
+        #[cfg(target_family = "wasm")]
+        dead::ROLES,
         #[cfg(target_family = "wasm")]
         limits::ROLES,
         #[cfg(target_family = "wasm")]

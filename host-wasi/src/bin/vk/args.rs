@@ -52,6 +52,17 @@ Environment:
   VK_CC, CC     the clang to use; else the newest in PATH
   VK_SYSROOT    the C library of WASI";
 
+const CORE_EXAMPLES: &str = "\
+Examples:
+  vk cc -g prog.c -o prog.wasm
+  vk run --dir . sh -c 'cd /mnt; ulimit -c unlimited; ./prog.wasm'
+  vk core core prog.wasm
+  vk core core prog.wasm --memory 0x400,64
+
+The file is a WebAssembly module as the tool conventions have it (Coredump.md): other debuggers read it, too.
+
+Exit status: 0; 1 for a file that can't be read or isn't a core dump.";
+
 /// Boot an operating system of its own around WebAssembly programs.
 ///
 /// Each vk is a small POSIX system: a kernel with processes, pipes, signals and file systems, which
@@ -81,6 +92,33 @@ pub enum Command {
     #[command(after_help = CC_EXAMPLES, override_usage = "vk cc [CLANG'S ARGUMENTS]\n       vk cc --print-flags\n       \
         vk cc --print-libs\n       vk cc --get-sysroot")]
     Cc(Cc),
+    /// Say what a core dump holds: why the program ended, where it was, what is in its memory
+    ///
+    /// A program leaves the file `core` in its working directory when a signal like SIGSEGV ends it and `ulimit -c`
+    /// allows it.
+    #[command(after_help = CORE_EXAMPLES)]
+    Core(Core),
+}
+
+#[derive(Debug, Args)]
+pub struct Core {
+    /// The core dump
+    pub file: PathBuf,
+    /// The program that left it, for the names of its functions
+    pub program: Option<PathBuf>,
+    /// Show these bytes of its memory, too: ADDRESS or ADDRESS,LENGTH, in C's notation
+    #[arg(long, short, value_name = "RANGE", value_parser = range)]
+    pub memory: Vec<(u32, u32)>,
+}
+
+/// An address and a length, 256 where none is given.
+fn range(text: &str) -> Result<(u32, u32), String> {
+    let number = |text: &str| match text.strip_prefix("0x") {
+        Some(hex) => u32::from_str_radix(hex, 16).map_err(|e| format!("{text}: {e}")),
+        None => text.parse().map_err(|e| format!("{text}: {e}")),
+    };
+    let (at, len) = text.split_once(',').unwrap_or((text, "256"));
+    Ok((number(at)?, number(len)?))
 }
 
 #[derive(Debug, Args)]

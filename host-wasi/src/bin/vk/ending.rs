@@ -33,7 +33,8 @@ pub fn message(program: &str, end: &Outcome, quiet: bool, timeout: Option<Durati
             // What the kernel knows of a fault beyond its signal.
             let reason = end.stats.counters.get("init.fault").and_then(|&nr| u32::try_from(nr).ok());
             let reason = reason.map(|nr| format!(" ({})", Reason::from_raw(nr).text()));
-            Some(format!("{program}: {death}{}", reason.unwrap_or_default()))
+            let dumped = if status & wait::CORE != 0 { " (core dumped)" } else { "" };
+            Some(format!("{program}: {death}{}{dumped}", reason.unwrap_or_default()))
         }
         Status::Killed => None,
     }

@@ -1,13 +1,14 @@
 //! `vk`: boots a vkernel in this process and runs one program, or an interactive system, in it.
 //!
 //! The way through: `args` (the command line), `plan` (what is booted; everything that can be wrong
-//! with the arguments), `run` (the vkernel, signals, the end); or `cc`, which boots nothing. The process ends in [`main`] with the
+//! with the arguments), `run` (the vkernel, signals, the end); or `cc` and `core`, which boot nothing. The process ends in [`main`] with the
 //! status that vk(1) documents.
 
 mod args;
 mod artifacts;
 mod cc;
 mod console;
+mod core;
 mod ending;
 mod plan;
 mod run;
@@ -47,6 +48,7 @@ fn work(cli: &Cli) -> u8 {
     restore_terminal_on_panic();
     let done = match &cli.command {
         Some(args::Command::Cc(cc)) => cc::run(&cc.args),
+        Some(args::Command::Core(core)) => core::run(core),
         _ => artifacts_and_plan(cli).and_then(|(artifacts, plan)| run::run(cli.options(), artifacts, plan)),
     };
     done.unwrap_or_else(|Failure { status, message }| {

@@ -76,7 +76,7 @@ impl Cli {
     pub fn options(&self) -> &Options {
         match &self.command {
             Some(Command::Run(run)) => &run.options,
-            Some(Command::Cc(_)) | None => &self.options,
+            Some(Command::Cc(_) | Command::Core(_)) | None => &self.options,
         }
     }
 }

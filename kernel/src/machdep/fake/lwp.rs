@@ -25,11 +25,17 @@ pub type Program = Arc<dyn Fn(&Sys) -> i32 + Send + Sync>;
 
 std::thread_local! {
     static VMSPACE: Cell<u32> = const { Cell::new(0) };
+    static RUN: Cell<bool> = const { Cell::new(false) };
 }
 
 /// The address space of the calling lwp's process, 0 for none.
 pub fn current_vmspace() -> u32 {
     VMSPACE.with(Cell::get)
+}
+
+/// Whether it has run a program.
+pub fn has_run() -> bool {
+    RUN.with(Cell::get)
 }
 
 /// How user code was left; also what unwinds it.
@@ -105,6 +111,7 @@ fn enter(machine: &FakeMachine, sys: &Sys, image: u32) -> Left {
         (program, body)
     };
     sys.reset();
+    RUN.with(|r| r.set(true));
     let ended = catch_unwind(AssertUnwindSafe(|| match body {
         Some(body) => {
             body(sys);

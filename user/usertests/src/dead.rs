@@ -102,7 +102,8 @@ fn zombies_up_to_the_limit() {
         assert!(pids.len() < 100_000, "no end");
     }
     assert!(kernel_has("procs") as usize > pids.len());
-    assert!(pids.len() > 500, "{} zombies", pids.len());
+    // A page has room for 200 processes.
+    assert!(pids.len() > 100, "{} zombies", pids.len());
     // Newest first: each takes itself out of its parent's list.
     pids.into_iter().rev().for_each(|pid| assert_eq!(wait_for(pid), wait::exited(0)));
     assert_eq!(status_of(&brief), wait::exited(0));

@@ -211,13 +211,13 @@ pub fn trap(lp: &Lwp, nr: u32, a0: u64, a1: u64, a2: u64, a3: u64, a4: u64, a5: 
         sysent::dispatch(lp, nr, a0, a1, a2, a3, a4, a5)
     };
     lp.nr.swap(0, Ordering::Relaxed);
-    if lp.flags.load(Ordering::Relaxed) == 0 { answer } else { ast(lp, answer) }
+    if lp.flags.load(Ordering::Relaxed) == 0 { answer } else { ast(lp, nr, answer) }
 }
 
 /// What must happen before user code goes on: a stop is sat out, a killed or exiting process leaves, a handler runs.
 #[cold]
 #[inline(never)]
-fn ast(lp: &Lwp, answer: i64) -> i64 {
+fn ast(lp: &Lwp, call: u32, answer: i64) -> i64 {
     let nr = lp.frame.interrupted.swap(0, Ordering::Relaxed);
     loop {
         let flags = lp.flags.load(Ordering::SeqCst);
@@ -228,7 +228,7 @@ fn ast(lp: &Lwp, answer: i64) -> i64 {
         lp.clear_flag(lwpflag::CAUGHT);
         if flags & lwpflag::STOPPED != 0 {
             kern::sig::stopped(lp);
-        } else if flags & lwpflag::SIGNAL == 0 {
+        } else if flags & lwpflag::SIGNAL == 0 || lp.frame.is_taking_over(call) {
             return answer;
         } else if kern::sigframe::begin(lp, nr, answer) {
             return ACTION_DELIVER;

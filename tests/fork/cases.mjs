@@ -41,6 +41,22 @@ expect(
   [`${ENOSYS} 2`, `${ENOSYS} ${ENOSYS} 0`],
 );
 
+// The child of a signal handler has nothing to go back to. A handler may run while the program that it interrupts is forking.
+{
+  const signal = (self) => self.instance.exports.__vk_signal(1, 2, 3);
+  const handler = '(memory (export "memory") 1) (func (export "__vk_signal") (param i32 i32 i32) (call $log (local.get 2)) (call $log (call $fork)))';
+  const imports = (self) => ({ t: { log: (n) => self.trace.push(n), signal: () => signal(self) } });
+  const twice = '(func (export "_start") (call $log (i32.const 50)) (call $signal) (call $log (i32.const 51)) (call $log (call $fork)))';
+  expect(
+    "a handler",
+    said(`(import "t" "signal" (func $signal)) ${handler} ${twice}`, { imports }),
+    ["50 3 2 51 3", "50 3 0 unreachable", "50 3 2 51 0"],
+  );
+  let signals = 2;
+  const refuse = (self) => signals-- > 0 && !!signal(self);
+  expect("handlers while forking", said(`${handler} ${START}`, { refuse }), ["3 3 2 3 4", "3 3 0 unreachable", "3 3 2 0 unreachable", "3 3 2 3 0"]);
+}
+
 // So deep that the buffer grows, once behind itself and once moved, as something else grew the memory meanwhile.
 const deep = (between) => `(global $sum (mut i64) (i64.const 0))
   (func $deep (param i32) (result i64) (local v128)

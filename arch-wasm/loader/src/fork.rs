@@ -16,9 +16,13 @@
 //! Fork answers `ENOMEM` if there is no room for the stack, and `ENOSYS`
 //!
 //! * where a caller holds a reference (`funcref`, `externref`, `exnref`, ...) in a local or on the operand stack;
-//! * where a caller was called from outside, but for `_start`: by a start function or an export, as signal handlers
-//!   are. A host that calls a function of the table directly adds 1 to the exported global `vkernel:held` meanwhile;
+//! * where a caller was called from outside, but for `_start` and `__vk_signal`: by a start function or an export. A host that
+//!   calls a function of the table directly adds 1 to the exported global `vkernel:held` meanwhile;
 //! * always, in a program that has several memories, changes a table, or keeps references in globals.
+//!
+//! A signal handler's frames are saved up to `__vk_signal`, which the stub calls. What it has interrupted cannot be: those frames are
+//! below the stub's, which stays where it is in the parent. So the parent goes on as ever, and the child in the handler; it
+//! has nothing to go back to and traps where the handler would return.
 //!
 //! Custom sections are left out: names and debugging information are about positions that have changed.
 
@@ -38,6 +42,7 @@ use std::collections::HashMap;
 
 use abi::hypercall::Ty;
 use abi::syscalls::VKERNEL;
+use abi::trapframe::HANDLER_EXPORT;
 use wasm_encoder::{BranchHint, BranchHints, Encode, Function, RawSection, Section, SectionId};
 use wasmparser::{ExternalKind, Import, Parser, Payload, TypeRef};
 
@@ -60,6 +65,11 @@ use types::Added;
 /// # Errors
 /// What is not valid; what would be too large for an engine.
 pub fn fork(bytes: &[u8]) -> Result<Option<Vec<u8>>, Refusal> {
+    Ok(rewrite(bytes)?.map(|(bytes, _)| bytes))
+}
+
+/// As [`fork`]; says besides whether an instance may serve as a child again ([`Program::serves_again`](crate::Program)).
+pub(crate) fn rewrite(bytes: &[u8]) -> Result<Option<(Vec<u8>, bool)>, Refusal> {
     if !may_import(bytes) {
         return Ok(None);
     }
@@ -68,7 +78,9 @@ pub fn fork(bytes: &[u8]) -> Result<Option<Vec<u8>>, Refusal> {
     if !forks.contains(&true) {
         return Ok(None);
     }
-    Rewrite::new(&module, forks)?.write().map(Some)
+    let rewrite = Rewrite::new(&module, forks)?;
+    let again = rewrite.serves_again();
+    Ok(Some((rewrite.write()?, again)))
 }
 
 /// A look at the imports alone, as most programs do not fork. What is broken is for others to say.
@@ -124,9 +136,8 @@ struct Rewrite<'a> {
     renumber: Around,
     types: Added,
     numbers: Numbers,
-    /// Functions that may fork and can be called from outside, and whether as the entry. Others are called in
-    /// their place.
-    outside: Vec<(u32, bool)>,
+    /// Functions that may fork and can be called from outside. Others are called in their place.
+    outside: Vec<(u32, Caller)>,
     /// By export: the new number. The start function's comes behind.
     instead: Vec<Option<u32>>,
     code: Code,
@@ -136,6 +147,16 @@ struct Rewrite<'a> {
     /// The functions that they are copies of.
     resumed: Vec<u32>,
     largest_frame: u32,
+}
+
+/// Who calls a function from outside.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Caller {
+    /// The host, with an empty stack.
+    Entry,
+    /// The stub, when a signal has come.
+    Signal,
+    Other,
 }
 
 /// Bodies with their lengths, and in each the branches that are hardly ever taken.
@@ -199,9 +220,10 @@ impl<'a> Rewrite<'a> {
         let mut known = HashMap::new();
         let exports = self.module.exports.iter().map(|export| {
             let is_function = matches!(export.kind, ExternalKind::Func | ExternalKind::FuncExact);
-            is_function.then_some((export.index, export.name == ENTRY))
+            is_function.then(|| (export.index, self.caller(export.name, export.index)))
         });
-        for call in exports.chain([self.module.start.map(|start| (start, false))]) {
+        let calls: Vec<_> = exports.chain([self.module.start.map(|start| (start, Caller::Other))]).collect();
+        for call in calls {
             let Some((function, _)) = call else {
                 self.instead.push(None);
                 continue;
@@ -216,6 +238,27 @@ impl<'a> Rewrite<'a> {
                 self.renumber.function(function)
             };
             self.instead.push(Some(number));
+        }
+    }
+
+    /// Whether what a child begins with is in its memory, whatever the instance did before: its entry is ours, which takes all
+    /// globals from there and sets its own, and there is nothing else that changes: tables don't in a program that may fork,
+    /// and data segments are dropped only where there is a data count.
+    fn serves_again(&self) -> bool {
+        let by_itself = |import: &Import| import.module == VKERNEL && ["fork_at", "frames"].contains(&import.name);
+        self.outside.iter().any(|&(_, caller)| caller == Caller::Entry)
+            && self.module.section(SectionId::DataCount).is_none()
+            && !self.module.imports.iter().any(by_itself)
+    }
+
+    fn caller(&self, name: &str, function: u32) -> Caller {
+        let signature = self.module.signature(function);
+        let params =
+            |n| signature.params == vec![Some(I32); n] && signature.results.as_ref().is_some_and(|r| r.is_empty());
+        match name {
+            ENTRY if params(0) => Caller::Entry,
+            HANDLER_EXPORT if params(3) => Caller::Signal,
+            _ => Caller::Other,
         }
     }
 
@@ -273,6 +316,10 @@ impl<'a> Rewrite<'a> {
             buffer: last + 1,
             limit: last + 2,
             answer: last + 3,
+            busy: last + 4,
+            lost: last + 5,
+            spare: last + 6,
+            spare_limit: last + 7,
             fork_at: self.module.imported,
             frames: self.renumber.forks.iter().position(|&fork| fork).unwrap_or(0) as u32,
             layout: &layout,
@@ -282,7 +329,7 @@ impl<'a> Rewrite<'a> {
             self.code.function(&function);
         }
         let nothing = self.types.function(&[], &[]);
-        for &(function, is_entry) in &self.outside {
+        for &(function, caller) in &self.outside {
             let number = self.renumber.function(function);
             let signature = self.module.signature(function);
             let params = signature.params.len();
@@ -290,11 +337,10 @@ impl<'a> Rewrite<'a> {
                 results: self.types.block(&[], results),
                 exception: self.types.block(&[], &[EXCEPTION]),
             });
-            let entry = is_entry && params == 0;
-            self.code.function(&if entry {
-                runtime.entry(number, nothing)
-            } else {
-                runtime.held(number, params, passed)
+            self.code.function(&match caller {
+                Caller::Entry => runtime.entry(number, nothing),
+                Caller::Signal => runtime.handler(number, nothing),
+                Caller::Other => runtime.held(number, params, passed),
             });
             types.push(self.module.function_types[function as usize]);
         }

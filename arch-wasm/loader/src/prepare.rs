@@ -49,11 +49,11 @@ pub const SECTION: &str = "vkernel.program";
 /// # Errors
 /// What [`check`] refuses, which includes what was prepared already, and what would be too large for an engine.
 pub fn prepare(bytes: &[u8]) -> Result<Vec<u8>, Refusal> {
-    let forking = crate::fork(bytes)?;
-    let bytes = forking.as_deref().unwrap_or(bytes);
+    let forking = crate::fork::rewrite(bytes)?;
+    let (bytes, serves_again) = forking.as_ref().map_or((bytes, false), |(bytes, again)| (bytes, *again));
     // Somebody else may have made it able to fork. One that lies about that does so in its own core dumps.
     let origins = Origins::of_module(bytes);
-    let program = check(bytes)?;
+    let program = Program { serves_again, ..check(bytes)? };
     let bytes = program.rewritten.as_deref().unwrap_or(bytes);
     match rewrite(bytes, &program, origins) {
         Ok(Ok(out)) => Ok(out),

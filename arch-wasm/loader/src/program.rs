@@ -31,6 +31,9 @@ pub struct Program {
     /// An export to call before `_start`, if any. It is the module's start function, which would
     /// otherwise run during instantiation, when the kernel cannot reach the memory yet.
     pub start: Option<String>,
+    /// It forks by means of the loader, and an instance whose process is gone may be a child that another of this program
+    /// forks: with the parent's memory in it it is as a new one. Only [`prepare`](crate::prepare) says so.
+    pub serves_again: bool,
     /// The bytes to run instead of those that were checked, where something had to be added.
     pub rewritten: Option<Vec<u8>>,
 }
@@ -313,7 +316,17 @@ impl<'a> Scan<'a> {
         });
         let uses_wasi =
             imports.iter().any(|i| matches!(i, Import::Call { module, .. } if *module != syscalls::VKERNEL));
-        Program { imports, memory: place, pages, max_pages, all_pages, uses_wasi, start, rewritten }
+        Program {
+            imports,
+            memory: place,
+            pages,
+            max_pages,
+            all_pages,
+            uses_wasi,
+            start,
+            serves_again: false,
+            rewritten,
+        }
     }
 
     /// The name of an item's export; one is added where there is none.

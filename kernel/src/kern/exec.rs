@@ -233,6 +233,7 @@ pub fn commit(lp: &Lwp, loaded: Loaded) {
     proc.files.exec(|file| lockf::closed(lp, file));
     crate::kern::sigact::exec(proc);
     proc.frames.store(0, Relaxed);
+    lp.frame.unread.store(0, Relaxed);
     proc.cred.exec(loaded.owner.as_ref());
     let old = core::mem::replace(&mut *proc.program.lock(), loaded.program);
     drop(old);

@@ -13,7 +13,7 @@ use abi::syscalls::UAddr;
 use abi::{Errno, SysResult};
 
 use crate::kern::proc::{Lwp, NewProc, lwpflag};
-use crate::kern::{sig, spawn};
+use crate::kern::{sig, sigframe, spawn};
 
 /// Makes a copy of the calling process; answers its pid. The child starts at the program's entry
 /// point, where `frames` answers this address. EAGAIN, EFAULT, ENOMEM, ENOSYS.
@@ -35,6 +35,7 @@ pub fn sys_fork_at(lp: &Lwp, frames: UAddr) -> SysResult<i32> {
 
 /// Where a forked child finds what its parent has put there; 0 in a process that began with a program.
 pub fn sys_frames(lp: &Lwp) -> SysResult<u32> {
+    lp.frame.asked();
     Ok(lp.proc.frames.load(Relaxed))
 }
 
@@ -63,7 +64,9 @@ fn new_child(lp: &Lwp, frames: UAddr) -> SysResult<Arc<Lwp>> {
                 return Err(Errno::EINTR);
             }
             if flags & lwpflag::STOPPED == 0 {
-                return lp.kernel.proc_create(new);
+                let child = lp.kernel.proc_create(new)?;
+                child.frame.unread.store(sigframe::BEGINS, Relaxed);
+                return Ok(child);
             }
         }
         // The stop came first: the child begins after it.

@@ -31,6 +31,27 @@ pub struct Frame {
     pub unread: AtomicU32,
 }
 
+/// Values of `unread` beside 0 and 1: a child of fork must not be interrupted before it has its globals, the stack pointer among
+/// them. It has not asked for its frames yet; it has, and will ask once more when it has taken over what is there.
+pub const BEGINS: u32 = 2;
+const TAKES_OVER: u32 = 3;
+
+impl Frame {
+    /// Whether this call is the one with which a child of fork asks for its frames.
+    pub fn is_taking_over(&self, call: u32) -> bool {
+        self.unread.load(Relaxed) == TAKES_OVER && by_number(call).is_some_and(|call| call.name == "frames")
+    }
+
+    /// The program asks for its frames.
+    pub fn asked(&self) {
+        match self.unread.load(Relaxed) {
+            BEGINS => self.unread.store(TAKES_OVER, Relaxed),
+            TAKES_OVER => self.unread.store(0, Relaxed),
+            _ => {}
+        }
+    }
+}
+
 /// Chooses the handler that is to run before user code goes on, and what the call in progress is to answer
 /// afterwards: `nr` is that call, if it was interrupted. False when there is none.
 pub fn begin(lp: &Lwp, nr: u32, answer: i64) -> bool {
@@ -92,8 +113,8 @@ pub fn signal(lp: &Lwp, what: u32, a: i64, b: i64) -> i64 {
         step::MASK => frame.mask.load(Relaxed) as i64,
         step::RESULT => frame.result.load(Relaxed) as i64,
         step::RETURN => returned(lp, a as u64, b),
-        step::POLL if frame.unread.load(Relaxed) != 0 => 0,
-        step::POLL => crate::ast(lp, 0),
+        step::POLL if matches!(frame.unread.load(Relaxed), 1 | BEGINS) => 0,
+        step::POLL => crate::ast(lp, 0, 0),
         _ => 0,
     }
 }
@@ -111,7 +132,7 @@ fn returned(lp: &Lwp, mask: u64, result: i64) -> i64 {
         exit::exit(lp, wait::signaled(signal));
     }
     sigact::recheck(lp);
-    if lp.flags.load(SeqCst) == 0 { result } else { crate::ast(lp, result) }
+    if lp.flags.load(SeqCst) == 0 { result } else { crate::ast(lp, 0, result) }
 }
 
 /// Has the program's handler called for a fault, on a fresh stack. Once in the life of a program: what faults while

@@ -1,6 +1,7 @@
 //! fork(2): what the child has of its parent, and the races with signals and ends.
 
 use alloc::string::ToString;
+use alloc::sync::Arc;
 use alloc::vec;
 use core::sync::atomic::AtomicU32;
 use core::sync::atomic::Ordering::{Relaxed, SeqCst};
@@ -305,5 +306,28 @@ fn a_parent_that_is_killed_while_it_forks() {
             assert!((1..=4).contains(&ends), "{ends} children");
         });
         vk.check_idle();
+    });
+}
+
+/// Before it has its frames a child has no stack pointer for a handler.
+#[test]
+fn a_childs_handlers_wait_until_it_has_its_frames() {
+    seeds(0..40, |seed| {
+        let vk = Fake::seeded(seed).boot();
+        let h = vk.lwp(|sys| {
+            fork_and_wait(sys, |sys| {
+                let count = Arc::new(AtomicU32::new(0));
+                let counts = count.clone();
+                sys.handle(sig::USR1, 0, 0, move |_, _, _| _ = counts.fetch_add(1, SeqCst)).expect("handle");
+                crate::kern::sig::psignal(&sys.lp.kernel, &sys.lp.proc, sig::USR1);
+                sys.checkpoint();
+                for wanted in [0, 1] {
+                    assert_eq!(count.load(SeqCst), 0);
+                    sys.call("frames", &[]).expect("frames");
+                    assert_eq!(count.load(SeqCst), wanted);
+                }
+            });
+        });
+        vk.join(h);
     });
 }

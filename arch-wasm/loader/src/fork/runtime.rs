@@ -1,7 +1,7 @@
 //! The functions that are added once: fork, and what goes with it.
 //!
 //! The *buffer* is where frames are saved, in the program's memory; it is made when the program first forks, and
-//! kept. It begins with its length, the place behind the last frame, and the program's globals; then come frames,
+//! kept. It begins with its length, the place behind the last frame, whether it was a handler that forked, and the program's globals; then come frames,
 //! the innermost first. `limit` is less than its end by the largest frame, so that one can always be saved before
 //! it is seen that there is no room for another.
 
@@ -32,7 +32,8 @@ pub struct Buffer {
 
 const LENGTH: u32 = 0;
 const TOP: u32 = 4;
-const GLOBALS: u32 = 8;
+const LOST: u32 = 8;
+const GLOBALS: u32 = 16;
 const PAGE: u32 = 1 << 16;
 /// Before the buffer, so that it is never at 0.
 const GAP: u32 = 16;
@@ -55,7 +56,7 @@ impl Buffer {
 }
 
 /// Globals, in the order of their numbers, beside those in [`Numbers`]. All begin with 0.
-pub const GLOBALS_ADDED: u32 = 6;
+pub const GLOBALS_ADDED: u32 = 10;
 
 pub struct Runtime<'a> {
     pub numbers: Numbers,
@@ -63,6 +64,14 @@ pub struct Runtime<'a> {
     pub buffer: u32,
     pub limit: u32,
     pub answer: u32,
+    /// Somebody forks: from the first frame that is saved to the last that is taken back. A handler that interrupts that and forks needs
+    /// another buffer.
+    pub busy: u32,
+    /// This process was forked by a handler: there are no frames below.
+    pub lost: u32,
+    /// What handlers have for a buffer that run while it is busy, or 0, and its limit.
+    pub spare: u32,
+    pub spare_limit: u32,
     /// Imports.
     pub fork_at: u32,
     pub frames: u32,
@@ -89,6 +98,7 @@ impl Runtime<'_> {
         code.local_get(AT).i32_const(0);
         store(&mut code, I32, self.layout.header);
         code.local_get(AT).i32_const(self.layout.header as i32 + 4).i32_add().global_set(self.numbers.top);
+        code.i32_const(1).global_set(self.busy);
         code.i32_const(1).global_set(self.numbers.state).i32_const(0).end();
         function
     }
@@ -102,12 +112,14 @@ impl Runtime<'_> {
         code.i32_const((pages * PAGE - GAP - self.layout.reserve) as i32).i32_add().global_set(self.limit);
     }
 
-    /// `() -> pid`: fork's frame is its number, which is 0.
+    /// `() -> pid`: fork's frame is its number, which is 0. The kernel holds a child's handlers back until `frames` is called again.
     pub fn resumed(&self) -> Function {
+        const ANSWER: u32 = 0;
         let top = self.numbers.top;
-        let mut function = Function::new([]);
+        let mut function = Function::new([(1, wasm_encoder::ValType::I32)]);
         let mut code = function.instructions();
-        code.global_get(top).i32_const(4).i32_sub().global_set(top).global_get(self.answer).end();
+        code.global_get(top).i32_const(4).i32_sub().global_set(top).global_get(self.answer).local_set(ANSWER);
+        code.i32_const(0).global_set(self.busy).call(self.frames).drop().local_get(ANSWER).end();
         function
     }
 
@@ -158,22 +170,64 @@ impl Runtime<'_> {
         code.call(self.frames).global_set(self.buffer);
         code.global_get(self.buffer).if_(BlockType::Empty);
         self.inherit(&mut code);
+        // The instance may have been another child's, which left it anywhere.
+        for own in [state, held, self.answer, self.spare] {
+            code.i32_const(0).global_set(own);
+        }
+        code.i32_const(1).global_set(self.busy);
         resume_last(&mut code, top, table, ty);
         code.else_().call(start).end();
+        self.while_forking(&mut code, ty, |code| _ = code.global_get(self.lost));
+        code.global_get(self.lost).if_(BlockType::Empty).unreachable().end().end();
+        function
+    }
+
+    /// What is called instead of `__vk_signal`. The stack ends here: what was interrupted stays where it is, in the parent, and is not
+    /// in the child.
+    pub fn handler(&self, function: u32, ty: u32) -> Function {
+        const WAS_BUSY: u32 = 3;
+        const KEPT: u32 = 4;
+        let Numbers { state, top, .. } = self.numbers;
+        let kept = [self.buffer, self.limit, top, state, self.answer];
+        let mut body = Function::new([(1 + kept.len() as u32, wasm_encoder::ValType::I32)]);
+        let mut code = body.instructions();
+        code.global_get(self.busy).local_tee(WAS_BUSY).if_(BlockType::Empty);
+        for (local, global) in (KEPT..).zip(kept) {
+            code.global_get(global).local_set(local);
+        }
+        code.global_get(self.spare).global_set(self.buffer).global_get(self.spare_limit).global_set(self.limit);
+        for own in [self.spare, self.busy, state] {
+            code.i32_const(0).global_set(own);
+        }
+        code.end();
+        code.local_get(0).local_get(1).local_get(2).call(function);
+        self.while_forking(&mut code, ty, |code| _ = code.i32_const(1));
+        code.local_get(WAS_BUSY).if_(BlockType::Empty);
+        code.global_get(self.buffer).global_set(self.spare).global_get(self.limit).global_set(self.spare_limit);
+        for (local, global) in (KEPT..).zip(kept) {
+            code.local_get(local).global_set(global);
+        }
+        code.i32_const(1).global_set(self.busy).end().end();
+        body
+    }
+
+    /// Where the stack ends: as long as a call has come back to save its frames, calls the kernel and goes back to them. `lost`
+    /// pushes whether the child will have lost what is below.
+    fn while_forking(&self, code: &mut InstructionSink, ty: u32, lost: impl Fn(&mut InstructionSink)) {
+        let Numbers { state, top, table, .. } = self.numbers;
         code.loop_(BlockType::Empty).global_get(state).if_(BlockType::Empty);
         code.i32_const(0).global_set(state);
         code.global_get(self.buffer);
-        self.length(&mut code);
-        store(&mut code, I32, LENGTH);
+        self.length(code);
+        store(code, I32, LENGTH);
         code.global_get(self.buffer).global_get(top);
-        store(&mut code, I32, TOP);
-        // A signal handler that runs now cannot fork: the buffer is in use.
-        code.i32_const(1).global_set(held);
+        store(code, I32, TOP);
+        code.global_get(self.buffer);
+        lost(code);
+        store(code, I32, LOST);
         code.global_get(self.buffer).call(self.fork_at).global_set(self.answer);
-        code.i32_const(0).global_set(held);
-        resume_last(&mut code, top, table, ty);
-        code.br(1).end().end().end();
-        function
+        resume_last(code, top, table, ty);
+        code.br(1).end().end();
     }
 
     /// In the child: takes over the parent's globals.
@@ -184,6 +238,7 @@ impl Runtime<'_> {
             code.global_set(global);
         };
         field(I32, TOP, self.numbers.top);
+        field(I32, LOST, self.lost);
         let mut offset = GLOBALS;
         for &(global, ty) in &self.layout.globals {
             field(ty, offset, global);

@@ -4,13 +4,13 @@
 //! Numbers are u32 in little-endian, strings a number and so many bytes of UTF-8. A version; a number
 //! of imports, each a kind (0 a call: module and number; 1 a memory: module and name); the memory (0
 //! none, 1 imported, 2 exported: name); pages; 0 or 1 and the maximum; pages of all memories; 0 or 1
-//! for WASI; 0 or 1 and the start function. It may be read from a file, so nothing in it is taken for granted.
+//! for WASI; 0 or 1 and the start function; 0 or 1 where instances serve again. It may be read from a file, so nothing in it is taken for granted.
 
 use abi::syscalls::{self, SYSCALLS};
 
 use crate::program::{Import, Memory, Program};
 
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 const MODULES: [&str; 3] = [syscalls::VKERNEL, syscalls::WASI_PREVIEW1, syscalls::WASI_UNSTABLE];
 
 pub fn describe(program: &Program) -> Vec<u8> {
@@ -53,6 +53,7 @@ pub fn describe(program: &Program) -> Vec<u8> {
     if let Some(start) = &program.start {
         out.text(start);
     }
+    out.number(program.serves_again.into());
     out.0
 }
 
@@ -84,7 +85,9 @@ fn read(from: &mut Reader) -> Option<Program> {
     let all_pages = from.number()?.into();
     let uses_wasi = from.flag()?;
     let start = if from.flag()? { Some(from.text()?) } else { None };
-    let program = Program { imports, memory, pages, max_pages, all_pages, uses_wasi, start, rewritten: None };
+    let serves_again = from.flag()?;
+    let rewritten = None;
+    let program = Program { imports, memory, pages, max_pages, all_pages, uses_wasi, start, serves_again, rewritten };
     from.0.is_empty().then_some(program)
 }
 

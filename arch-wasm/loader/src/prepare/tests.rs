@@ -49,6 +49,24 @@ fn a_description_says_what_check_said() {
 }
 
 #[test]
+fn instances_serve_again_where_fork_takes_over_all_that_changes() {
+    let serves = |fields: &str| {
+        let fork = r#"(import "vkernel" "fork" (func $fork (result i32)))"#;
+        let out = prepare(&wat::parse_str(format!("(module {fork} {fields})")).unwrap()).unwrap();
+        described(custom(&out, SECTION)[0]).unwrap().serves_again
+    };
+    let start =
+        r#"(memory (export "memory") 1) (global (mut i32) (i32.const 1)) (func (export "_start") (drop (call $fork)))"#;
+    assert!(serves(start));
+    assert!(!serves(r#"(memory (export "memory") 1) (func (export "_start"))"#));
+    assert!(!serves(&format!(r#"(import "vkernel" "frames" (func (result i32))) {start}"#)));
+    assert!(!serves(&format!(r#"{start} (data $d "x") (func (data.drop $d))"#)));
+    assert!(!serves(&format!(r#"{start} (table 1 funcref) (func (table.set (i32.const 0) (ref.null func)))"#)));
+    assert!(!serves(&format!("{start} (global (mut funcref) (ref.null func))")));
+    assert!(!prepare(&wasm("")).is_ok_and(|out| described(custom(&out, SECTION)[0]).unwrap().serves_again));
+}
+
+#[test]
 fn a_program_cannot_describe_itself() {
     let mine = describe::describe(&Program { memory: Memory::Exported("x".into()), ..check(&wasm("")).unwrap() });
     let mut bytes = wasm("(memory 1)");

@@ -29,7 +29,7 @@ use crate::messages::{self, ToPage};
 use crate::seat::Seat;
 use crate::storage::Storage;
 use crate::units::Units;
-use crate::{idle, lwp};
+use crate::{idle, lwp, seat};
 
 /// The lwp that a kernel boots as.
 pub const BOOT_LWP: u32 = u32::MAX;
@@ -397,14 +397,26 @@ impl Cpu {
     /// another worker; so the others are asked to, and the running lwp sleeps a moment.
     pub async fn collect(&self) {
         self.ask_for_collection();
+        seat::evict(self, None);
         self.sleep_in_host(js::timer(COLLECT_MS)).await;
     }
 
     /// As [`Cpu::collect`], when the lwp sleeps already.
     pub async fn have_collected(&self) {
         self.ask_for_collection();
-        js::want_collection();
+        self.want_collection();
         js::sleep(COLLECT_MS).await;
+    }
+
+    fn want_collection(&self) {
+        seat::evict(self, None);
+        js::want_collection();
+    }
+
+    /// The kernel has forgotten this image.
+    pub fn forget(&self, image: u32) {
+        self.images.forget(image);
+        seat::evict(self, Some(image));
     }
 
     fn ask_for_collection(&self) {
@@ -427,8 +439,8 @@ impl Cpu {
                 Request::Unpark { word, n } => _ = self.sched.borrow_mut().unpark(word, n),
                 Request::Kick { lwp, how } => self.sched.borrow_mut().kick(lwp, how),
                 Request::Refill { unit } => messages::refill(self, unit),
-                Request::Close { image } => self.images.forget(image),
-                Request::Collect => js::want_collection(),
+                Request::Close { image } => self.forget(image),
+                Request::Collect => self.want_collection(),
             }
         }
         if dropped {

@@ -44,7 +44,7 @@ pub fn create(cpu: &Rc<Cpu>, nr: u32, new: New, fork: Fork) -> JsValue {
     if nr != cpu.nr {
         return elsewhere(cpu, nr, new, fork.image, &contents);
     }
-    match make(cpu, &image, &contents) {
+    match make(cpu, Of { number: fork.image, image: &image, contents: &contents }) {
         Ok(ready) => {
             cpu.create(&new, Some(ready));
             0.into()
@@ -52,7 +52,7 @@ pub fn create(cpu: &Rc<Cpu>, nr: u32, new: New, fork: Fork) -> JsValue {
         Err(_) => {
             let of = cpu.clone();
             cpu.await_host(async move {
-                match make_again(&of, &image, &contents).await {
+                match make_again(&of, Of { number: fork.image, image: &image, contents: &contents }).await {
                     Ok(ready) => {
                         of.create(&new, Some(ready));
                         0
@@ -90,13 +90,14 @@ fn elsewhere(cpu: &Rc<Cpu>, nr: u32, new: New, image: u32, contents: &JsValue) -
 }
 
 /// Another CPU, `from`, has forked an lwp of this CPU.
-pub fn came(cpu: &Rc<Cpu>, from: u32, new: New, image: u32, copy: JsValue) {
+pub fn came(cpu: &Rc<Cpu>, from: u32, new: New, number: u32, copy: JsValue) {
     let cpu = cpu.clone();
     spawn_local(async move {
-        let image = cpu.images.when_posted(image).await;
-        let made = match make(&cpu, &image, &copy) {
+        let image = cpu.images.when_posted(number).await;
+        let of = Of { number, image: &image, contents: &copy };
+        let made = match make(&cpu, of) {
             Ok(ready) => Ok(ready),
-            Err(_) => make_again(&cpu, &image, &copy).await,
+            Err(_) => make_again(&cpu, of).await,
         };
         let made = made.map(|ready| cpu.create(&new, Some(ready)));
         messages::post_forked(&cpu, from, new.lwp, made.err().map_or(0, |e| e as i32));
@@ -105,11 +106,11 @@ pub fn came(cpu: &Rc<Cpu>, from: u32, new: New, image: u32, copy: JsValue) {
 }
 
 /// When there was no room: there may be when the dead memories are collected.
-async fn make_again(cpu: &Cpu, image: &Image, contents: &JsValue) -> Result<Ready, Errno> {
+async fn make_again(cpu: &Cpu, of: Of<'_>) -> Result<Ready, Errno> {
     let mut made = Err(Errno::ENOMEM);
     for _ in 1..TRIES {
         cpu.have_collected().await;
-        made = make(cpu, image, contents);
+        made = make(cpu, of);
         if !matches!(made, Err(Errno::ENOMEM)) {
             break;
         }
@@ -117,11 +118,22 @@ async fn make_again(cpu: &Cpu, image: &Image, contents: &JsValue) -> Result<Read
     made
 }
 
-fn make(cpu: &Cpu, image: &Image, contents: &JsValue) -> Result<Ready, Errno> {
+/// What an instance is made of.
+#[derive(Clone, Copy)]
+struct Of<'a> {
+    number: u32,
+    image: &'a Image,
+    contents: &'a JsValue,
+}
+
+fn make(cpu: &Cpu, of: Of) -> Result<Ready, Errno> {
+    if let Some(ready) = resident(cpu, of) {
+        return Ok(ready);
+    }
     // The engine that has no room for a seat has none for a memory.
     let seat = Seat::take(cpu).map_err(|_| Errno::ENOMEM)?;
-    let made = program(&seat.stub, image).and_then(|(exports, memory)| {
-        fill(&memory, contents)?;
+    let made = program(&seat.stub, of.image).and_then(|(exports, memory)| {
+        fill(&memory, of.contents)?;
         Ok((exports, memory))
     });
     match made {
@@ -137,10 +149,30 @@ fn make(cpu: &Cpu, image: &Image, contents: &JsValue) -> Result<Ready, Errno> {
     }
 }
 
-/// Makes a memory, which was just made for a program, what these bytes are.
+/// With an instance that there is.
+fn resident(cpu: &Cpu, of: Of) -> Option<Ready> {
+    let (seat, resident) = Seat::take_resident(cpu, of.number, js::number(of.contents, LENGTH))?;
+    let (exports, memory) = (resident.exports.clone(), resident.memory.clone());
+    match fill(&memory, of.contents) {
+        Ok(()) => Some(Ready { seat, exports, memory }),
+        // Without room for more.
+        Err(_) => {
+            seat.give_back(cpu);
+            None
+        }
+    }
+}
+
+const LENGTH: &str = "byteLength";
+
+/// Of a memory, in bytes.
+pub fn size(memory: &JsValue) -> f64 {
+    js::number(&js::get(memory, "buffer"), LENGTH)
+}
+
+/// Makes a memory, which is no larger, what these bytes are.
 pub fn fill(memory: &JsValue, contents: &JsValue) -> Result<(), JsValue> {
-    let length = |of: &JsValue| js::number(of, "byteLength");
-    let more = length(contents) - length(&js::get(memory, "buffer"));
+    let more = js::number(contents, LENGTH) - size(memory);
     if more > 0.0 {
         js::function(memory, "grow")?.call1(memory, &(more / 65536.0).into())?;
     }

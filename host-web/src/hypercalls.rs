@@ -270,11 +270,7 @@ fn unpark(word: u32, n: u32) -> u32 {
 fn lwp_create(lwp: u32, vmspace: u32) -> JsValue {
     let cpu = cpu();
     let fork = cpu.images.take_fork(vmspace);
-    // Who forks waits for the child, more often than not.
-    let waits = |nr| i32::from(fork.is_some() && nr == cpu.nr);
-    let load = |nr| cpu.control.load(cpu.control.cpu(nr, at::LOAD)) - waits(nr);
-    let online = |&nr: &u32| cpu.control.load(cpu.control.cpu(nr, at::ONLINE)) != 0;
-    let nr = (0..cpu.bells.len() as u32).filter(online).min_by_key(|&nr| (load(nr), nr != cpu.nr)).unwrap_or(cpu.nr);
+    let nr = place(&cpu, fork.is_some());
     if !cpu.control.lwp_add(lwp, nr) {
         return done(Err(Errno::EAGAIN)).into();
     }
@@ -289,11 +285,23 @@ fn lwp_create(lwp: u32, vmspace: u32) -> JsValue {
     0.into()
 }
 
+/// The CPU for a new lwp.
+fn place(cpu: &Cpu, forked: bool) -> u32 {
+    // Who forks waits for the child, more often than not, and a copy is quicker made where the parent's memory is. A second child
+    // while the first one is still ready goes elsewhere.
+    if forked && !cpu.sched.borrow().has_ready() {
+        return cpu.nr;
+    }
+    let load = |nr| cpu.control.load(cpu.control.cpu(nr, at::LOAD)) - i32::from(forked && nr == cpu.nr);
+    let online = |&nr: &u32| cpu.control.load(cpu.control.cpu(nr, at::ONLINE)) != 0;
+    (0..cpu.bells.len() as u32).filter(online).min_by_key(|&nr| (load(nr), nr != cpu.nr)).unwrap_or(cpu.nr)
+}
+
 // ---- files of the image
 
 fn image_close(image: u32) -> i32 {
     let cpu = cpu();
-    if cpu.images.close(image) && cpu.shared {
+    if cpu.images.close(&cpu, image) && cpu.shared {
         for nr in (0..cpu.bells.len() as u32).filter(|&nr| nr != cpu.nr) {
             cpu.control.request(nr, Request::Close { image });
         }

@@ -243,10 +243,10 @@ impl Images {
 
     /// Images of blobs stay: they will be run again. Others are forgotten here; answers whether other CPUs
     /// shall forget this one, too.
-    pub fn close(&self, image: u32) -> bool {
+    pub fn close(&self, cpu: &Cpu, image: u32) -> bool {
         let goes = image & BLOB == 0;
         if goes {
-            self.forget(image);
+            cpu.forget(image);
         }
         goes
     }

@@ -44,11 +44,12 @@ async fn run(cpu: &Rc<Cpu>, slot: SlotId) -> Result<(), JsValue> {
     let lwp = cpu.with_hosted(slot, |h| h.lwp);
     let interrupts = cpu.interrupts.get().ok_or_else(|| JsError::new("an lwp before boot"))?;
     let mut ready = cpu.with_hosted(slot, |h| h.ready.take());
-    let seat = match &ready {
+    let mut seat = match &ready {
         Some(ready) => ready.seat.clone(),
         None => Seat::take(cpu)?,
     };
-    seat.seat(lwp, interrupts.kstack(lwp)?);
+    let stack = interrupts.kstack(lwp)?;
+    seat.seat(lwp, stack);
     cpu.with_hosted(slot, |h| h.seat = Some(seat.clone()));
     let (mut reason, mut detail) = (Reason::Start, 0);
     loop {
@@ -59,7 +60,12 @@ async fn run(cpu: &Rc<Cpu>, slot: SlotId) -> Result<(), JsValue> {
         };
         let left = match Next::decode(next) {
             Next::Gone => break,
-            Next::Run { image } => user(cpu, slot, &seat, image, ready.take()).await,
+            Next::Run { image } => {
+                if ready.is_none() && seat.has_resident() {
+                    seat = moved(cpu, slot, lwp, stack, seat);
+                }
+                user(cpu, slot, &seat, image, ready.take()).await
+            }
             Next::Signal => deliver(cpu, &seat).await,
             Next::Resume => return Err(JsError::new("lwp_next: nothing to resume").into()),
         };
@@ -74,6 +80,15 @@ async fn run(cpu: &Rc<Cpu>, slot: SlotId) -> Result<(), JsValue> {
     cpu.with_hosted(slot, |h| h.seat = None);
     seat.give_back(cpu);
     Ok(())
+}
+
+/// Another program: the one that it leaves may stay for others. The new seat, or the old one where there is no room.
+fn moved(cpu: &Cpu, slot: SlotId, lwp: u32, stack: u32, old: Rc<Seat>) -> Rc<Seat> {
+    let Ok(seat) = Seat::take(cpu) else { return old };
+    cpu.with_hosted(slot, |h| h.seat = Some(seat.clone()));
+    seat.seat(lwp, stack);
+    old.give_back(cpu);
+    seat
 }
 
 /// An lwp that was preempted is asked for: the kernel says whether it goes on in user code.
@@ -119,8 +134,8 @@ async fn user(cpu: &Rc<Cpu>, slot: SlotId, seat: &Seat, number: u32, ready: Opti
         None if image.pages() > limit => return Err(Left::NotSetUp(Errno::ENOMEM)),
         None => instance(cpu, seat, &image).await?,
     };
-    seat.stub.set_handler(&exports);
-    seat.kernel.bind(cpu, &memory).map_err(|e| out_of(cpu.ended(), e))?;
+    let stays = image.program.serves_again;
+    seat.enter(cpu, number, &exports, &memory, stays).map_err(|e| out_of(cpu.ended(), e))?;
     seat.left.reach(true);
     let vmspace = cpu.with_hosted(slot, |h| h.vmspace);
     cpu.images.entered(vmspace, &memory);

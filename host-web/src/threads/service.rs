@@ -311,7 +311,7 @@ impl Service {
                     let _ = worker.post_message(&Array::of2(&image.into(), &module));
                 }
             }
-            op::CLOSE => _ = self.cpu.images.close(small(0)),
+            op::CLOSE => _ = self.cpu.images.close(&self.cpu, small(0)),
             op::OUTPUT => messages::post(&self.cpu.page, &ToPage::Output(small(0))),
             op::ROOM => {
                 // Not from within an interrupt, which may be what took the input.

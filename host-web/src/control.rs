@@ -270,12 +270,19 @@ impl Control {
         })
     }
 
-    pub fn lwp_set_time(&self, lwp: u32, ns: u64) {
+    /// Where the CPU time of an lwp is written down, as long as there is the lwp.
+    pub fn lwp_place(&self, lwp: u32) -> Option<u32> {
+        self.locked(word::LWPS_LOCK, || self.lwp_entry(lwp))
+    }
+
+    /// `before` is what was written last. Who reads has the lock, so one word alone needs none.
+    pub fn lwp_set_time(&self, at: u32, before: u64, ns: u64) {
+        if before >> 32 == ns >> 32 {
+            return self.store(at + 2, ns as i32);
+        }
         self.locked(word::LWPS_LOCK, || {
-            if let Some(at) = self.lwp_entry(lwp) {
-                self.words.set_index(at + 2, ns as i32);
-                self.words.set_index(at + 3, (ns >> 32) as i32);
-            }
+            self.store(at + 2, ns as i32);
+            self.store(at + 3, (ns >> 32) as i32);
         });
     }
 }

@@ -87,6 +87,8 @@ pub struct Hosted {
     pub next: Option<i64>,
     /// The word that counts it while it is parked.
     pub counted: Option<u32>,
+    /// Where its CPU time is written down for other CPUs, and what was.
+    told: Option<(u32, u64)>,
 }
 
 pub struct Cpu {
@@ -111,6 +113,10 @@ pub struct Cpu {
     pub awaited: Cell<u32>,
     /// Messages that have come by `postMessage`.
     pub mail_seen: Cell<i32>,
+    /// Its word of the control block when it last looked at what others have done for it to see.
+    wake_seen: Cell<i32>,
+    /// There may be messages that were not seen.
+    mail: Cell<bool>,
     pub idler: OnceCell<idle::Idler>,
     budget: Cell<i32>,
     looked_ns: Cell<u64>,
@@ -169,6 +175,8 @@ impl Cpu {
             current: Cell::new(None),
             awaited: Cell::new(0),
             mail_seen: Cell::new(0),
+            wake_seen: Cell::new(-1),
+            mail: Cell::new(true),
             idler: OnceCell::new(),
             budget: Cell::new(1024),
             looked_ns: Cell::new(now),
@@ -231,7 +239,9 @@ impl Cpu {
         let &New { lwp, vmspace, limit } = new;
         let slot = self.sched.borrow_mut().create(lwp, vmspace) as usize;
         let (resume, image, answer) = (Resume::New, 0, 0);
-        let new = Hosted { lwp, vmspace, limit, ready, image, resume, answer, seat: None, next: None, counted: None };
+        let (seat, next, counted) = (None, None, None);
+        let told = if self.shared { self.control.lwp_place(lwp).map(|at| (at, 0)) } else { None };
+        let new = Hosted { lwp, vmspace, limit, ready, image, resume, answer, seat, next, counted, told };
         let mut hosted = self.hosted.borrow_mut();
         if slot < hosted.len() {
             hosted[slot] = new;
@@ -258,7 +268,7 @@ impl Cpu {
     /// The running lwp is over.
     pub fn gone(&self, slot: SlotId) {
         let (lwp, vmspace) = self.with_hosted(slot, |h| {
-            (h.seat, h.ready) = (None, None);
+            (h.seat, h.ready, h.told) = (None, None, None);
             h.resume = Resume::Nothing;
             (h.lwp, h.vmspace)
         });
@@ -274,26 +284,25 @@ impl Cpu {
                 self.end(ToPage::panicked(&e));
             }
         }
-        self.leave_current();
-        self.switch();
+        let now = self.leave_current();
+        self.switch_at(now);
     }
 
     // ---- switching
 
-    /// The running lwp's time ends here.
-    fn leave_current(&self) {
+    /// The running lwp's time ends here, and now, as it answers.
+    fn leave_current(&self) -> u64 {
         let now = now_ns();
         let slot = self.current.take();
         let mut sched = self.sched.borrow_mut();
         sched.end(now);
-        if self.shared
-            && let Some(slot) = slot
+        if let Some(slot) = slot
+            && let Some((at, before)) = &mut self.hosted.borrow_mut()[slot as usize].told
         {
-            let s = sched.slot(slot);
-            let (lwp, ns) = (s.lwp, s.cpu_ns);
-            drop(sched);
-            self.control.lwp_set_time(lwp, ns);
+            let ns = sched.slot(slot).cpu_ns;
+            self.control.lwp_set_time(*at, std::mem::replace(before, ns), ns);
         }
+        now
     }
 
     /// The running lwp sleeps: its stack will go on as `resume` says. Answers what to return from
@@ -301,19 +310,28 @@ impl Cpu {
     pub fn suspend(&self, resume: fn(Resolve) -> Resume) -> JsValue {
         let resolvers = js::with_resolvers();
         self.with_hosted(self.slot(), |h| h.resume = resume(resolvers.resolve()));
-        self.leave_current();
-        self.switch();
+        let now = self.leave_current();
+        self.switch_at(now);
         resolvers.promise().into()
     }
 
     /// Runs the next lwp that is ready. Called when none runs.
     pub fn switch(&self) {
-        if self.ended() {
+        self.switch_at(now_ns());
+    }
+
+    fn switch_at(&self, mut now: u64) {
+        // Whoever asks something of this CPU changes its word.
+        let called = !self.shared || self.called();
+        if called && self.ended() {
             return;
         }
-        self.do_requests();
-        self.do_interrupts();
-        let now = now_ns();
+        if called {
+            self.do_requests();
+        }
+        if self.do_interrupts() {
+            now = now_ns();
+        }
         if self.task_is_due(now) {
             self.flush_output();
             return self.idler().after_a_task();
@@ -462,13 +480,19 @@ impl Cpu {
         }
     }
 
-    fn do_interrupts(&self) {
+    /// Answers whether there were any.
+    fn do_interrupts(&self) -> bool {
+        let mut any = false;
         if self.interrupted.replace(true) {
-            return;
+            return any;
         }
         loop {
             let first = self.raised.borrow().first().copied();
-            let Some((irq, arg)) = first else { return self.interrupted.set(false) };
+            let Some((irq, arg)) = first else {
+                self.interrupted.set(false);
+                return any;
+            };
+            any = true;
             self.raised.borrow_mut().remove(0);
             self.interrupt(irq, arg);
         }
@@ -492,11 +516,25 @@ impl Cpu {
         self.shared && self.control.load(self.control.cpu(self.nr, at::MAIL)) != self.mail_seen.get()
     }
 
+    /// Whether another CPU or the page has changed this one's word since it was last asked: it has requests or messages, or the
+    /// vkernel has ended.
+    fn called(&self) -> bool {
+        let word = self.control.load(self.control.cpu(self.nr, at::WAKE));
+        let called = self.wake_seen.replace(word) != word;
+        if called {
+            self.mail.set(true);
+        }
+        called
+    }
+
     /// Whether the event loop must have its turn before another lwp does.
     fn task_is_due(&self, now: u64) -> bool {
         let since = now.saturating_sub(self.task_ns.get());
         if self.shared && self.awaited.get() == 0 {
-            return self.mail_waits() || since >= REST_NS;
+            if self.mail.get() {
+                self.mail.set(self.mail_waits());
+            }
+            return self.mail.get() || since >= REST_NS;
         }
         since >= TASK_NS
     }
@@ -540,6 +578,7 @@ impl Cpu {
             let had = now.saturating_sub(sched.running_since());
             sched.has_ready() && had >= SLICE_NS || had >= WOKEN_NS && sched.has_woken()
         };
+        self.mail.set(true);
         let task = self.task_is_due(now);
         if self.is_kicked(slot) || task || turn_over {
             self.sched.borrow_mut().yield_now(slot);

@@ -183,6 +183,7 @@ fn tell_peer(cpu: &Rc<Cpu>, nr: u32, port: &MessagePort) -> Result<(), JsValue> 
     for (number, image) in cpu.images.all() {
         port.post_message(&js::object(&[("image", &number.into()), ("module", &image.module)]))?;
         cpu.control.add(cpu.control.cpu(nr, at::MAIL), 1);
+        cpu.control.wake(nr);
     }
     Ok(())
 }

@@ -10,7 +10,8 @@ const later = (promise) => (promise.catch(() => {}), promise);
  * what fails.
  */
 function ask(base) {
-  const cache = caches.open("vkernel-1");
+  // A browser may have none, or not for us: in a function, that is a refusal like others.
+  const cache = (async () => caches.open("vkernel-1"))();
   const cached = async (key) => (await cache).match(base + key);
   // The digest and the unpacking are other threads'.
   const unpacked = async (response) => {

@@ -117,6 +117,8 @@ pub struct Cpu {
     wake_seen: Cell<i32>,
     /// There may be messages that were not seen.
     mail: Cell<bool>,
+    /// It is known here that the vkernel has ended.
+    over: Cell<bool>,
     pub idler: OnceCell<idle::Idler>,
     budget: Cell<i32>,
     looked_ns: Cell<u64>,
@@ -177,6 +179,7 @@ impl Cpu {
             mail_seen: Cell::new(0),
             wake_seen: Cell::new(-1),
             mail: Cell::new(true),
+            over: Cell::new(false),
             idler: OnceCell::new(),
             budget: Cell::new(1024),
             looked_ns: Cell::new(now),
@@ -196,6 +199,7 @@ impl Cpu {
 
     /// Ends the vkernel. The first reason counts.
     pub fn end(&self, how: ToPage) {
+        self.over.set(true);
         if self.control.exchange(word::ENDED, 1) == 0 {
             self.flush_output();
             messages::post(&self.page, &how);
@@ -323,7 +327,8 @@ impl Cpu {
     fn switch_at(&self, mut now: u64) {
         // Whoever asks something of this CPU changes its word.
         let called = !self.shared || self.called();
-        if called && self.ended() {
+        if self.over.get() || called && self.ended() {
+            self.over.set(true);
             return;
         }
         if called {
@@ -331,6 +336,10 @@ impl Cpu {
         }
         if self.do_interrupts() {
             now = now_ns();
+            // One of them may have panicked.
+            if self.over.get() {
+                return;
+            }
         }
         if self.task_is_due(now) {
             self.flush_output();

@@ -46,7 +46,8 @@ impl Seat {
         let kept = take_last(cpu, |seat| !seat.has_resident());
         match kept {
             Some(seat) => Ok(seat),
-            None => Seat::new(cpu).map(Rc::new),
+            // Where there is no room, one does without its resident.
+            None => Seat::new(cpu).map(Rc::new).or_else(|e| take_last(cpu, Seat::clear).ok_or(e)),
         }
     }
 
@@ -92,8 +93,11 @@ impl Seat {
     pub fn give_back(self: Rc<Seat>, cpu: &Cpu) {
         self.stub.set_handler(&JsValue::UNDEFINED);
         self.left.reach(false);
-        let large = |resident: &Rc<Resident>| size(&resident.memory) > RESIDENT_MAX;
-        let stays = self.resident.borrow().as_ref().is_some_and(|resident| !large(resident));
+        // The kernel may have forgotten the image while it ran.
+        let serves = |resident: &Rc<Resident>| {
+            size(&resident.memory) <= RESIDENT_MAX && cpu.images.get(resident.image).is_some()
+        };
+        let stays = self.resident.borrow().as_ref().is_some_and(serves);
         if !stays && !self.clear() {
             return;
         }

@@ -19,17 +19,18 @@ const release = self.RELEASE;
 // The origin's caches are shared with what else it serves. The 2: files' addresses are the keys since.
 const PREFIX = `vkernel-files-2 ${scope} `;
 const CACHE = PREFIX + release.version;
+const BEFORE = "vkernel-files-1";
 // Opened once: every fetch would wait for it.
 let opened;
-const ours = () => (opened ??= caches.open(CACHE));
+const ours = () => (opened ??= caches.open(CACHE).catch((e) => ((opened = undefined), Promise.reject(e))));
 
 async function sha256(bytes) {
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
   return [...digest].map((b) => b.toString(16).padStart(2, "0")).join("");
 }
 
-/** The caches of other versions, and what versions before this way of keeping them have left. */
-const older = async () => (await caches.keys()).filter((name) => (name.startsWith(PREFIX) && name !== CACHE) || name === "vkernel-files-1");
+/** The caches of this scope's other versions. */
+const older = async () => (await caches.keys()).filter((name) => name.startsWith(PREFIX) && name !== CACHE);
 
 /** A response and its bytes, if they are this file's. */
 async function checked(response, hash) {
@@ -82,11 +83,20 @@ async function install() {
 
 /** Lets go of what no page of this version asks for. */
 async function tidy() {
+  // What a still newer version is being put into stays: it tidies up in its turn.
+  if (self.registration.installing || self.registration.waiting) return;
   for (const name of await older()) await caches.delete(name);
+  // Files were kept there before, with those of other scopes.
+  if (!(await caches.has(BEFORE))) return;
+  const before = await caches.open(BEFORE);
+  for (const key of await before.keys()) if (key.url.startsWith(scope)) await before.delete(key);
 }
 
 async function file(request, path) {
-  return (await (await ours()).match(scope + path)) ?? fetch(request);
+  const kept = await ours()
+    .then((cache) => cache.match(scope + path))
+    .catch(() => undefined);
+  return kept ?? fetch(request);
 }
 
 self.addEventListener("install", (event) => event.waitUntil(Promise.all([route(event), install()])));

@@ -116,7 +116,7 @@ case ${PS1-} in
 *) PS1='$PWD '$PS1 ;;
 esac
 if [ -f /etc/motd ]; then
-	while IFS= read -r line; do printf '%s\\n' \"$line\"; done </etc/motd
+	while IFS= read -r line || [ -n \"$line\" ]; do printf '%s\\n' \"$line\"; done </etc/motd
 	unset line
 fi
 ";

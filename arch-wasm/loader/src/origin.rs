@@ -4,7 +4,8 @@
 //! that the numbers in a backtrace are not those that a debugger has. What they leave is in a custom section,
 //! [`SECTION`], a line of LEB128 numbers: where the added imports begin and how many there are, how many functions the
 //! file had with its imports, where the copies of functions begin by which a fork comes back, and for each the function it is a
-//! copy of, as the distance from the one before.
+//! copy of, as the distance from the one before; then the inner functions
+//! that [`prepare`](crate::prepare) adds to some, and which they belong to.
 
 use wasm_encoder::{CustomSection, Encode, Section};
 use wasmparser::{BinaryReader, Parser, Payload};
@@ -22,17 +23,23 @@ pub struct Origins {
     functions: u32,
     first_copy: u32,
     copies: Vec<u32>,
+    /// Functions that have the body of another, which only calls them: their numbers and its.
+    inners: Vec<(u32, u32)>,
 }
 
 impl Origins {
     pub(crate) fn new(imported: u32, added: u32, functions: u32, first_copy: u32, copies: Vec<u32>) -> Origins {
-        Origins { imported, added, functions, first_copy, copies }
+        Origins { imported, added, functions, first_copy, copies, inners: Vec::new() }
+    }
+
+    pub(crate) fn with_inners(self, inners: Vec<(u32, u32)>) -> Origins {
+        Origins { inners, ..self }
     }
 
     /// As they are when so many imports more come behind all that there are. `functions` counts those there were.
     pub(crate) fn behind(self, imported: u32, added: u32, functions: u32) -> Origins {
         match self.added {
-            0 => Origins { imported, added, functions, first_copy: 0, copies: Vec::new() },
+            0 => Origins::new(imported, added, functions, 0, Vec::new()),
             // Those of fork stand last among the imports, so one range holds both.
             _ => {
                 let (all, first_copy) = (self.added.saturating_add(added), self.first_copy.saturating_add(added));
@@ -43,6 +50,17 @@ impl Origins {
 
     /// The number in the file of a function with this number; `None` for one that was added.
     pub fn of(&self, function: u32) -> Option<u32> {
+        // Of the two, the inner one stands for the function in a backtrace: a call from itself has no outer one.
+        if let Some(&(_, outer)) = self.inners.iter().find(|inner| inner.0 == function) {
+            return self.outside(outer);
+        }
+        if self.inners.iter().any(|inner| inner.1 == function) {
+            return None;
+        }
+        self.outside(function)
+    }
+
+    fn outside(&self, function: u32) -> Option<u32> {
         if self.added == 0 || function < self.imported {
             return Some(function);
         }
@@ -67,6 +85,11 @@ impl Origins {
             (copy - last).encode(&mut out);
             last = copy;
         }
+        (self.inners.len() as u32).encode(&mut out);
+        for &(inner, outer) in &self.inners {
+            inner.encode(&mut out);
+            outer.encode(&mut out);
+        }
         out
     }
 
@@ -86,8 +109,12 @@ impl Origins {
             last = last.checked_add(number()?)?;
             copies.push(last);
         }
+        let mut inners = Vec::new();
+        for _ in 0..number()? {
+            inners.push((number()?, number()?));
+        }
         imported.checked_add(added)?;
-        Some(Origins { imported, added, functions, first_copy, copies })
+        Some(Origins { imported, added, functions, first_copy, copies, inners })
     }
 
     /// Of a program that one of the passes has written.
@@ -149,6 +176,17 @@ mod tests {
         let both = Origins::of_module(&crate::prepare(&forked).expect("accepted"));
         assert_eq!((both.of(4), both.of(5), both.of(6)), (None, Some(2), Some(3)));
         assert_eq!(Origins::of_module(&crate::prepare(&program(forking)).expect("accepted")), both);
+    }
+
+    #[test]
+    fn a_function_that_calls_itself_is_its_inner_one() {
+        let text = r#"(module (memory (export "memory") 1) (func (export "_start") (drop (call $fib (i32.const 9))))
+            (func $fib (param i32) (result i32) (if (result i32) (i32.lt_u (local.get 0) (i32.const 2)) (then (local.get 0))
+                (else (i32.add (call $fib (i32.sub (local.get 0) (i32.const 1))) (call $fib (i32.sub (local.get 0) (i32.const 2))))))))"#;
+        let origins = Origins::of_module(&crate::prepare(&wat::parse_str(text).expect("a program")).expect("accepted"));
+        let [(inner, outer)] = origins.inners[..] else { panic!("{origins:?}") };
+        assert_eq!((outer, origins.of(outer), origins.of(inner), origins.of(outer - 1)), (3, None, Some(1), Some(0)));
+        assert_eq!(Origins::read(&origins.to_bytes()), origins);
     }
 
     #[test]

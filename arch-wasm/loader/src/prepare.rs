@@ -77,7 +77,7 @@ fn rewrite(bytes: &[u8], program: &Program, origins: Origins) -> wasmparser::Res
         Err(large) => return Ok(Err(large)),
     };
 
-    let origins = origins.behind(module.imported, IMPORTS, module.functions());
+    let origins = origins.behind(module.imported, IMPORTS, module.functions()).with_inners(emit.inners());
     let mut out = wasm_encoder::Module::HEADER.to_vec();
     CustomSection { name: SECTION.into(), data: describe::describe(program).into() }.append_to(&mut out);
     origins.append_to(&mut out);

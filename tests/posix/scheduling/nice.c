@@ -102,17 +102,20 @@ TEST(only_root_takes_it_back) {
     apart(others);
 }
 
-/* Two processes want all of the CPU for a second; the seconds each of them had. */
-static void turns(int nices[2], double had[2]) {
-    int out[2][2];
-    long long start = now_ms() + 100, end = start + 1000;
-    pid_t pid[2];
-    for (int i = 0; i < 2; i++) {
+/* As many of either kind: with the first before the second on every CPU, however many of them (up to this) there are. */
+#define EACH 4
+
+/* Processes of two nice values want all of the CPUs for a second; the seconds that those of either had. */
+static void turns(const int nices[2], double had[2]) {
+    int out[2 * EACH][2];
+    long long start = now_ms() + 200, end = start + 1000;
+    pid_t pid[2 * EACH];
+    for (int i = 0; i < 2 * EACH; i++) {
         CHECK(pipe(out[i]) == 0);
         pid[i] = fork();
         CHECK(pid[i] >= 0);
         if (pid[i] == 0) {
-            setpriority(PRIO_PROCESS, 0, nices[i]);
+            setpriority(PRIO_PROCESS, 0, nices[i / EACH]);
             struct rusage before, after;
             while (now_ms() < start)
                 ;
@@ -125,8 +128,10 @@ static void turns(int nices[2], double had[2]) {
             _exit(write(out[i][1], &used, sizeof used) != sizeof used);
         }
     }
-    for (int i = 0; i < 2; i++) {
-        CHECK(read(out[i][0], &had[i], sizeof had[i]) == sizeof had[i]);
+    for (int i = 0; i < 2 * EACH; i++) {
+        double used;
+        CHECK(read(out[i][0], &used, sizeof used) == sizeof used);
+        had[i / EACH] += used;
         CHECK(waitpid(pid[i], NULL, 0) == pid[i]);
         close(out[i][0]), close(out[i][1]);
     }
@@ -134,7 +139,7 @@ static void turns(int nices[2], double had[2]) {
 TEST(the_nicer_gets_less_but_something) {
     double had[2] = {0, 0};
 #ifdef __linux__
-    /* Both on one CPU. */
+    /* All on one CPU. */
     cpu_set_t one;
     CPU_ZERO(&one);
     CPU_SET(0, &one);

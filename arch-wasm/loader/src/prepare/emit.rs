@@ -13,6 +13,7 @@ use super::flow::{Edit, Flow, Instead, Loop, Move, What};
 use super::graph::LEAF_TURNS;
 use super::inner::{self, MOST_INNER, Signature, Writer};
 use super::module::Module;
+use super::renumber::IMPORTS;
 use crate::copy::Copy;
 use crate::handlers::has_handlers;
 
@@ -63,7 +64,8 @@ pub struct Emit<'a> {
 pub enum More {
     /// It stands for an instruction; one for each that occurs.
     Instead(Instead),
-    Inner(Signature, Vec<u8>, Hints),
+    /// With the index of the body that it has the code of.
+    Inner(Signature, Vec<u8>, Hints, usize),
 }
 
 /// What is too large to have checks put in.
@@ -81,7 +83,7 @@ impl Emit<'_> {
         let writer = Writer { module: self.module, added: &self.added, signature: &signature, number, index };
         let Some(body) = writer.write(flow, &mut hints)? else { return Ok(None) };
         let outer = inner::outer(&self.added, &signature, number);
-        self.more.push(More::Inner(signature, body, hints));
+        self.more.push(More::Inner(signature, body, hints, index));
         Ok(Some(outer))
     }
 
@@ -328,15 +330,24 @@ impl Emit<'_> {
             match *more {
                 More::Instead(Instead::Move(moved)) => code.function(&self.moved(moved)),
                 More::Instead(Instead::Grow(memory)) => code.function(&self.grown(memory)),
-                More::Inner(_, ref body, _) => code.raw(body),
+                More::Inner(_, ref body, ..) => code.raw(body),
             };
         }
+    }
+
+    /// The inner functions, each with the one that calls it.
+    pub fn inners(&self) -> Vec<(u32, u32)> {
+        let inner = |(number, more): (u32, &More)| match more {
+            More::Inner(.., index) => Some((number, self.module.imported + IMPORTS + *index as u32)),
+            More::Instead(_) => None,
+        };
+        (self.added.more()..).zip(&self.more).filter_map(inner).collect()
     }
 
     /// The hints of the functions that are added.
     pub fn hints(&self) -> impl Iterator<Item = (u32, &Hints)> {
         (self.added.more()..).zip(&self.more).filter_map(|(number, more)| match more {
-            More::Inner(_, _, hints) if !hints.is_empty() => Some((number, hints)),
+            More::Inner(_, _, hints, _) if !hints.is_empty() => Some((number, hints)),
             _ => None,
         })
     }

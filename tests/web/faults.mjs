@@ -283,8 +283,8 @@ for (const options of isolated ? [{}, { cpus: 1 }, { machine: "threads" }] : [{}
     await compiled(vk, "forks");
     const said = "small: exit 7\nbig: Out of memory\nparent: 5\n";
     for (let i = 0; i < 3; i++) assert.equal(await vk.ok("forks memory 16"), said);
-    // On every CPU: the child of one that has company goes elsewhere.
-    const { output } = await vk.run("for i in 1 2 3 4 5 6; do forks memory 16 & done; wait; echo waited");
+    // On every CPU: the child of one that has company goes elsewhere. No memory of one that has ended is of use to another.
+    const { output } = await vk.run("for i in 1 2 3 4 5 6; do forks memory $((16 + 9 * i)) & done; wait; echo waited");
     assert.equal(output.match(/big: Out of memory/g)?.length, 6, output);
     assert.equal(await vk.ok("forks memory 4"), "small: exit 7\nbig: exit 7\nparent: 5\n");
   });

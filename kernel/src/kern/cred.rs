@@ -105,6 +105,11 @@ impl Ucred {
         }
     }
 
+    /// Its program may be run by its user and not read: nor may its memory.
+    pub fn hide(&self) {
+        self.private.store(true, Relaxed);
+    }
+
     /// It may know what its user may not: there are no core dumps of it.
     pub fn is_private(&self) -> bool {
         self.private.load(Relaxed) || self.euid() != self.uid() || self.egid() != self.gid()

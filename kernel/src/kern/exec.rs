@@ -43,6 +43,8 @@ pub struct Loaded {
     pub program: Program,
     /// None where set-id bits count for nothing.
     pub owner: Option<crate::vfs::vnode::Owner>,
+    /// Whoever runs it may read it, too.
+    pub readable: bool,
 }
 
 /// Finds and prepares a program. EACCES, ENOENT, ENOEXEC, ELOOP...
@@ -59,7 +61,8 @@ pub fn load(lp: &Lwp, path: &[u8], args: Arc<Strings>, env: Arc<Strings>) -> Sys
                 let comm = path.rsplit(|&b| b == b'/').next().unwrap_or(&path).to_vec();
                 let program = Program { image: Some(image), comm, args, env };
                 let nosuid = vp.head().mount.flags & mnt::NOSUID != 0;
-                return Ok(Loaded { program, owner: (!nosuid).then(|| vp.owner()) });
+                let readable = lp.proc.cred.access(&vp.owner(), access::R_OK).is_ok();
+                return Ok(Loaded { program, owner: (!nosuid).then(|| vp.owner()), readable });
             }
             Content::Script(line) => {
                 let (interpreter, argument) = hashbang(&line).ok_or(Errno::ENOEXEC)?;
@@ -235,6 +238,9 @@ pub fn commit(lp: &Lwp, loaded: Loaded) {
     proc.frames.store(0, Relaxed);
     lp.frame.unread.store(0, Relaxed);
     proc.cred.exec(loaded.owner.as_ref());
+    if !loaded.readable {
+        proc.cred.hide();
+    }
     let old = core::mem::replace(&mut *proc.program.lock(), loaded.program);
     drop(old);
     // No descriptor left for it: the program will find no files, which is better than none at all.

@@ -304,7 +304,7 @@ fn open_stdio(lp: &Lwp) -> SysResult<()> {
 fn load_blob(lp: &Lwp, blob: u32, name: &[u8], args: Arc<Strings>, env: Arc<Strings>) -> SysResult<Loaded> {
     let image = exec::image_from_blob(lp, blob, name)?;
     let comm = name.rsplit(|&b| b == b'/').next().unwrap_or(name).to_vec();
-    Ok(Loaded { program: Program { image: Some(image), comm, args, env }, owner: None })
+    Ok(Loaded { program: Program { image: Some(image), comm, args, env }, owner: None, readable: true })
 }
 
 /// All of a blob.

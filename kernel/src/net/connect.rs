@@ -242,9 +242,12 @@ pub fn accept(lp: &Lwp, listener: &Arc<File>, socket: &Socket, flags: u32) -> Sy
             continue;
         };
         let new = Socket::new(lp, socket.kind);
-        input.wants_sender.store(false, Relaxed);
+        // As on Linux, who asked at the door asks inside.
+        let asks = socket.state.lock().pass_cred;
+        input.wants_sender.store(asks, Relaxed);
         {
             let mut st = new.state.lock();
+            st.pass_cred = asks;
             (st.input, st.output, st.peer) = (Some(input), Some(output), peer);
             (st.peer_name, st.name) = (name.clone(), door.name.clone());
         }

@@ -42,6 +42,12 @@ TEST(words_that_are_none) {
     SAME(wordexp("a | b", &w, 0), WRDE_BADCHAR);
     SAME(wordexp("(a)", &w, 0), WRDE_BADCHAR);
     SAME(wordexp("$(echo a)", &w, WRDE_NOCMD), WRDE_CMDSUB);
+    SAME(wordexp("$((echo a) ; (echo b))", &w, WRDE_NOCMD), WRDE_CMDSUB);
+#ifndef __linux__
+    /* To a shell of POSIX 2024 these are not quoted; glibc's wordexp is an older one. */
+    SAME(wordexp("$'\\''$(echo a)'\\'", &w, WRDE_NOCMD), WRDE_CMDSUB);
+    SAME(wordexp("\"${x:-\"'$(echo a)'\"}\"", &w, WRDE_NOCMD), WRDE_CMDSUB);
+#endif
     SAME(wordexp("'a", &w, 0), WRDE_SYNTAX);
     SAME(wordexp("$no_such_variable", &w, WRDE_UNDEF), WRDE_BADVAL);
 }

@@ -40,6 +40,12 @@ pub fn login(args: &[Vec<u8>]) -> Result<i32, Failure> {
         return Err(Failure::new("only root may; su(1) is for others"));
     }
     let given = o.operands.first().map(|n| String::from_utf8_lossy(n).into_owned());
+    // Whoever had it before must not open it to hear the answers.
+    if tty::isatty(0)
+        && let Ok(Some(path)) = terminal()
+    {
+        let _ = fs::chown(&path, 0, TTY_GROUP, 0).and_then(|()| fs::chmod(&path, 0o600, 0));
+    }
     let user = match (&given, o.has(b'f')) {
         (Some(name), true) => {
             user_named(name).ok().flatten().ok_or_else(|| Failure::new(format!("{name}: no such user")))?

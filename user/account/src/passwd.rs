@@ -54,14 +54,24 @@ pub fn passwd(args: &[Vec<u8>]) -> Result<i32, Failure> {
                     "there is no password to unlock; `passwd` sets one, `passwd -d` takes it away",
                 ));
             }
-            set(&name, |old| old.strip_prefix('!').unwrap_or(old).into())?
+            set(&name, |old| old.strip_prefix('!').filter(|hash| hash.starts_with('$')).unwrap_or(old).into())?
         }
         _ => {
+            let before = shadow::entry(&name).unwrap_or_default();
             if !root && !shadow::proves(&name, "Current password: ") {
                 return Err(failure(NOT_PROVEN, "Authentication failure\npasswd: password unchanged"));
             }
             let hash = ask()?;
-            set(&name, |_| hash)?
+            // What was proven is about the entry of then: it may have been locked meanwhile.
+            let mut other = false;
+            set(&name, |old| {
+                other = !root && old != before;
+                if other { old.into() } else { hash }
+            })?;
+            if other {
+                let why = "somebody else has changed it meanwhile\npasswd: password unchanged";
+                return Err(failure(UNCHANGED, why));
+            }
         }
     }
     say!("passwd: password updated");

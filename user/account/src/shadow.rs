@@ -80,7 +80,14 @@ pub fn proves(user: &str, question: &str) -> bool {
         return true;
     }
     let Some(password) = crate::prompt::password(question) else { return false };
-    let right = matches!(secret, Secret::Hash(hash) if crypt::verify(&password, &hash));
+    let right = match secret {
+        Secret::Hash(hash) => crypt::verify(&password, &hash),
+        // In the time that it takes for one who is there.
+        _ => {
+            std::hint::black_box(crypt::verify(&password, "$6$vkernelvkernel00$"));
+            false
+        }
+    };
     if !right {
         // Shorter when a signal comes, which is the asker's loss.
         let _ = sys::clock_nanosleep(clock::MONOTONIC, 0, PAUSE_NS);

@@ -30,6 +30,8 @@ static void finish(struct aiocb *a, ssize_t result) {
 }
 static int start(struct aiocb *a, int opcode) {
     int saved = errno;
+    if (opcode != LIO_READ && opcode != LIO_WRITE)
+        return vk_ret(-EINVAL);
     if (!acceptable(&a->aio_sigevent))
         return vk_ret(-ENOSYS);
     if (a->aio_offset < 0 || a->aio_nbytes > SSIZE_MAX)

@@ -47,9 +47,12 @@ static void closed(int fd) {
         struct item *item = find(s, fd);
         if (item)
             drop(s, item);
+        if (s->writer == fd) /* The number is another's from now on. */
+            s->writer = -1;
         if (s->fd == fd) {
             *at = s->next;
-            vk_close(s->writer);
+            if (s->writer >= 0)
+                vk_close(s->writer);
             free(s->items);
             free(s);
         } else {

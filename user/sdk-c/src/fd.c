@@ -96,11 +96,19 @@ int dup3(int from, int to, int flags) {
         return vk_ret(-EINVAL);
     return gone(to, vk_dup3(from, to, __vk_oflags(flags) & K_CLOEXEC));
 }
+/* As gone, of many. No table of descriptors is larger. */
+static int gone_range(unsigned first, unsigned last, int answer) {
+    for (unsigned fd = first; answer >= 0 && __vk_at_close && fd <= last && fd < 65536; fd++)
+        __vk_at_close((int)fd);
+    return vk_ret(answer);
+}
 int close_range(unsigned first, unsigned last, int flags) {
-    return vk_ret(vk_close_range(first, last, (uint32_t)flags & ~(uint32_t)CLOSE_RANGE_UNSHARE));
+    int answer = vk_close_range(first, last, (uint32_t)flags & ~(uint32_t)CLOSE_RANGE_UNSHARE);
+    return flags & CLOSE_RANGE_CLOEXEC ? vk_ret(answer) : gone_range(first, last, answer);
 }
 void closefrom(int first) {
-    vk_close_range(first < 0 ? 0 : (uint32_t)first, UINT32_MAX, 0);
+    unsigned from = first < 0 ? 0 : (unsigned)first;
+    gone_range(from, UINT32_MAX, vk_close_range(from, UINT32_MAX, 0));
 }
 /* freopen(3) of libc.a: like dup2, and closes the first. */
 int __wasilibc_fd_renumber(int from, int to) {

@@ -11,18 +11,34 @@
 
 extern char **environ;
 
+/* Behind "$((": does it end as arithmetic does? Otherwise the shell takes it for a command. */
+static int is_arithmetic(const char *s) {
+    for (int depth = 0; *s; s++)
+        if (*s == '(')
+            depth++;
+        else if (*s == ')' && depth-- == 0)
+            return s[1] == ')';
+    return 0;
+}
+static int is_command(const char *s) {
+    return *s == '`' || (s[0] == '$' && s[1] == '(' && (s[2] != '(' || !is_arithmetic(s + 3)));
+}
+
 /* What the shell would take for more than words, outside of quotes; and commands, which the caller may not want. */
 static int look(const char *s, int flags) {
     char quote = 0;
+    /* Within these a quotation mark is something else to the shell: then none is trusted. */
+    int odd = strstr(s, "$'") != NULL || strstr(s, "${") != NULL;
     for (int depth = 0, ticks = 0; *s; s++) {
+        if (flags & WRDE_NOCMD && odd && quote == '\'' && is_command(s))
+            return WRDE_CMDSUB;
         if (*s == '\\' && quote != '\'') {
             if (!*++s)
                 return WRDE_SYNTAX;
         } else if (quote ? *s == quote : *s == '\'' || *s == '"') {
             quote = quote ? 0 : *s;
         } else if (quote != '\'') {
-            int command = *s == '`' || (s[0] == '$' && s[1] == '(' && (s[2] != '(' || strstr(s, "))") == NULL));
-            if (command && flags & WRDE_NOCMD)
+            if (flags & WRDE_NOCMD && is_command(s))
                 return WRDE_CMDSUB;
             /* Inside $(...), ${...} and `...` the shell is the judge. */
             if (*s == '`')

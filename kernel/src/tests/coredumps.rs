@@ -163,6 +163,27 @@ fn who_was_not_asked_for_one_leaves_none() {
 }
 
 #[test]
+fn who_may_run_a_program_and_not_read_it_has_no_dump_of_it_either() {
+    let vk = programs(8)
+        .program("user", |sys| {
+            sys.setuid(7).expect("setuid");
+            let status = end(sys, "crash");
+            sys.exit((status & wait::CORE != 0) as i32)
+        })
+        .boot();
+    vk.init(|sys| {
+        sys.chmod("/tmp", 0o1777).expect("chmod");
+        for (mode, dumped) in [(0o755, 1), (0o711, 0)] {
+            sys.chmod("/bin/crash", mode).expect("chmod");
+            assert_eq!(end(sys, "user"), wait::exited(dumped), "{mode:o}");
+        }
+        // Root reads everything.
+        sys.unlink("/tmp/core").expect("unlink");
+        assert_eq!(end(sys, "crash"), wait::signaled(sig::FPE) | wait::CORE);
+    });
+}
+
+#[test]
 fn the_limit_and_a_full_disk_cut_memory_off_and_the_module_stays_whole() {
     let vk = programs(3).boot();
     vk.init(|sys| {

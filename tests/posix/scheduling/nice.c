@@ -107,9 +107,10 @@ TEST(only_root_takes_it_back) {
 
 /* Processes of two nice values want all of the CPUs for a second; the seconds that those of either had. */
 static void turns(const int nices[2], double had[2]) {
-    int out[2 * EACH][2];
-    long long start = now_ms() + 200, end = start + 1000;
+    int out[2 * EACH][2], go[2];
+    long long start;
     pid_t pid[2 * EACH];
+    CHECK(pipe(go) == 0);
     for (int i = 0; i < 2 * EACH; i++) {
         CHECK(pipe(out[i]) == 0);
         pid[i] = fork();
@@ -117,10 +118,13 @@ static void turns(const int nices[2], double had[2]) {
         if (pid[i] == 0) {
             setpriority(PRIO_PROCESS, 0, nices[i / EACH]);
             struct rusage before, after;
+            /* When all of them are there, however long that takes. */
+            if (read(go[0], &start, sizeof start) != sizeof start)
+                _exit(2);
             while (now_ms() < start)
                 ;
             getrusage(RUSAGE_SELF, &before);
-            while (now_ms() < end)
+            while (now_ms() < start + 1000)
                 ;
             getrusage(RUSAGE_SELF, &after);
             double used = (double)(after.ru_utime.tv_sec - before.ru_utime.tv_sec + after.ru_stime.tv_sec - before.ru_stime.tv_sec) +
@@ -128,6 +132,9 @@ static void turns(const int nices[2], double had[2]) {
             _exit(write(out[i][1], &used, sizeof used) != sizeof used);
         }
     }
+    start = now_ms() + 100;
+    for (int i = 0; i < 2 * EACH; i++)
+        CHECK(write(go[1], &start, sizeof start) == sizeof start);
     for (int i = 0; i < 2 * EACH; i++) {
         double used;
         CHECK(read(out[i][0], &used, sizeof used) == sizeof used);
@@ -135,6 +142,7 @@ static void turns(const int nices[2], double had[2]) {
         CHECK(waitpid(pid[i], NULL, 0) == pid[i]);
         close(out[i][0]), close(out[i][1]);
     }
+    close(go[0]), close(go[1]);
 }
 TEST(the_nicer_gets_less_but_something) {
     double had[2] = {0, 0};

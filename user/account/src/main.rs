@@ -10,17 +10,9 @@ mod session;
 mod shadow;
 mod su;
 
-use kit::Command;
 use vkernel_sys::{fs, io, o};
 
-macro_rules! commands {
-    ($($name:literal => $run:path,)*) => {
-        /// By name, in alphabetical order.
-        const COMMANDS: &[(&str, Command)] = &[$(($name, $run)),*];
-    };
-}
-
-commands! {
+kit::commands! {
     "login" => login::login,
     "newgrp" => newgrp::newgrp,
     "passwd" => passwd::passwd,

@@ -3,16 +3,9 @@
 mod gzip;
 mod tar;
 
-use kit::{Command, options};
+use kit::options;
 
-macro_rules! commands {
-    ($($name:literal => $run:path,)*) => {
-        /// By name, in alphabetical order.
-        const COMMANDS: &[(&str, Command)] = &[$(($name, $run)),*];
-    };
-}
-
-commands! {
+kit::commands! {
     "gunzip" => gzip::gunzip,
     "gzip" => gzip::gzip,
     "tar" => tar::tar,

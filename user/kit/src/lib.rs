@@ -14,6 +14,14 @@ pub type Command = fn(&[Vec<u8>]) -> Result<i32, Failure>;
 /// By name, in alphabetical order.
 pub type Commands = &'static [(&'static str, Command)];
 
+/// A program's `COMMANDS`, a line each: `"name" => function,`. So `cargo xtask check` finds them, too.
+#[macro_export]
+macro_rules! commands {
+    ($($name:literal => $run:path,)*) => {
+        const COMMANDS: $crate::Commands = &[$(($name, $run)),*];
+    };
+}
+
 fn find(commands: Commands, name: &str) -> Option<(&'static str, Command)> {
     commands.binary_search_by_key(&name, |c| c.0).ok().map(|i| commands[i])
 }

@@ -6,16 +6,7 @@ mod term;
 mod top;
 mod watch;
 
-use kit::Command;
-
-macro_rules! commands {
-    ($($name:literal => $run:path,)*) => {
-        /// By name, in alphabetical order.
-        const COMMANDS: &[(&str, Command)] = &[$(($name, $run)),*];
-    };
-}
-
-commands! {
+kit::commands! {
     "edit" => edit::edit,
     "less" => less::less,
     "more" => less::more,

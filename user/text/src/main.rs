@@ -12,16 +12,9 @@ mod processes;
 mod sed;
 mod xargs;
 
-use kit::{Command, options, say, show};
+use kit::{options, say, show};
 
-macro_rules! commands {
-    ($($name:literal => $run:path,)*) => {
-        /// By name, in alphabetical order.
-        const COMMANDS: &[(&str, Command)] = &[$(($name, $run)),*];
-    };
-}
-
-commands! {
+kit::commands! {
     "cal" => cal::cal,
     "cmp" => cmp::cmp,
     "diff" => diff::diff,

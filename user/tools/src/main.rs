@@ -15,16 +15,9 @@ mod stream;
 mod stty;
 mod system;
 
-use kit::{Command, options, say, show};
+use kit::{options, say, show};
 
-macro_rules! commands {
-    ($($name:literal => $run:path,)*) => {
-        /// By name, in alphabetical order.
-        const COMMANDS: &[(&str, Command)] = &[$(($name, $run)),*];
-    };
-}
-
-commands! {
+kit::commands! {
     "cat" => stream::cat,
     "chgrp" => attrs::chgrp,
     "chmod" => attrs::chmod,

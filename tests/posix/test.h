@@ -116,6 +116,28 @@ __attribute__((unused)) static long long now_ms(void) {
     return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
 }
 
+/* Runs a test in a child, which tells what was wrong: what it changes of itself can't be taken back. */
+__attribute__((unused)) static void apart(void (*test)(void)) {
+    int p[2];
+    CHECK(pipe(p) == 0);
+    pid_t pid = fork();
+    CHECK(pid >= 0);
+    if (pid == 0) {
+        close(p[0]);
+        test();
+        size_t n = strlen(failure);
+        _exit(write(p[1], failure, n) != (ssize_t)n);
+    }
+    close(p[1]);
+    const char *text = text_of(p[0]);
+    close(p[0]);
+    int status;
+    SAME(waitpid(pid, &status, 0), pid);
+    SAME(status, 0);
+    if (*text)
+        fail(__FILE__, __LINE__, "%s", text);
+}
+
 /* Defined by programs that run themselves with arguments. */
 __attribute__((weak)) int child(int argc, char **argv);
 

@@ -3,27 +3,6 @@
 #include <sched.h>
 #include <sys/resource.h>
 
-/* Runs `test` in a child: a nice value can't be taken back. */
-static void apart(void (*test)(void)) {
-    int p[2];
-    CHECK(pipe(p) == 0);
-    pid_t pid = fork();
-    CHECK(pid >= 0);
-    if (pid == 0) {
-        test();
-        size_t n = strlen(failure);
-        _exit(write(p[1], failure, n) != (ssize_t)n);
-    }
-    close(p[1]);
-    const char *text = text_of(p[0]);
-    close(p[0]);
-    int status;
-    SAME(waitpid(pid, &status, 0), pid);
-    SAME(status, 0);
-    if (*text)
-        fail(__FILE__, __LINE__, "%s", text);
-}
-
 static void values(void) {
     int before = getpriority(PRIO_PROCESS, 0);
     SAME(nice(0), before);

@@ -8,27 +8,6 @@
 #define USER 1000
 #define OTHER 1001
 
-__attribute__((unused)) static void apart(void (*test)(void)) {
-    int p[2];
-    CHECK(pipe(p) == 0);
-    pid_t pid = fork();
-    CHECK(pid >= 0);
-    if (pid == 0) {
-        close(p[0]);
-        test();
-        size_t n = strlen(failure);
-        _exit(write(p[1], failure, n) != (ssize_t)n);
-    }
-    close(p[1]);
-    const char *text = text_of(p[0]);
-    close(p[0]);
-    int status;
-    SAME(waitpid(pid, &status, 0), pid);
-    SAME(status, 0);
-    if (*text)
-        fail(__FILE__, __LINE__, "%s", text);
-}
-
 /* A test that only root can make, as `NAME_as_root`, and for others that they are refused. */
 #define ROOT_TEST(name)                     \
     static void name##_as_root(void);       \

@@ -1,6 +1,7 @@
 //! Other commands, run as a shell would.
 
-use vkernel_sys::{Errno, Spawn, SysResult, proc, wait};
+use crate::options::Failure;
+use vkernel_sys::{Errno, Spawn, SysResult, proc, sig, wait};
 
 /// Our own environment, as it was given.
 pub fn environment() -> Vec<Vec<u8>> {
@@ -10,6 +11,12 @@ pub fn environment() -> Vec<Vec<u8>> {
 /// A command that is found by PATH, with our environment.
 pub fn command(argv: &[Vec<u8>]) -> Spawn {
     Spawn::new(argv.first().map_or(b"", |a| a.as_slice())).search_path().args(argv).envs(environment())
+}
+
+/// A signal by its name or number.
+pub fn signal(name: &str) -> Result<u32, Failure> {
+    let known = name.parse().ok().or_else(|| sig::from_name(&name.to_uppercase()));
+    known.filter(|n| *n < sig::COUNT).ok_or_else(|| Failure::usage(format!("{name}: no such signal")))
 }
 
 /// The status of a command that could not be started (POSIX 2.8.2).

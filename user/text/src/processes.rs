@@ -2,6 +2,7 @@
 
 use crate::options::{Failure, Options, number};
 use crate::say;
+use kit::process::signal;
 use kit::procfs::{self, Process};
 use posix_regex::{Regex, Syntax};
 use std::collections::BTreeMap;
@@ -24,12 +25,6 @@ fn user(name: &str) -> Result<u32, Failure> {
     let known = accounts::user_named(name).ok().flatten().map(|u| u.uid);
     let wrong = || Failure { status: MISTAKE, message: format!("invalid user name: {name}") };
     known.or_else(|| name.parse().ok()).ok_or_else(wrong)
-}
-
-/// A signal by its name or number.
-fn signal(name: &str) -> Result<u32, Failure> {
-    let known = name.parse().ok().or_else(|| sig::from_name(&name.to_uppercase()));
-    known.filter(|n| *n < sig::COUNT).ok_or_else(|| Failure::usage(format!("{name}: no such signal")))
 }
 
 /// `-TERM` and `-9` are signals, if they are not letters.

@@ -3,6 +3,7 @@
 use crate::options::{Failure, Options, number};
 use crate::say;
 use crate::show::{Names, flush_now, human};
+use kit::process::signal;
 use kit::procfs;
 use vkernel_sys::{Errno, Spawn, io, proc, sig, sys, wait};
 
@@ -28,11 +29,6 @@ pub fn ps(args: &[Vec<u8>]) -> Result<i32, Failure> {
         say!("{user:<8} {:>5} {:>5} {:>5} {} {mem:>6} {time:>8} {}", p.pid, p.ppid, p.pgid, p.state, p.command);
     }
     Ok(0)
-}
-
-fn signal(name: &str) -> Result<u32, Failure> {
-    let known = name.parse().ok().or_else(|| sig::from_name(&name.to_uppercase()));
-    known.filter(|n| *n < sig::COUNT).ok_or_else(|| Failure::usage(format!("{name}: no such signal")))
 }
 
 pub fn kill(args: &[Vec<u8>]) -> Result<i32, Failure> {

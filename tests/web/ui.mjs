@@ -180,6 +180,8 @@ test("what programs write stays text", limit, async (t) => {
   await p.output("for i in $(seq 50); do echo $i | sha512sum | cut -c1-128 | base64 -d; done; reset; printf '\\033[!p\\033c\\n'");
   // What the terminal answers is typed, and must not be run.
   await p.run("printf '\\033[6n\\033[c\\033]10;?\\007\\033P$qm\\033\\\\'");
+  // The last of the answers: an interrupt that came before it would leave it in the next line.
+  await p.shows(/\$r0m$/);
   await p.page.press("Control+C");
   assert.equal(await p.output("echo alive"), "alive\n");
   const state = await p.page.evaluate(() => ({ injected: globalThis.injected, images: document.querySelectorAll("img, script:not([src])").length, tab: document.querySelector("[role=tab] .label")?.textContent }));

@@ -113,7 +113,7 @@ VK_CALL(mount) int vk_mount(const char *kind, uint32_t kind_len, const char *pat
 VK_CALL(unmount) int vk_unmount(const char *path, uint32_t len, uint32_t flags);
 VK_CALL(sync) int vk_sync(void);
 
-/* The kernel's numbers where the C library has others (abi/src/types.rs). */
+/* The kernel's numbers where the C library has others (abi/src/types/). */
 #define K_FDCWD (-100)
 #define K_SYMLINK_NOFOLLOW 0x100
 #define K_REMOVEDIR 0x200

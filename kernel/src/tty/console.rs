@@ -9,11 +9,10 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicI32, Ordering::Relaxed};
 
 use abi::syscalls::UAddr;
-use abi::types::{Stat, Winsize, devctl, ioctl, mode, poll, sig, termios};
+use abi::types::{Stat, Termios, Winsize, devctl, ioctl, mode, poll, sig, termios};
 use abi::{Errno, SysResult};
 use ksync::SpinLock;
 
-use super::termios::Termios;
 use crate::Kernel;
 use crate::kern::poll::Registrar;
 use crate::kern::proc::{Lwp, Pid, Proc};

@@ -5,12 +5,12 @@
 //! nothing. What has a lock is the `Tty` around it.
 
 use abi::SysResult;
+use abi::types::Termios;
 use abi::types::sig;
 use abi::types::termios::*;
 
 use super::input::Input;
 use super::output::Output;
-use super::termios::Termios;
 use super::width::{Decoder, is_continuation, is_control};
 
 const BEL: u8 = 7;

@@ -24,7 +24,6 @@ mod request;
 pub mod session;
 mod stream;
 mod terminal;
-mod termios;
 mod unit;
 mod width;
 
@@ -34,7 +33,7 @@ use core::sync::atomic::Ordering::Relaxed;
 
 use abi::syscalls::UAddr;
 use abi::types::devctl::{ATTACHED_FIRST, ATTACHED_MAX};
-use abi::types::{devctl, sig, termios as bits, wait};
+use abi::types::{Termios, devctl, sig, termios as bits, wait};
 use abi::{Errno, SysResult};
 use ksync::{SpinGuard, SpinLock};
 
@@ -47,7 +46,6 @@ pub use node::{lookup, names, open_number};
 pub use pts::Pts;
 pub use pty::open_master;
 use terminal::Tty;
-use termios::Termios;
 use unit::Unit;
 
 /// `st_rdev` of `/dev/tty`, `/dev/ptmx` and `/dev/attach`.

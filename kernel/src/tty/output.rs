@@ -7,10 +7,10 @@
 use alloc::vec::Vec;
 use core::mem::take;
 
+use abi::types::Termios;
 use abi::types::termios::*;
 use abi::{Errno, SysResult};
 
-use super::termios::Termios;
 use super::width::{self, Decoder};
 
 /// Bytes kept.

@@ -1,9 +1,9 @@
 //! Terminals: `ioctl(2)` on one.
 
 use crate::{SysResult, done, io, o, proc, raw};
+pub use abi::types::Termios;
 pub use abi::types::termios as bits;
 use abi::types::{Winsize, ioctl};
-use abi::wire::{Reader, Writer};
 
 /// The size of the terminal's window. `ENOTTY` when it isn't a terminal.
 pub fn winsize(fd: i32) -> SysResult<Winsize> {
@@ -40,49 +40,16 @@ pub fn set_winsize(fd: i32, size: Winsize) -> SysResult<()> {
     done(unsafe { raw::ioctl(fd, ioctl::TIOCSWINSZ, buf.as_mut_ptr()) })
 }
 
-/// `struct termios`; bits and places as in [`bits`].
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Termios {
-    pub iflag: u32,
-    pub oflag: u32,
-    pub cflag: u32,
-    pub lflag: u32,
-    pub line: u8,
-    pub cc: [u8; 32],
-    pub speeds: [u32; 2],
-}
-
-impl Termios {
-    pub fn from_bytes(bytes: &[u8]) -> SysResult<Termios> {
-        let mut r = Reader::new(bytes);
-        let (iflag, oflag, cflag, lflag, line) = (r.u32()?, r.u32()?, r.u32()?, r.u32()?, r.u8()?);
-        let mut cc = [0; 32];
-        cc.copy_from_slice(r.bytes(32)?);
-        r.bytes(3)?;
-        Ok(Termios { iflag, oflag, cflag, lflag, line, cc, speeds: [r.u32()?, r.u32()?] })
-    }
-    pub fn to_bytes(&self) -> [u8; bits::SIZE] {
-        let mut out = [0; bits::SIZE];
-        let mut w = Writer::new(&mut out);
-        w.u32(self.iflag).u32(self.oflag).u32(self.cflag).u32(self.lflag).u8(self.line).bytes(&self.cc).pad(3);
-        w.u32(self.speeds[0]).u32(self.speeds[1]);
-        out
-    }
-}
-
-impl Termios {
-    /// `cfmakeraw(3)`: bytes as they come and go.
-    pub fn raw(&self) -> Termios {
-        const CHARACTERS: u32 = 0o60;
-        const IGNBRK_BRKINT_PARMRK: u32 = 0o13;
-        let mut t = *self;
-        t.iflag &= !(IGNBRK_BRKINT_PARMRK | bits::ISTRIP | bits::INLCR | bits::IGNCR | bits::ICRNL | bits::IXON);
-        t.oflag &= !bits::OPOST;
-        t.lflag &= !(bits::ECHO | bits::ECHONL | bits::ICANON | bits::ISIG | bits::IEXTEN);
-        t.cflag |= CHARACTERS;
-        (t.cc[bits::VMIN], t.cc[bits::VTIME]) = (1, 0);
-        t
-    }
+/// `cfmakeraw(3)`: bytes as they come and go.
+pub fn cfmakeraw(mut t: Termios) -> Termios {
+    const CHARACTERS: u32 = 0o60;
+    const IGNBRK_BRKINT_PARMRK: u32 = 0o13;
+    t.iflag &= !(IGNBRK_BRKINT_PARMRK | bits::ISTRIP | bits::INLCR | bits::IGNCR | bits::ICRNL | bits::IXON);
+    t.oflag &= !bits::OPOST;
+    t.lflag &= !(bits::ECHO | bits::ECHONL | bits::ICANON | bits::ISIG | bits::IEXTEN);
+    t.cflag |= CHARACTERS;
+    (t.cc[bits::VMIN], t.cc[bits::VTIME]) = (1, 0);
+    t
 }
 
 /// `tcgetattr(3)`.

@@ -75,7 +75,7 @@ impl Own {
         let Ok(old) = tty::tcgetattr(0) else { return Own(None) };
         // Where that can't be, lines are passed on.
         let _ = proc::sigaction(sig::WINCH, Disposition::Catch);
-        Own(tty::tcsetattr(0, When::Drain, &old.raw()).ok().map(|()| old))
+        Own(tty::tcsetattr(0, When::Drain, &tty::cfmakeraw(old)).ok().map(|()| old))
     }
 }
 

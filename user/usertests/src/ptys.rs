@@ -24,7 +24,7 @@ fn ends() {
     assert_eq!(&buf[..n], b"lx\x08 \x08s\r\na\r\n");
     // Bounded both ways.
     for fd in [master, slave] {
-        let raw = tty::tcgetattr(slave).expect("tcgetattr").raw();
+        let raw = tty::cfmakeraw(tty::tcgetattr(slave).expect("tcgetattr"));
         tty::tcsetattr(slave, tty::When::Now, &raw).expect("tcsetattr");
         io::fcntl(fd, fcntl::SETFL, o::NONBLOCK as i32).expect("fcntl");
         let floods = (0..1000).map(|_| io::write(fd, &[b'x'; 1000])).find(Result::is_err);

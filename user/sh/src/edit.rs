@@ -4,7 +4,7 @@
 //! ahead is still the terminal's when a command reads. Life of an [`Editor`]: one line.
 
 use crate::complete;
-use crate::keys::{Key, next_key, next_vi_key, pending};
+use crate::keys::Key;
 use crate::screen::{Screen, send};
 use crate::shell::Shell;
 use crate::vi::Vi;
@@ -118,10 +118,10 @@ impl Editor<'_> {
     }
 
     fn emacs_key(&mut self) -> Result<Option<Entered>, Errno> {
-        if !pending() {
+        if !self.sh.keys.pending() {
             self.screen.show(&self.line, self.at);
         }
-        let key = next_key()?;
+        let key = self.sh.keys.next()?;
         self.key(key)
     }
 
@@ -301,7 +301,7 @@ impl Editor<'_> {
             self.screen.set_prompt(&format!("({failed}reverse-i-search)`{wanted}': "));
             self.screen.show(&self.line, self.at);
             let vi = self.sh.option('V');
-            match if vi { next_vi_key() } else { next_key() }? {
+            match if vi { self.sh.keys.next_vi() } else { self.sh.keys.next() }? {
                 Key::Ctrl(b'R') => from = hit.unwrap_or(0),
                 Key::Ctrl(b'H' | b'?') => {
                     wanted.pop();

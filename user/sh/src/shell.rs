@@ -3,6 +3,7 @@
 use crate::ast::Command;
 use crate::expand::{Context, Expanded};
 use crate::history::History;
+use crate::keys::Keys;
 use crate::parser::Aliases;
 use crate::pattern::Directories;
 use crate::text::{from_bytes, to_bytes};
@@ -101,6 +102,7 @@ pub struct Shell {
     pub caught: Vec<u32>,
     pub aliases: Aliases,
     pub history: History,
+    pub keys: Keys,
     /// What Ctrl-Y puts back.
     pub killed: String,
     pub vi: Memory,
@@ -143,6 +145,7 @@ impl Shell {
             caught: Vec::new(),
             aliases: Aliases::default(),
             history: History::default(),
+            keys: Keys::default(),
             killed: String::new(),
             vi: Memory::default(),
             cooked: None,

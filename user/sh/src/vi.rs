@@ -5,7 +5,7 @@
 
 use crate::complete;
 use crate::edit::{Editor, Entered};
-use crate::keys::{Key, next_vi_key, pending};
+use crate::keys::Key;
 use crate::motion::{Find, next_word, word_before, word_end};
 use crate::pattern;
 use crate::screen::send;
@@ -57,10 +57,10 @@ impl Editor<'_> {
         let key = match self.vi.replay.pop_front() {
             Some(key) => key,
             None => {
-                if !pending() {
+                if !self.sh.keys.pending() {
                     self.screen.show(&self.line, self.at);
                 }
-                next_vi_key()?
+                self.sh.keys.next_vi()?
             }
         };
         if self.vi.recording {
@@ -73,12 +73,13 @@ impl Editor<'_> {
     pub fn vi_key(&mut self) -> Result<Option<Entered>, Errno> {
         let key = self.next_vi()?;
         if let Key::Meta(c) = key {
-            self.vi.replay.push_front(if c < ' ' { Key::Ctrl(c as u8 | 0x40) } else { Key::Text(c.into()) });
             if self.vi.recording {
                 self.vi.recorded.pop();
                 self.vi.recorded.push(Key::Ctrl(b'['));
             }
-            return self.typed(Key::Ctrl(b'['));
+            let done = self.typed(Key::Ctrl(b'['));
+            self.vi.replay.push_front(if c < ' ' { Key::Ctrl(c as u8 | 0x40) } else { Key::Text(c.into()) });
+            return done;
         }
         self.typed(key)
     }

@@ -30,6 +30,34 @@ fn long_lines_wrap_and_stay_whole() {
 }
 
 #[test]
+fn what_a_terminal_answers_is_no_text() {
+    let mut p = Person::new("answers", "xterm");
+    // A colour, in both ways to end a string; a setting; its version; the name of a picture; cursor, kind, focus.
+    for answer in [
+        "\x1b]10;rgb:ffff/ffff/ffff\x07",
+        "\x1b]4;1;rgb:cdcd/0000/0000\x1b\\",
+        "\x1bP1$r0;1m\x1b\\",
+        "\x1bP>|xterm(390)\x1b\\",
+        "\x1b_Gi=31;OK\x1b\\",
+        "\x1b[12;40R",
+        "\x1b[?64;1;2;6;9;15;16;17;18;21;22;28c",
+        "\x1b[>41;390;0c",
+        "\x1b[?2026;2$y",
+        "\x1b[I\x1b[[A\x1b[15~",
+    ] {
+        p.runs(&format!("echo a{answer}b\r"), "\nab\r\n");
+    }
+    // Keys with Alt, and what is typed behind them; Alt-_ inserts the last word of the line before.
+    for key in ["]", "P", "X", "^", "é"] {
+        p.types(&format!("echo a\x1b{key}"), "a");
+        std::thread::sleep(std::time::Duration::from_millis(150));
+        p.runs("b\r", "\nab\r\n");
+    }
+    p.runs("echo a\x1b]b\r", "\nab\r\n").runs("echo a\x1bP1;2\x03", "^C").runs("echo c\x1b_ d\r", "\ncab d\r\n");
+    assert_eq!(p.ends("\x04"), (0, true));
+}
+
+#[test]
 fn the_history_is_walked_searched_and_kept() {
     let mut p = Person::new("history", "xterm");
     p.runs("echo first\r", "\nfirst\r\n").runs("echo second\r", "\nsecond\r\n");

@@ -104,6 +104,7 @@ fn changes_are_undone_and_repeated() {
             ("echo one two\x1b.", "one twX"),
             ("echo a\x1baxyz\x1b.", "axyzxyz"),
             ("echo abc\x1b0w~.", "ABc"),
+            ("echo ab\x1bx\x1bPA\x1b]4;1;rgb:cdcd/0000/0000\x1b\\!", "ba!"),
             ("echo abab\x1b0wra..", "abab"),
         ],
     );

@@ -266,17 +266,14 @@ impl Editor<'_> {
     fn complete(&mut self, again: bool) {
         let c = complete::complete(self.sh, &self.line[..self.at]);
         let common = complete::common(&c.words);
-        let mut text = complete::escaped(&common);
-        if c.words.len() == 1 && !text.ends_with('/') {
-            text.push(' ');
-        }
         if c.words.is_empty() {
             send("\x07");
-        } else if c.words.len() == 1 || text.len() > self.at - c.start {
+        } else if c.words.len() == 1 || common.len() > c.typed.len() {
+            let text = c.text(&common, c.words.len() == 1);
             self.line.replace_range(c.start..self.at, &text);
             self.at = c.start + text.len();
         } else if again {
-            self.screen.list(&self.line, &c.shown);
+            self.screen.list(&self.line, &c.words);
         } else {
             send("\x07");
             self.after_tab = true;

@@ -303,7 +303,7 @@ impl Fields {
 }
 
 /// The directory that `~` or `~user` means, and what follows it.
-fn home_of<'a>(rest: &'a str, cx: &dyn Context) -> Option<(String, &'a str)> {
+pub fn home_of<'a>(rest: &'a str, cx: &dyn Context) -> Option<(String, &'a str)> {
     let (user, rest) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     let home = if user.is_empty() { cx.param("HOME") } else { cx.home(user) }?;
     // `~/x` with a home of `/` is `/x`, not `//x`.

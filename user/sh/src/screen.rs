@@ -189,6 +189,7 @@ impl Screen {
     /// Words in columns, below the line.
     pub fn list(&mut self, text: &str, words: &[String]) {
         let mut out = if self.leave(text) { "" } else { "\r\n" }.to_string();
+        let words: Vec<String> = words.iter().map(|w| visible(w).replace('\n', "^J")).collect();
         let widest = words.iter().map(|w| w.chars().map(width).sum::<usize>()).max().unwrap_or(0) + 2;
         let across = (self.columns / widest).max(1);
         let rows = words.len().div_ceil(across);

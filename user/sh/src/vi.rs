@@ -503,13 +503,19 @@ impl Editor<'_> {
             return send("\x07");
         }
         if c == '=' {
-            return self.screen.list(&self.line, &found.shown);
+            return self.screen.list(&self.line, &found.words);
         }
         self.changes();
+        // Those behind the first have their directory, too.
+        let before = self.line[found.word..found.start].to_string();
         let text = match (c, found.words.as_slice()) {
-            ('*', words) => words.iter().map(|w| complete::escaped(w) + " ").collect(),
-            (_, [one]) if !one.ends_with('/') => complete::escaped(one) + " ",
-            (_, words) => complete::escaped(&complete::common(words)),
+            ('*', words) => {
+                let all: Vec<String> = words.iter().map(|w| found.text(w, true)).collect();
+                let all: Vec<&str> = all.iter().map(|w| w.trim_end_matches(' ')).collect();
+                all.join(&format!(" {before}")) + " "
+            }
+            (_, [one]) => found.text(one, true),
+            (_, words) => found.text(&complete::common(words), false),
         };
         self.line.replace_range(found.start..end, &text);
         self.at = found.start + text.len();

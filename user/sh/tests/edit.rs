@@ -97,6 +97,40 @@ fn tab_completes_commands_files_and_variables() {
 }
 
 #[test]
+fn tab_leaves_what_stands_before_a_name_as_it_was_typed() {
+    let mut p = Person::new("odd-names", "xterm");
+    p.runs("cd directory; D=$HOME/directory; mkdir 's d'; echo $?\r", "\n0\r\n");
+    p.runs(
+        "for f in '$x' '~t' 'n\rl' \"s d/it's\" 's d/\"$q\"' 's d/#z'; do echo \"${f##*/}\" >\"$f\"; done; echo $?\r",
+        "\n0\r\n",
+    );
+    for (keys, written) in [
+        ("cat \\$\t", "$x"),
+        ("cat '$\t", "$x"),
+        ("cat \\~\t", "~t"),
+        ("cat n\t", "n\r\nl"),
+        ("cat s\ti\t", "it's"),
+        ("cat 's \ti\t", "it's"),
+        ("cat \"s \ti\t", "it's"),
+        ("cat \"$D/s \t\\\"\t", "\"$q\""),
+        ("cat $D/s\t#\t", "#z"),
+        ("cat ${D}/'s \t#\t", "#z"),
+        ("cat ~/dir\ts\t#\t", "#z"),
+        ("(F=s\t#\t; cat \"$F\")", "#z"),
+        ("echo of=s\ti\t|cat", "of=s d/it's"),
+        ("echo x$D\t", &format!("x{}/", p.home.join("directory").display())),
+        ("echo \"${TER\t\"", "xterm"),
+        ("echo \"$(prin\tf %s $D)\"", &p.home.join("directory").display().to_string()),
+    ] {
+        p.runs(&format!("{keys}\r"), &format!("\n{written}\r\n"));
+    }
+    // Whoever named them does nothing to the terminal.
+    p.runs("touch \"$(printf 'y\\033[31m')\" yy\r", LINE_DONE);
+    p.types("echo y\t\t", "y^[[31m  yy\r\n").runs("\x03", "^C");
+    assert_eq!(p.ends("exit 0\r"), (0, true));
+}
+
+#[test]
 fn control_keys_end_lines_and_pastes_wait() {
     let mut p = Person::new("control", "xterm");
     p.runs("echo not this\x03", "^C").runs("echo $?\r", "\n130\r\n");

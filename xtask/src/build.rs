@@ -59,8 +59,8 @@ pub fn kernel() -> Outcome<PathBuf> {
 }
 
 /// The packages whose programs are in the image.
-const IMAGE_PACKAGES: [&str; 10] =
-    ["init", "sh", "coreutils", "tools", "text", "awk", "screen", "archive", "account", "tiny"];
+const IMAGE_PACKAGES: [&str; 11] =
+    ["init", "sh", "coreutils", "tools", "text", "awk", "screen", "archive", "account", "posix", "tiny"];
 
 /// The programs of the image, in `target/wasm32-wasip1/wasm`.
 pub fn userland() -> Outcome<PathBuf> {

@@ -39,6 +39,7 @@ pub fn run_in(report: &mut Report) {
     report.step("the tables are those of the golden files", crate::golden::check);
     report.step("the C SDK imports what the kernel has, and says what it lacks", crate::sdk::check);
     report.step("every call has a page and a test", crate::coverage::check);
+    report.step("every command has a page", crate::coverage::commands);
     report.step("the image links what its programs have", links);
 }
 

@@ -1,4 +1,5 @@
-//! Every native call of the kernel's table has a page in `doc/man/man2` and a test in `tests/posix`.
+//! Every native call of the kernel's table has a page in `doc/man/man2` and a test in `tests/posix`; every command
+//! one in `doc/man/man1`.
 
 use crate::build::collect;
 use crate::process::{Outcome, read, root};
@@ -35,6 +36,40 @@ pub fn check() -> Outcome {
     if lacking.is_empty() { Ok(()) } else { Err(lacking) }
 }
 
+/// Every command of the image has a page in section 1 or 8, or a line in `man1/commands`, and every such line a
+/// command.
+pub fn commands() -> Outcome {
+    let pages: Vec<String> = ["doc/man/man1", "doc/man/man8"]
+        .iter()
+        .zip([".1", ".8"])
+        .map(|(dir, ending)| texts(dir, ending))
+        .collect::<Outcome<Vec<_>>>()?
+        .concat();
+    let named: Vec<&str> = pages.iter().flat_map(|p| names(p)).collect();
+    let list = String::from_utf8_lossy(&read(&root().join("doc/man/man1/commands"))?).into_owned();
+    let listed: Vec<&str> = list.lines().filter_map(|l| l.split_once('\t')).map(|l| l.0).collect();
+    let commands = crate::image::links().iter().flat_map(|m| m.1).copied();
+    let commands: Vec<&str> = commands.chain(["[", "awk", "false", "init", "sh", "test", "true"]).collect();
+    let mut wrong = String::new();
+    for c in commands.iter().filter(|c| !named.contains(c) && !listed.contains(c)) {
+        wrong += &format!("{c}: no page in doc/man/man1, and no line in doc/man/man1/commands\n");
+    }
+    for l in listed.iter().filter(|l| !commands.contains(l) || named.contains(l)) {
+        wrong += &format!("{l}: has a line in doc/man/man1/commands and is no command, or has a page\n");
+    }
+    if !listed.is_sorted() {
+        wrong += "doc/man/man1/commands is not sorted\n";
+    }
+    if wrong.is_empty() { Ok(()) } else { Err(wrong) }
+}
+
+/// What a page's section NAME lists.
+fn names(page: &str) -> impl Iterator<Item = &str> {
+    let section = page.split_once(".Sh NAME\n").map_or("", |p| p.1).split("\n.Sh ").next().unwrap_or("");
+    let lines = section.lines().filter_map(|l| l.strip_prefix(".Nm "));
+    lines.flat_map(|l| l.split(' ')).filter(|n| *n != ",").map(|n| n.trim_start_matches("\\&"))
+}
+
 /// True when C source makes the call, by its name or by those that the library makes of it.
 fn makes(source: &str, call: &Syscall) -> bool {
     if let Some((_, says)) = IN_C.iter().find(|(name, _)| *name == call.name) {
@@ -65,6 +100,11 @@ mod tests {
     #[test]
     fn every_call_has_a_page_and_a_test() {
         check().unwrap();
+    }
+
+    #[test]
+    fn every_command_has_a_page() {
+        commands().unwrap();
     }
 
     #[test]

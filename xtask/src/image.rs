@@ -3,8 +3,9 @@
 //! The same programs make the same bytes: entries are sorted, times are `SOURCE_DATE_EPOCH` or 0, and
 //! nothing of the building machine gets in.
 
+use crate::build::collect;
 use crate::packages::{Kind, Package};
-use crate::process::{Outcome, read};
+use crate::process::{Outcome, read, root};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -84,6 +85,8 @@ mod names {
     /// Those that become somebody else.
     pub const ACCOUNT: &[&str] = &["login", "newgrp", "passwd", "su"];
     pub const ARCHIVE: &[&str] = &["gunzip", "gzip", "tar", "zcat"];
+    /// `man`, and utilities of POSIX that few need daily.
+    pub const POSIX: &[&str] = &["apropos", "man", "whatis"];
     /// The programs by their names in `/bin`, which are those of their packages.
     pub const MULTICALL: &[(&str, &[&str])] = &[
         ("coreutils", COREUTILS),
@@ -92,6 +95,7 @@ mod names {
         ("screen", SCREEN),
         ("archive", ARCHIVE),
         ("account", ACCOUNT),
+        ("posix", POSIX),
     ];
 }
 
@@ -162,8 +166,23 @@ impl Tree {
 /// The archive, from the directory with the userland's programs.
 pub fn base(programs: &Path) -> Outcome<Vec<u8>> {
     let mut tree = Tree::default();
-    for dir in ["bin", "dev", "etc", "home", "home/user", "mnt", "proc", "root", "sbin", "tmp", "usr", "var", "var/tmp"]
-    {
+    for dir in [
+        "bin",
+        "dev",
+        "etc",
+        "home",
+        "home/user",
+        "mnt",
+        "proc",
+        "root",
+        "sbin",
+        "tmp",
+        "usr",
+        "usr/share",
+        "usr/share/man",
+        "var",
+        "var/tmp",
+    ] {
         let mode = match dir {
             "tmp" | "var/tmp" => 0o1777,
             "root" => 0o700,
@@ -207,7 +226,26 @@ pub fn base(programs: &Path) -> Outcome<Vec<u8>> {
             tree.link(&format!("bin/{name}"), program);
         }
     }
+    let pages = manual().map_err(|e| format!("doc/man: {e}"))?;
+    tree.0.insert(PAGES.into(), (0o644, 0, Node::File(pages)));
     write(&tree).map_err(|e| format!("base.tar: {e}"))
+}
+
+/// Where `man` finds all pages: one file, for each would be an entry of the list that a browser fetches first.
+pub const PAGES: &str = "usr/share/man/pages.tar";
+
+/// `doc/man` in an archive.
+fn manual() -> Outcome<Vec<u8>> {
+    let dir = root().join("doc/man");
+    let mut files = Vec::new();
+    collect(&dir, &mut files)?;
+    files.sort();
+    let mut tar = tar::Builder::new(Vec::new());
+    for file in files {
+        let path = file.strip_prefix(&dir).map_err(|e| e.to_string())?.to_string_lossy().into_owned();
+        append(&mut tar, &path, 0o644, 0, &Node::File(read(&file)?)).map_err(|e| format!("{path}: {e}"))?;
+    }
+    tar.into_inner().map_err(|e| e.to_string())
 }
 
 /// The archive of the base image with packages on top.

@@ -29,9 +29,9 @@ pub fn run(args: &[String]) -> Outcome {
         c.env("VK_RACES", "10000");
         quiet(c)
     });
-    report.step("unit tests: SDK, shell, tools, screen", || {
+    report.step("unit tests: SDK, shell, tools, screen, man", || {
         let mut c = cargo(&["test", "--quiet"]);
-        for package in ["vkernel-sys", "kit", "posix-regex", "sh", "tools", "screen"] {
+        for package in ["vkernel-sys", "kit", "posix-regex", "sh", "tools", "screen", "posix"] {
             c.args(["-p", package]);
         }
         c.arg("--target-dir").arg(target()).current_dir(root().join("user"));

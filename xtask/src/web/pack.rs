@@ -94,6 +94,10 @@ impl Builder {
 
     fn base_file(&mut self, path: &[u8], node: Node, bytes: Vec<u8>) -> Outcome {
         let name = String::from_utf8_lossy(path.rsplit(|b| *b == b'/').next().unwrap_or(path)).into_owned();
+        if path == crate::image::PAGES.as_bytes() {
+            let group = self.group("Manual pages", When::Asked);
+            return self.file(path, node, Content { bytes, plain: group, prepared: None, hashed: false });
+        }
         let (plain, prepared) = if !is_program(&node, &bytes) {
             (BOOT, None)
         } else {

@@ -1,5 +1,6 @@
 // How the page is built. Everything is referenced relatively, so dist/ works beneath any path.
 import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { defineConfig, type Plugin } from "vite";
 
 /**
@@ -43,17 +44,19 @@ function preloadTerminal(): Plugin {
   };
 }
 
-/** The policy names the one script that stands in the page by its hash. */
-function allowInlineScript(): Plugin {
+/** The script that begins before all others stands in the page itself, without its comments. The policy names it by its hash. */
+function inlineAhead(): Plugin {
+  const place = "<script>src/ahead.js</script>";
   return {
-    name: "allow-inline-script",
+    name: "inline-ahead",
     transformIndexHtml: {
       order: "post",
       handler(html) {
-        const scripts = [...html.matchAll(/<script>([^]*?)<\/script>/g)];
-        if (scripts.length !== 1) throw new Error(`one inline script is expected in index.html, there are ${scripts.length}`);
-        const hash = createHash("sha256").update(scripts[0]![1]!).digest("base64");
-        return html.replace("script-src 'self'", `script-src 'self' 'sha256-${hash}'`);
+        if (html.split("<script>").length !== 2 || !html.includes(place)) throw new Error("index.html has one inline script, src/ahead.js");
+        const lines = readFileSync(new URL("src/ahead.js", import.meta.url), "utf8").split("\n").map((line) => line.trim());
+        const script = lines.filter((line) => line !== "" && !line.startsWith("//")).join("\n");
+        const hash = createHash("sha256").update(script).digest("base64");
+        return html.replace(place, () => `<script>${script}</script>`).replace("script-src 'self'", `script-src 'self' 'sha256-${hash}'`);
       },
     },
   };
@@ -61,7 +64,7 @@ function allowInlineScript(): Plugin {
 
 export default defineConfig({
   base: "./",
-  plugins: [xtermWithoutInlineStyles(), preloadTerminal(), allowInlineScript()],
+  plugins: [xtermWithoutInlineStyles(), preloadTerminal(), inlineAhead()],
   build: {
     target: "es2023", // an engine with JSPI has all of it
     assetsInlineLimit: 0, // a data: URL would need a hole in the policy

@@ -2,8 +2,9 @@
 //! image, and compiles the programs that every prompt needs.
 //!
 //! A page that starts the first CPU's worker before its own code is there (`vk/cpu.js` by the name
-//! "ahead") wins that time. `js/cpu.js` has asked for the files while this code was compiled; what it
-//! has is an object of promises, each of which may be missing or fail: then it is asked for again.
+//! "ahead") wins that time, and more if it asks for the files meanwhile (`www/src/ahead.js`): then a worker that
+//! has just started finds them in its mail. They are an object of promises, each of which may be missing, fail or
+//! come to nothing: then it is asked for again.
 //!
 //! [`cpu_ahead`] begins, [`Ahead::of`] takes what was begun or begins now, [`Ahead::done`] waits.
 
@@ -49,7 +50,7 @@ pub struct Parts {
     pub modules: Modules,
 }
 
-/// Begins, in a worker whose first message has not come yet. `asked` is what `js/cpu.js` has asked for.
+/// Begins, in a worker whose first message has not come yet. `asked` is what the page has asked for.
 #[wasm_bindgen]
 pub fn cpu_ahead(base: String, asked: &JsValue) {
     BEGUN.with(|begun| *begun.borrow_mut() = Some(Ahead::begin(base, asked)));
@@ -84,9 +85,9 @@ impl Ahead {
         let store = store.map_err(|e| JsError::new(&e.text))?;
         let (kmem, mut modules) = self.made?;
         modules.kernel = match JsFuture::from(self.kernel).await {
-            Ok(kernel) => kernel,
+            Ok(kernel) if kernel.is_object() => kernel,
             // What was asked for before the page was there may have met a network that has come since.
-            Err(_) => JsFuture::from(compile_kernel(&self.base)).await?,
+            _ => JsFuture::from(compile_kernel(&self.base)).await?,
         };
         Ok(Parts { store, kmem, modules })
     }

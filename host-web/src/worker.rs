@@ -108,8 +108,8 @@ async fn first(message: &JsValue, page: MessagePort) -> Result<(), JsValue> {
         listen(&cpu, port, from_peer);
     }
     *cpu.peers.borrow_mut() = peers;
-    cpu.storage.sweep();
     js::sleep(LATER.1).await;
+    cpu.storage.sweep();
     if let Some(blob) = cpu.storage.find(LATER.0) {
         cpu.images.expect(&cpu, blob);
     }

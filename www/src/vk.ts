@@ -72,7 +72,7 @@ export interface Machine {
 }
 
 export interface HostModule {
-  default: () => Promise<unknown>;
+  default: (from?: { module_or_path: WebAssembly.Module }) => Promise<unknown>;
   boot: (options: BootOptions) => Promise<Machine>;
 }
 
@@ -83,8 +83,9 @@ export function machineBase(): string {
 
 type Ahead = { first?: Worker; disk?: Worker };
 
-/** The workers that the page's head has started; whatever failed of it, the machine does itself. */
-let ahead: Ahead = (globalThis as { vkAhead?: Ahead }).vkAhead ?? {};
+/** What the page's head (`ahead.js`) has begun, and the host's WebAssembly; whatever failed of it, the machine does itself. */
+const { host: compiled, ...begun } = (globalThis as { vkAhead?: Ahead & { host?: Promise<WebAssembly.Module> } }).vkAhead ?? {};
+let ahead: Ahead = begun;
 for (const name of ["first", "disk"] as const) {
   ahead[name]?.addEventListener("error", () => delete ahead[name]);
 }
@@ -110,6 +111,7 @@ export function endAhead(): void {
 export async function loadHost(attempt: number): Promise<HostModule> {
   const url = machineBase() + "host_web.js" + (attempt > 0 ? `?try=${attempt}` : "");
   const host = (await import(/* @vite-ignore */ url)) as HostModule;
-  await host.default();
+  const module = await compiled?.catch(() => undefined);
+  await host.default(module && { module_or_path: module });
   return host;
 }

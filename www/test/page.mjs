@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { chromium } from "playwright-core";
-import { serve } from "../tools/serve.mjs";
+import { FAKES, serve } from "../tools/serve.mjs";
 import { stamp } from "../tools/stamp.mjs";
 
 const executablePath = process.env.CHROMIUM ?? ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(existsSync);
@@ -324,6 +324,7 @@ test("comes back without a network, and offers new versions", async (t) => {
   const host = readFileSync(new URL("fake-host.js", import.meta.url), "utf8");
   writeFileSync(join(dir, "vk/host_web.js"), host);
   for (const worker of ["cpu.js", "disk.js"]) cpSync(new URL("fake-cpu.js", import.meta.url).pathname, join(dir, "vk", worker));
+  for (const [path, contents] of Object.entries(FAKES)) writeFileSync(join(dir, path), contents);
   stamp(dir);
   let site = await serve({ dir, base: "/p/" });
   const { port } = site.address();

@@ -11,6 +11,10 @@ const TYPES = {
   ".wasm": "application/wasm", ".svg": "image/svg+xml", ".webmanifest": "application/manifest+json", ".png": "image/png",
 };
 
+const EMPTY_MODULE = Buffer.from("\0asm\x01\0\0\0", "latin1");
+/** What the page's head asks for; the fake machine has no use for it. */
+export const FAKES = { "vk/host_web_bg.wasm": EMPTY_MODULE, "vk/kernel.wasm": EMPTY_MODULE, "vk/manifest.json": "{}" };
+
 /** Serves `dir` at `base`; answers the server, listening. */
 export function serve({ dir = join(www, "dist"), port = 0, base = "/", vk = undefined, headers = {} } = {}) {
   const fileOf = (path) => {
@@ -24,9 +28,11 @@ export function serve({ dir = join(www, "dist"), port = 0, base = "/", vk = unde
     if (!path.startsWith(base)) return res.writeHead(404).end();
     let rest = normalize(path.slice(base.length)).replace(/^(\.\.[/\\])+/, "");
     if (rest === "." || rest === "" || rest.endsWith("/")) rest = join(rest, "index.html");
+    const type = TYPES[extname(rest)] ?? "application/octet-stream";
+    if (vk === "fake" && FAKES[rest]) return res.writeHead(200, { "content-type": type, ...headers }).end(FAKES[rest]);
     const file = fileOf(rest);
     if (!existsSync(file) || !statSync(file).isFile()) return res.writeHead(404, headers).end("not found");
-    res.writeHead(200, { "content-type": TYPES[extname(file)] ?? "application/octet-stream", "cache-control": "no-cache", ...headers });
+    res.writeHead(200, { "content-type": type, "cache-control": "no-cache", ...headers });
     createReadStream(file).pipe(res);
   });
   return new Promise((ok) => server.listen(port, "127.0.0.1", () => ok(server)));

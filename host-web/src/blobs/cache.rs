@@ -7,12 +7,12 @@
 //! Workers and tabs of one origin share it. Keys are addresses beneath the base, most of them named
 //! by content, so that whoever writes one writes the same.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
 
-use js_sys::{Array, Object, Promise, Reflect, Uint8Array};
+use js_sys::{Array, Promise, Reflect, Uint8Array};
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::spawn_local;
+use wasm_bindgen_futures::{future_to_promise, spawn_local};
 
 use super::Listener;
 use super::web::{self, CacheStorage, Response, global};
@@ -24,33 +24,34 @@ const NAME: &str = "vkernel-1";
 /// `Clone` gives another name of the same one.
 #[derive(Clone)]
 pub struct Cache {
-    inner: Option<web::Cache>,
+    /// Opened when it is first needed: most boots find all in what was looked for before.
+    opened: Rc<OnceCell<Promise>>,
     base: Rc<str>,
     listener: Rc<dyn Listener>,
-    /// What was looked for before we were (`js/cpu.js`): promises of packs, by key. Each is taken once.
-    asked: Object,
+    /// What was looked for before we were (`www/src/ahead.js`): packs, by key. Each is taken once.
+    asked: JsValue,
     /// It was said that the cache is full.
     told: Rc<Cell<bool>>,
 }
 
 impl Cache {
     /// Never fails: a cache that can't be had is empty.
-    /// `asked` has a promise of it, maybe, and of packs.
-    pub async fn open(base: &str, listener: Rc<dyn Listener>, asked: &JsValue) -> Cache {
-        let early = match js::get(asked, "cache").dyn_into::<Promise>() {
-            Ok(early) => early.await.ok().map(JsCast::unchecked_into),
-            Err(_) => None,
-        };
-        let inner = match (early, global("caches")) {
-            (None, Some(caches)) => caches.unchecked_into::<CacheStorage>().open(NAME).await.ok(),
-            (early, _) => early,
-        };
-        let asked = js::get(asked, "packs").dyn_into().unwrap_or_else(|_| Object::new());
-        Cache { inner, base: base.into(), listener, asked, told: Rc::default() }
+    pub fn new(base: &str, listener: Rc<dyn Listener>, asked: JsValue) -> Cache {
+        Cache { opened: Rc::default(), base: base.into(), listener, asked, told: Rc::default() }
     }
 
-    pub fn works(&self) -> bool {
-        self.inner.is_some()
+    async fn inner(&self) -> Option<web::Cache> {
+        let open = || {
+            future_to_promise(async {
+                let caches = global("caches").ok_or(JsValue::UNDEFINED)?;
+                caches.unchecked_into::<CacheStorage>().open(NAME).await.map(Into::into)
+            })
+        };
+        self.opened.get_or_init(open).clone().await.ok().map(JsCast::unchecked_into)
+    }
+
+    pub async fn works(&self) -> bool {
+        self.inner().await.is_some()
     }
 
     fn url(&self, key: &str) -> String {
@@ -58,15 +59,15 @@ impl Cache {
     }
 
     pub async fn response(&self, key: &str) -> Option<Response> {
-        let found = self.inner.as_ref()?.find(&self.url(key)).await.ok()?;
+        let found = self.inner().await?.find(&self.url(key)).await.ok()?;
         (!found.is_undefined()).then(|| found.unchecked_into())
     }
 
     /// What was found, unpacked and digested before we were: `raw` and `digest`. Not checked.
-    pub async fn asked(&self, key: &str) -> Option<JsValue> {
-        let asked = js::get(&self.asked, key).dyn_into::<Promise>().ok()?;
-        let _ = Reflect::delete_property(&self.asked, &key.into());
-        asked.await.ok().filter(JsValue::is_object)
+    pub fn asked(&self, key: &str) -> Option<JsValue> {
+        let found = Some(js::get(&self.asked, key)).filter(JsValue::is_object)?;
+        let _ = Reflect::delete_property(self.asked.unchecked_ref::<js_sys::Object>(), &key.into());
+        Some(found)
     }
 
     pub async fn bytes(&self, key: &str) -> Option<Uint8Array> {
@@ -80,12 +81,12 @@ impl Cache {
 
     /// Keeps it, some time.
     pub fn put(&self, key: &str, kind: &str, body: &JsValue) {
-        let Some(inner) = self.inner.clone() else { return };
         let headers = js::object(&[("Content-Type", &kind.into())]);
         let Ok(response) = Response::new(body, &js::object(&[("headers", &headers)])) else { return };
         let (cache, url) = (self.clone(), self.url(key));
         spawn_local(async move {
-            if let Err(e) = inner.put(&url, &response).await
+            if let Some(inner) = cache.inner().await
+                && let Err(e) = inner.put(&url, &response).await
                 && js::get(&e, "name").as_string().as_deref() == Some("QuotaExceededError")
                 && !cache.told.replace(true)
             {
@@ -97,7 +98,7 @@ impl Cache {
     }
 
     pub async fn delete(&self, key: &str) {
-        if let Some(inner) = &self.inner {
+        if let Some(inner) = self.inner().await {
             // What can't be deleted is found wrong again next time.
             let _ = inner.delete(&self.url(key)).await;
         }
@@ -105,7 +106,7 @@ impl Cache {
 
     /// All keys beneath the base, the oldest first.
     pub async fn keys(&self) -> Vec<String> {
-        let Some(inner) = &self.inner else { return Vec::new() };
+        let Some(inner) = self.inner().await else { return Vec::new() };
         let Ok(Ok(requests)) = inner.keys().await.map(|keys| keys.dyn_into::<Array>()) else { return Vec::new() };
         let url = |r: JsValue| js::get(&r, "url").as_string();
         requests.iter().filter_map(url).filter_map(|url| Some(url.strip_prefix(&*self.base)?.to_string())).collect()

@@ -50,8 +50,8 @@ impl Store {
         Store::open_asked(base, listener, &JsValue::UNDEFINED).await
     }
 
-    /// The same, with what was asked for before this code was there (`js/cpu.js`): `manifest` and `kept`, promises of the
-    /// server's and of the cache's text, `cache`, one of the cache, and `packs`, of its boot packs by key, unpacked.
+    /// The same, with what was asked for before this code was there (`www/src/ahead.js`): promises of `manifest`, the server's
+    /// text, and of `kept`, the cache's `text` and its boot `packs` by key, unpacked.
     pub async fn open_asked(base: &str, listener: Rc<dyn Listener>, asked: &JsValue) -> Result<Store, Failure> {
         let url = [base, MANIFEST].concat();
         let early = js::get(asked, "manifest").dyn_into::<Promise>().ok();
@@ -68,11 +68,16 @@ impl Store {
                 text.map(JsValue::from).map_err(|failure| failure.to_js())
             })
         };
-        let cache = Cache::open(base, listener.clone(), asked).await;
         let kept = match js::get(asked, "kept").dyn_into::<Promise>() {
-            Ok(kept) => kept.await.ok().and_then(|text| text.as_string()),
-            Err(_) => cache.text(MANIFEST).await,
+            Ok(kept) => kept.await.unwrap_or_default(),
+            Err(_) => JsValue::UNDEFINED,
         };
+        let cache = Cache::new(base, listener.clone(), js::get(&kept, "packs"));
+        let kept = match js::get(&kept, "text").as_string() {
+            Some(text) => Some(text),
+            None => cache.text(MANIFEST).await,
+        };
+        let booted = kept.clone();
         let kept = kept.and_then(|text| Start::new(text, base, &cache, &listener));
         let answer = Packs::wait(answer).await;
         let start = match kept {
@@ -95,18 +100,22 @@ impl Store {
                 Start::new(text, base, &cache, &listener).ok_or_else(|| bad_manifest(&url))?
             }
         };
-        finish(start, cache, listener).await
+        let known = booted.as_ref() == Some(&start.text);
+        finish(start, known, cache, listener).await
     }
 }
 
-async fn finish(start: Start, cache: Cache, listener: Rc<dyn Listener>) -> Result<Store, Failure> {
+/// `known` says that the cache has this manifest.
+async fn finish(start: Start, known: bool, cache: Cache, listener: Rc<dyn Listener>) -> Result<Store, Failure> {
     let Start { text, json, packs, index, all } = start;
     let all: Array = Packs::wait(all).await?.unchecked_into();
     packs.forget(index);
     let table = Table::new(Uint8Array::new(&all.get(0)).to_vec())
         .ok_or_else(|| Failure::new(Errno::EIO, "the image's index is damaged".into()))?;
     // Only now: a manifest in the cache is one that was booted from.
-    cache.put(MANIFEST, "application/json", &text.into());
+    if !known {
+        cache.put(MANIFEST, "application/json", &text.into());
+    }
     let expected = RefCell::default();
     Ok(Store(Rc::new(Inner { cache, listener, manifest: json, table, packs, expected })))
 }

@@ -129,7 +129,7 @@ impl Inner {
     /// From the cache, else from the server.
     async fn load(&self, pack: &Pack) -> Result<Uint8Array, Failure> {
         let key = ["packs/", &pack.name].concat();
-        if let Some(raw) = self.cache.asked(&key).await.and_then(|found| pack.found(&found)) {
+        if let Some(raw) = self.cache.asked(&key).and_then(|found| pack.found(&found)) {
             return Ok(raw);
         }
         if let Some(file) = self.cache.bytes(&key).await {
@@ -139,7 +139,7 @@ impl Inner {
             self.cache.delete(&key).await;
         }
         // With a cache of our own the browser's other one need not keep it too.
-        let how = if self.cache.works() { "no-store" } else { "default" };
+        let how = if self.cache.works().await { "no-store" } else { "default" };
         let url = [&self.base, &*key].concat();
         for how in [how, "reload"] {
             let file = Transfer::new(&url, &pack.title, pack.bytes, how, &*self.listener).run().await?;

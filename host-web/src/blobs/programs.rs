@@ -22,7 +22,7 @@ pub struct ProgramKey(String);
 impl Store {
     /// `None` when this one isn't worth it, or nothing can be kept.
     pub async fn program_key(&self, original: &Uint8Array) -> Option<ProgramKey> {
-        if original.length() < WORTH || !self.0.cache.works() {
+        if original.length() < WORTH || !self.0.cache.works().await {
             return None;
         }
         Some(ProgramKey([&self.programs(), &*hash::hex(&hash::sha256(original).await, 32)].concat()))

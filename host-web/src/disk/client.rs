@@ -22,10 +22,31 @@ pub struct Disk(Rc<Inner>);
 struct Inner {
     port: MessagePort,
     notice: String,
-    /// Size and flags of each unit.
-    units: Vec<(f64, u32)>,
+    units: Vec<Unit>,
     last_id: Cell<u32>,
     waiting: RefCell<Vec<(u32, js::Resolve)>>,
+}
+
+/// What the storage worker said of a unit.
+struct Unit {
+    size: f64,
+    flags: u32,
+    /// The beginning of the disk, which a mount reads first, and how much of it was used: each byte once, in order, and
+    /// before anything else is asked of the unit, so that nobody can have written to it meanwhile.
+    head: RefCell<Option<(Uint8Array, u32)>>,
+}
+
+impl Unit {
+    /// So many bytes at `offset` if they came with the greeting.
+    fn in_head(&self, offset: u64, length: u32) -> Option<Uint8Array> {
+        let mut head = self.head.borrow_mut();
+        let (bytes, used) = head.take()?;
+        let start = u32::try_from(offset).ok().filter(|&start| start >= used)?;
+        let end = start.checked_add(length).filter(|&end| end <= bytes.length())?;
+        let part = bytes.subarray(start, end);
+        *head = Some((bytes, end));
+        Some(part)
+    }
 }
 
 impl Disk {
@@ -36,9 +57,13 @@ impl Disk {
         let came = Closure::once_into_js(move |event: MessageEvent| resolve.value(&event.data()));
         port.set_onmessage(Some(came.unchecked_ref()));
         let hello: Array = opened.promise().await.unwrap_or_default().unchecked_into();
-        let (sizes, flags): (Array, Array) = (hello.get(2).unchecked_into(), hello.get(3).unchecked_into());
-        let number = |n: JsValue| n.as_f64().unwrap_or(0.0);
-        let units = sizes.iter().zip(flags.iter()).map(|(size, flags)| (number(size), number(flags) as u32)).collect();
+        let unit = |unit: JsValue| {
+            let unit: Array = unit.unchecked_into();
+            let number = |at| unit.get(at).as_f64().unwrap_or(0.0);
+            let head = unit.get(2).dyn_into().ok().map(|head| (head, 0));
+            Unit { size: number(0), flags: number(1) as u32, head: RefCell::new(head) }
+        };
+        let units = hello.get(2).unchecked_into::<Array>().iter().map(unit).collect();
         let notice = text(&hello.get(1));
         let (last_id, waiting) = (Cell::new(0), RefCell::default());
         let disk = Disk(Rc::new(Inner { port, notice, units, last_id, waiting }));
@@ -60,6 +85,9 @@ impl Disk {
 
     /// `pread(2)`; behind what was ever written there are zeros. ENXIO, EIO.
     pub async fn read(&self, unit: u32, offset: u64, length: u32) -> Result<Uint8Array, Errno> {
+        if let Some(bytes) = self.0.units.get(unit as usize).and_then(|of| of.in_head(offset, length)) {
+            return Ok(bytes);
+        }
         let answer = self.ask(op::READ, unit, offset, &length.into(), None).await?;
         Ok(answer.unchecked_into())
     }
@@ -76,7 +104,7 @@ impl Disk {
 
     /// `disk_ctl`. A truncation is on its way when this returns; should it fail the next flush says so.
     pub fn ctl(&self, unit: u32, cmd: u32, arg: u64) -> Result<u64, Errno> {
-        let &(size, flags) = self.0.units.get(unit as usize).ok_or(Errno::ENXIO)?;
+        let &Unit { size, flags, .. } = self.0.units.get(unit as usize).ok_or(Errno::ENXIO)?;
         match cmd {
             diskctl::SIZE => Ok(size as u64),
             diskctl::FLAGS => Ok(flags.into()),
@@ -118,6 +146,9 @@ impl Disk {
         what: &JsValue,
         transfer: Option<&Uint8Array>,
     ) -> Result<(), Errno> {
+        if let Some(of) = self.0.units.get(unit as usize) {
+            of.head.take();
+        }
         let message = Array::of5(&id.into(), &op.into(), &unit.into(), &(offset as f64).into(), what);
         let posted = match transfer {
             Some(bytes) => self.0.port.post_message_with_transferable(&message, &Array::of1(&bytes.buffer())),

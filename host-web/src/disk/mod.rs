@@ -28,8 +28,12 @@ use wasm_bindgen::prelude::*;
 pub const NAMES: [&str; 2] = ["home", "var"];
 const DIRECTORY: &str = "vkernel";
 
+/// So much of a disk is read before anybody asks for it: what a mount begins with.
+const HEAD: u32 = 128 << 10;
+
 /// Requests: `[id, op, unit, offset, what]`, `what` being the length or the bytes. An answer is `[id, result]`: the
-/// bytes read, or 0, or -errno. The first message from the storage worker is `[0, notice, sizes, flags]`.
+/// bytes read, or 0, or -errno. The first message from the storage worker is `[0, notice, units]`; a unit is `[size, flags, head]`,
+/// `head` being the first [`HEAD`] bytes, for the first CPU and where they are at hand.
 mod op {
     pub const READ: u32 = 0;
     pub const WRITE: u32 = 1;

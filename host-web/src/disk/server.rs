@@ -12,8 +12,8 @@ use wasm_bindgen_futures::{future_to_promise, spawn_local};
 use web_sys::{MessageEvent, MessagePort};
 
 use super::exclusive::{self, Disks};
-use super::op;
 use super::unit::{Answer, Request, Unit};
+use super::{HEAD, op};
 use crate::js::get;
 
 thread_local! {
@@ -50,22 +50,29 @@ pub fn disk_main(message: JsValue) {
         let disks = disks().await;
         exclusive::answer_others(&disks);
         let ports: Array = get(&message, "ports").unchecked_into();
-        for port in ports.iter() {
-            serve(&disks, port.unchecked_into());
+        for (nr, port) in ports.iter().enumerate() {
+            serve(&disks, port.unchecked_into(), nr == 0);
         }
     });
 }
 
-fn serve(disks: &Rc<Disks>, port: MessagePort) {
-    let sizes: Array = disks.units.iter().map(|unit| JsValue::from(unit.size)).collect();
-    let flags = |unit: &Unit| if unit.read_only() { diskctl::READ_ONLY } else { 0 };
-    let flags: Array = disks.units.iter().map(|unit| JsValue::from(flags(unit))).collect();
-    post(&port, &Array::of4(&0.into(), &(&*disks.notice).into(), &sizes, &flags), None);
+/// `boots` for the CPU that mounts the disks.
+fn serve(disks: &Rc<Disks>, port: MessagePort, boots: bool) {
+    let greeted: Array = disks.units.iter().map(|unit| greeting(unit, boots)).collect();
+    post(&port, &Array::of3(&0.into(), &(&*disks.notice).into(), &greeted), None);
     let (disks, to) = (disks.clone(), port.clone());
     let came = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
         request(&disks, &to, &event.data().unchecked_into());
     });
     port.set_onmessage(Some(came.into_js_value().unchecked_ref()));
+}
+
+/// What a CPU is told of a unit.
+fn greeting(unit: &Unit, boots: bool) -> Array {
+    let flags = if unit.read_only() { diskctl::READ_ONLY } else { 0 };
+    let head = if boots { unit.now(&Request::Read(0.0, HEAD)) } else { None };
+    let head = head.and_then(Result::ok).flatten().map_or(JsValue::UNDEFINED, Into::into);
+    Array::of3(&unit.size.into(), &flags.into(), &head)
 }
 
 /// A request: `[id, op, unit, offset, what]`.

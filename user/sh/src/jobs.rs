@@ -171,7 +171,7 @@ impl Shell {
     pub fn start_subshell(&mut self, text: &str, r: Redirected) -> Starting {
         let mut job = self.new_job(true);
         if self.tty.is_some() {
-            job.text = format!("({})", text.trim_end().replace('\n', "; "));
+            job.text = format!("({})", crate::unparse::one_line(text));
         }
         self.add_subshell(&mut job, text, r);
         job
@@ -191,8 +191,8 @@ impl Shell {
     pub fn start_pipeline(&mut self, commands: &[Command], stdout: Option<i32>, foreground: bool) -> Starting {
         let mut job = self.new_job(foreground);
         if self.tty.is_some() && foreground {
-            let texts: Vec<String> = commands.iter().map(|c| crate::unparse::command(c).trim_end().into()).collect();
-            job.text = texts.join(" | ");
+            let texts = commands.iter().map(|c| crate::unparse::one_line(&crate::unparse::command(c)));
+            job.text = texts.collect::<Vec<_>>().join(" | ");
         }
         let mut input: Option<i32> = None;
         for (i, c) in commands.iter().enumerate() {
@@ -364,7 +364,7 @@ impl Shell {
         if job.pids.is_empty() {
             return job.last.unwrap_or(0);
         }
-        let text = text.trim_end().replace('\n', "; ");
+        let text = crate::unparse::one_line(&text);
         let pids = job.pids.iter().map(|p| (*p, None)).collect();
         let number = self.add_job(Job { number: 0, pgid: job.pgid, pids, stopped: false, own_group: false, text });
         if self.interactive() {

@@ -37,6 +37,28 @@ pub fn and_or(a: &AndOr) -> String {
     out.text
 }
 
+/// Such a text for a person to read, as the name of a job.
+pub fn one_line(text: &str) -> String {
+    const OPENING: [&str; 10] = ["{", "if", "then", "elif", "else", "while", "until", "do", "in", "!"];
+    let mut out = String::new();
+    let mut before = "(";
+    for line in text.lines() {
+        let opens = before.ends_with(['&', ';']) || before.rsplit(' ').next().is_some_and(|w| OPENING.contains(&w));
+        // A subshell's parenthesis stands alone.
+        let pattern = before.len() > 1 && before.starts_with('(') && before.ends_with(')');
+        out += match line {
+            _ if before.ends_with('(') => "",
+            l if l.starts_with(')') => "",
+            ";;" | ";&" => " ",
+            _ if opens || pattern || before.starts_with("case ") => " ",
+            _ => "; ",
+        };
+        out += line;
+        before = line;
+    }
+    out
+}
+
 /// What a subshell has to know before its first command: a line for `main`, then a script.
 ///
 /// Exported variables come with the environment.
@@ -226,6 +248,22 @@ impl Out {
 mod tests {
     use super::*;
     use crate::parser::parse;
+
+    #[test]
+    fn a_person_reads_one_line() {
+        for text in [
+            "(sleep 1; echo done)",
+            "(a) >f",
+            "if a; then b; elif c; then d; else e; fi",
+            "while read x; do { a; b; }; done",
+            "for i in 1 2; do (a & b); done",
+            "case $x in (a|b) c; d ;; (*) e ;; esac",
+            "f() { a; b; }",
+            "! a && b || c",
+        ] {
+            assert_eq!(one_line(&list(&parse(text).unwrap())), text);
+        }
+    }
 
     #[test]
     fn text_reads_back_as_the_same_commands() {

@@ -71,12 +71,14 @@ pub mod sig {
     pub const UNBLOCK: u32 = 1;
     pub const SETMASK: u32 = 2;
 
-    /// Those that have names. Others are shown as numbers.
-    pub const NAMED: u32 = 32;
-    static NAMES: [&str; NAMED as usize] = [
+    /// Those without a name are shown as numbers, those that are queued as other systems name them.
+    static NAMES: [&str; COUNT as usize] = [
         "0", "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE", "ALRM",
         "TERM", "16", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH",
-        "POLL", "PWR", "SYS",
+        "POLL", "PWR", "SYS", "32", "33", "RTMIN", "RTMIN+1", "RTMIN+2", "RTMIN+3", "RTMIN+4", "RTMIN+5", "RTMIN+6",
+        "RTMIN+7", "RTMIN+8", "RTMIN+9", "RTMIN+10", "RTMIN+11", "RTMIN+12", "RTMIN+13", "RTMIN+14", "RTMIN+15", "RTMAX-14",
+        "RTMAX-13", "RTMAX-12", "RTMAX-11", "RTMAX-10", "RTMAX-9", "RTMAX-8", "RTMAX-7", "RTMAX-6", "RTMAX-5", "RTMAX-4",
+        "RTMAX-3", "RTMAX-2", "RTMAX-1", "RTMAX",
     ];
 
     /// The name without `SIG`.
@@ -86,7 +88,7 @@ pub mod sig {
     /// The number of a name with or without `SIG`, upper case.
     pub fn from_name(name: &str) -> Option<u32> {
         let name = name.strip_prefix("SIG").unwrap_or(name);
-        (1..NAMED).find(|&n| NAMES[n as usize] == name)
+        (1..COUNT).find(|&n| NAMES[n as usize] == name)
     }
 }
 

@@ -3,8 +3,9 @@
 //! `null zero full random urandom` have no state. `tty` and `console` are the terminal (`tty`), and
 //! `tty1` and so on the devices that are attached just now, which `attach` tells of. `ptmx` makes a
 //! pseudo-terminal, and `pts` is the directory of those there are.
-//! `fd` is the directory of the caller's descriptors, and `stdin stdout stderr` are three of them:
-//! looking one up answers the open file's own vnode, so that opening it opens that file anew.
+//! `fd` is the directory of the caller's descriptors: links that lead straight to the open file's own vnode, so that
+//! opening one opens that file anew, and that who walks a tree without following links doesn't enter (one of them is the
+//! directory that he reads). `stdin stdout stderr` are three of the files.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -18,6 +19,7 @@ use crate::tty::{self, Terminal};
 use crate::uio::Uio;
 use crate::vfs::file::File;
 use crate::vfs::mount::Mount;
+use crate::vfs::procfs;
 use crate::vfs::vnode::{Dirent, Head, Owner, SetAttr, Vnode, VnodeRef};
 
 /// What a device does.
@@ -61,6 +63,8 @@ const INO_STANDARD: u64 = 64;
 /// Of the attached devices: these and their cookies.
 const INO_ATTACHED: u64 = 128;
 const COOKIE_ATTACHED: u64 = 1000;
+/// Of the caller's descriptors.
+const INO_FDS: u64 = 1 << 32;
 
 /// The most random bytes that one read gives.
 const RANDOM_MAX: usize = (32 << 20) - 1;
@@ -223,7 +227,9 @@ impl Vnode for FdDir {
     }
     fn lookup(&self, lp: &Lwp, name: &[u8]) -> SysResult<VnodeRef> {
         let fd = number_of(name).ok_or(Errno::ENOENT)?;
-        lp.file(fd).map(|f| f.vnode.clone()).map_err(|_| Errno::ENOENT)
+        lp.file(fd).map_err(|_| Errno::ENOENT)?;
+        let link = FdLink { head: Head::new(self.head.mount.clone()), fd, made_ns: self.made_ns };
+        Ok(Arc::new(link))
     }
     fn parent(&self, _lp: &Lwp) -> SysResult<VnodeRef> {
         self.head.mount.root()
@@ -232,12 +238,42 @@ impl Vnode for FdDir {
         for fd in lp.proc.files.numbers() {
             let at = fd as u64 + 1;
             let name = alloc::format!("{fd}");
-            let kind = (mode::IFCHR >> 12) as u8;
-            if at > cookie && !f(&Dirent { ino: INO_STANDARD + fd as u64, kind, cookie: at, name: name.as_bytes() }) {
+            let kind = (mode::IFLNK >> 12) as u8;
+            if at > cookie && !f(&Dirent { ino: INO_FDS + fd as u64, kind, cookie: at, name: name.as_bytes() }) {
                 break;
             }
         }
         Ok(())
+    }
+    fn as_any(&self) -> &dyn core::any::Any {
+        self
+    }
+}
+
+/// `/dev/fd/N`, for whoever looks at it.
+struct FdLink {
+    head: Head,
+    fd: i32,
+    made_ns: i64,
+}
+
+impl Vnode for FdLink {
+    fn head(&self) -> &Head {
+        &self.head
+    }
+    fn owner(&self) -> Owner {
+        Owner { mode: mode::IFLNK | 0o777, uid: 0, gid: 0 }
+    }
+    fn getattr(&self, _lp: &Lwp) -> SysResult<Stat> {
+        let dir = directory(&self.head, INO_FDS + self.fd as u64, 1, 0, self.made_ns);
+        Ok(Stat { mode: self.owner().mode, ..dir })
+    }
+    fn readlink(&self, lp: &Lwp) -> SysResult<Vec<u8>> {
+        let file = lp.file(self.fd).map_err(|_| Errno::ENOENT)?;
+        procfs::fd::text(lp, &file)
+    }
+    fn jump(&self, lp: &Lwp) -> SysResult<Option<VnodeRef>> {
+        lp.file(self.fd).map(|f| Some(f.vnode.clone())).map_err(|_| Errno::ENOENT)
     }
     fn as_any(&self) -> &dyn core::any::Any {
         self

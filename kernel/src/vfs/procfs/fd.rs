@@ -1,4 +1,4 @@
-//! What `/proc/PID/fd/N` says of an open file.
+//! What `/proc/PID/fd/N` and `/dev/fd/N` say of an open file.
 
 use alloc::format;
 use alloc::vec::Vec;

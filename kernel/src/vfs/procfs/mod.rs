@@ -3,7 +3,7 @@
 //! Nothing is kept: a vnode is made for each lookup from what the process tree says then, and a
 //! text is written when its file is opened. Formats are Linux's, as programs read them (proc(5)).
 
-mod fd;
+pub mod fd;
 mod system;
 mod task;
 

@@ -3,7 +3,7 @@
 use alloc::vec;
 
 use abi::Errno;
-use abi::types::{ioctl, mode, o, poll};
+use abi::types::{at, ioctl, mode, o, poll};
 
 use super::{run, with};
 use crate::machdep::fake::{Fake, Sys};
@@ -66,6 +66,27 @@ fn dev_fd_opens_what_the_descriptor_is() {
         Ok::<(), Errno>(())
     })
     .expect("fd");
+}
+
+/// Else `find /` would go on for ever: it has the root open while it reads `/dev/fd`.
+#[test]
+fn who_follows_no_links_does_not_enter_dev_fd() {
+    run(|sys| {
+        let root = sys.open("/", o::DIRECTORY, 0)?;
+        let path = alloc::format!("/dev/fd/{root}");
+        assert_eq!(sys.stat(&path, at::SYMLINK_NOFOLLOW)?.mode & mode::IFMT, mode::IFLNK);
+        assert_eq!(sys.readlink(&path)?, b"/");
+        assert_eq!(sys.open(&path, o::NOFOLLOW, 0), Err(Errno::ELOOP));
+        assert_eq!(sys.unlink(&path), Err(Errno::EPERM));
+        // Followed it is the directory, and what is below it.
+        assert_eq!(sys.stat(&path, 0)?, sys.fstat(root)?);
+        assert_eq!(sys.stat(alloc::format!("{path}/dev/null"), 0)?.rdev, 0x103);
+        let again = sys.open(&path, o::DIRECTORY, 0)?;
+        sys.close(root)?;
+        assert_eq!(sys.stat(&path, at::SYMLINK_NOFOLLOW), Err(Errno::ENOENT));
+        sys.close(again)
+    })
+    .expect("links");
 }
 
 fn mknod(sys: &Sys, path: &str, bits: u32, dev: u64) -> Result<(), Errno> {

@@ -388,11 +388,22 @@ impl Shell {
         self.jobs[self.jobs.len() - 1].number
     }
 
+    /// The interrupt key may have been pressed after we looked and before the job had the terminal. It was meant for
+    /// the job; we would hear of it when that has ended.
+    fn pass_interrupt_on(&self, job: &Starting) {
+        let control = self.tty.is_some() && self.option('m') && !job.pids.is_empty();
+        if control && !self.traps.contains_key(&sig::INT) && proc::sigtake(&[sig::INT]).is_some() {
+            // It may have ended already.
+            let _ = proc::kill(-job.pgid, sig::INT);
+        }
+    }
+
     /// Waits for a job that has the terminal, and takes that back.
     pub fn wait_foreground(&mut self, job: Starting) -> Run {
         let options = if self.tty.is_some() { wait::UNTRACED } else { 0 };
         let mut words = Vec::with_capacity(job.pids.len());
         let mut stopped = false;
+        self.pass_interrupt_on(&job);
         for &pid in &job.pids {
             let word = wait_one(pid, options);
             stopped |= word.is_some_and(|w| w & 0xff == 0x7f);

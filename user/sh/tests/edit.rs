@@ -146,6 +146,17 @@ fn control_keys_end_lines_and_pastes_wait() {
 }
 
 #[test]
+fn no_interrupt_is_lost_between_the_line_and_its_program() {
+    let mut p = Person::new("interrupt", "xterm");
+    for i in 0..100 {
+        p.types("sleep 30\r", LINE_DONE);
+        std::thread::sleep(std::time::Duration::from_micros(i % 8 * 60));
+        p.runs("\x03", "^C");
+    }
+    assert_eq!(p.ends("exit 0\r"), (0, true));
+}
+
+#[test]
 fn jobs_stop_and_go_on_wherever_they_began() {
     let mut p = Person::new("jobs", "xterm");
     // One that began behind has to hear the keys when it is in front.

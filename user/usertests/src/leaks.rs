@@ -24,7 +24,7 @@ impl Counts {
     /// Compares with now, giving what is being taken down a moment to go.
     pub fn compare(&self) -> Result<(), String> {
         let mut last = Ok(());
-        for _ in 0..50 {
+        for _ in 0..250 {
             last = self.compare_with(&Counts::read());
             if last.is_ok() {
                 break;

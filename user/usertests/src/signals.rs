@@ -183,6 +183,17 @@ fn suspend() {
     io::close(r).expect("close");
 }
 
+/// Waits until a process sleeps: a signal before that would find it elsewhere.
+fn until_asleep(pid: i32) {
+    let path = format!("/proc/{pid}/stat");
+    let begun = Instant::now();
+    // `PID (NAME) STATE`
+    while !String::from_utf8_lossy(&io::read_file(path.as_bytes()).unwrap()).contains(") S ") {
+        assert!(begun.elapsed() < Duration::from_secs(20), "{pid} does not sleep");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
 /// Reads one byte, with a handler that does not end the read or does.
 fn signal_read(args: &[&str]) -> i32 {
     let restart = args[0] == "restart";
@@ -198,10 +209,12 @@ fn restart() {
         let (out, to) = io::pipe2(o::CLOEXEC).expect("pipe");
         let pid = role("signal_read", &[how]).dup2(r, 0).dup2(to, 1).spawn().expect("spawn");
         io::read(out, &mut [0; 1]).expect("ready");
-        std::thread::sleep(Duration::from_millis(30));
+        until_asleep(pid);
         proc::kill(pid, sig::USR1).expect("kill");
-        std::thread::sleep(Duration::from_millis(30));
-        io::write_all(w, b"abc").expect("write");
+        if how == "restart" {
+            std::thread::sleep(Duration::from_millis(30));
+            io::write_all(w, b"abc").expect("write");
+        }
         assert_eq!(wait_for(pid), wait::exited(1), "{how}");
         [r, w, out, to].into_iter().for_each(|fd| io::close(fd).expect("close"));
     }

@@ -212,7 +212,7 @@ test("terminate() ends a machine that spins on every CPU", limit, async (t) => {
   await new Promise((resolve) => setTimeout(resolve, 500));
   await vk.page.evaluate(() => vkt.state.vk.terminate());
   assert.deepEqual(Object.keys(await vk.ended()).length > 0, true);
-  assert.equal(await vk.exited("spin0", 2000), 137);
+  assert.equal(await vk.exited("spin0", 10_000), 137);
 });
 
 // Programs.

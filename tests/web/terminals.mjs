@@ -5,7 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { machine, suite } from "./lib/suite.mjs";
+import { machine, suite, until } from "./lib/suite.mjs";
 
 suite();
 
@@ -33,6 +33,7 @@ test("a shell with a prompt, echo, editing and Ctrl-C", async (t) => {
   await vk.until("a", "/dev/tty");
   await vk.until("a", "24 80\r\n42\r\n");
   await vk.write("a", "while :; do :; done\r");
+  await vk.until("a", `while :; do :; done${DONE}`);
   await pause(300);
   await vk.write("a", "\x03");
   await vk.write("a", "echo alive\r");
@@ -69,13 +70,13 @@ test("several terminals at once, each its own session", async (t) => {
   for (const n of ["a", "b", "c"]) await vk.start(n, undefined);
   for (const n of ["a", "b", "c"]) await vk.until(n, "# ");
   for (const n of ["a", "b", "c"]) await vk.write(n, `sleep 1000; echo ${n}-is-$?\r`);
-  await pause(300);
+  await until("three who sleep", async () => (await vk.ok("ps")).match(/sleep 1000$/gm)?.length === 3);
   await vk.write("b", "\x03");
   await vk.until("b", "^C\r\n");
   assert.ok(!(await vk.text("a")).includes("a-is-1"));
   await vk.write("b", "tty\r");
   await vk.until("b", "/dev/tty");
-  assert.match(await vk.ok("ps"), /sleep 1000[\s\S]*sleep 1000/);
+  assert.equal((await vk.ok("ps")).match(/sleep 1000$/gm)?.length, 2);
 });
 
 test("what cannot be run says so", async (t) => {
@@ -94,8 +95,7 @@ test("a page that hangs up takes the session with it", async (t) => {
   await vk.write("a", "sleep 12345\r");
   await vk.until("a", `12345${DONE}`);
   await vk.page.evaluate(() => vkt.tasks.get("a").task.close());
-  await pause(500);
-  assert.doesNotMatch(await vk.ok("ps"), /12345/);
+  await until("it is gone", async () => !/12345/.test(await vk.ok("ps")));
   // At once, before anything could start.
   await vk.page.evaluate(() => {
     for (let i = 0; i < 10; i++) vkt.state.vk.spawn({ argv: ["sh"], tty: i % 2 === 0, onoutput() {} }).close();

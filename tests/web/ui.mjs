@@ -51,22 +51,27 @@ test("tells programs the size of the terminal", limit, async (t) => {
 
 test("Ctrl-C ends what spins, in the shell and in a program", limit, async (t) => {
   const p = await playground(t);
-  await p.run("while :; do :; done");
-  await new Promise((resolve) => setTimeout(resolve, 500));
+  // Keys that come before are the line editor's.
+  await p.run("echo loops; while :; do :; done");
+  await p.shows(/^loops$/m);
   await p.page.press("Control+C");
   await p.shows(/\^C\s+\S* ?# ?$/, 5000);
   assert.equal(await p.output("echo $?"), "130\n");
   const bytes = [...spin].map((b) => `\\${b.toString(8).padStart(3, "0")}`).join("");
   await p.output(`printf '${bytes}' >/tmp/spin; chmod +x /tmp/spin`);
-  await p.run("/tmp/spin");
+  await p.run("echo spins; /tmp/spin");
+  await p.shows(/^spins$/m);
   await new Promise((resolve) => setTimeout(resolve, 500));
   await p.page.press("Control+C");
   assert.equal(await p.output("echo $?", 5000), "130\n");
   // Stopped and continued, and killed from the side.
   await p.run("/tmp/spin");
-  await new Promise((resolve) => setTimeout(resolve, 300));
-  await p.page.press("Control+Z");
-  await p.shows(/Stopped|\[1\]/, 5000);
+  // While the program is on its way the shell has the terminal, and that is not stopped.
+  await until("it is stopped", async () => {
+    await p.page.press("Control+Z");
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    return /Stopped|\[1\]/.test(await p.text());
+  });
   assert.match(await p.output("kill -9 %1; wait %1; echo $?", 5000), /137/);
 });
 
@@ -97,7 +102,8 @@ test("terminals are sessions of their own", limit, async (t) => {
   await p.output("sleep 0");
   await p.run("sleep 3; echo slept $?");
   await p.page.press("Control+Shift+ArrowLeft");
-  await p.run("sleep 60");
+  await p.run("echo sleeps; sleep 60");
+  await p.shows(/^sleeps$/m);
   await new Promise((resolve) => setTimeout(resolve, 300));
   await p.page.press("Control+C");
   assert.equal(await p.output("echo $?"), "130\n");

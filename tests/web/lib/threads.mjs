@@ -29,6 +29,8 @@ export const checks = {
     await vk.start("sh", ["sh"], { cols: 80, rows: 24 });
     await vk.until("sh", "# ", 20_000);
     await vk.write("sh", "while :; do :; done\r");
+    // The line editor is done: the key is for whoever runs.
+    await vk.until("sh", "\x1b[?2004l\r\n");
     await new Promise((resolve) => setTimeout(resolve, 500));
     await vk.write("sh", "\x03");
     await new Promise((resolve) => setTimeout(resolve, 100));

@@ -112,6 +112,8 @@ pub struct Watch {
     open: Vec<Open>,
     /// Locals in the order in which they are set.
     sets: Vec<u32>,
+    /// Where the part begins of the loop that ended last.
+    ended_sets: usize,
     known: [Option<(u32, i32)>; MOST_KNOWN],
     cost: u32,
 }
@@ -125,6 +127,7 @@ impl Default for Watch {
             last_frame: 0,
             open: Vec::new(),
             sets: Vec::new(),
+            ended_sets: 0,
             known: [None; MOST_KNOWN],
             cost: 0,
         }
@@ -140,12 +143,18 @@ impl Watch {
         (self.last_frame, self.cost) = (0, 0);
         self.open.clear();
         self.sets.clear();
+        self.ended_sets = 0;
         self.known.fill(None);
     }
 
     /// The cost of all instructions so far, those of loops with a known number of turns so many times.
     pub fn cost(&self) -> u32 {
         self.cost
+    }
+
+    /// The locals that the loop sets which ended last, in the order of its instructions.
+    pub fn sets(&self) -> &[u32] {
+        &self.sets[self.ended_sets..]
     }
 
     /// Takes the next instruction, from `begin` to `end`, and what it costs by itself. Answers at the end of a loop.
@@ -338,6 +347,7 @@ impl Watch {
             around.calls |= open.calls;
             around.out = around.out.min(open.out);
         }
+        self.ended_sets = open.sets;
         let cost = self.cost - open.cost;
         let sets = &self.sets[open.sets..];
         let times = |value: Value| match value {

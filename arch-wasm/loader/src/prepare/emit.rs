@@ -204,7 +204,8 @@ impl Emit<'_> {
                     InstructionSink::new(out).i32_eqz();
                     hints.push((out.len() as u32, false));
                     InstructionSink::new(out).if_(BlockType::Empty);
-                    self.settle(locals.turns(), out);
+                    let used = the(number).used;
+                    self.settle_aside(flow.used[used.0..used.1].iter().copied(), locals, out);
                     InstructionSink::new(out).end();
                 }
                 _ => {}
@@ -230,12 +231,8 @@ impl Emit<'_> {
         let piece = Piece { end: locals.end(labels), turns: locals.turns(), cost: l.turn };
         counted.begin(piece, out);
         piece.settle(locals.limit, out, hints, |out| {
-            if l.split {
-                let used = flow.used[l.used.0..l.used.1].iter().copied();
-                self.settle_aside(used.chain([piece.end]), locals, out);
-            } else {
-                self.settle(locals.turns(), out);
-            }
+            let used = flow.used[l.used.0..l.used.1].iter().copied();
+            self.settle_aside(used.chain([piece.end]), locals, out);
         });
     }
 

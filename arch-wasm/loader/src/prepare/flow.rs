@@ -65,7 +65,8 @@ pub struct Loop {
     /// It has no loop and no call in it, and no branch out of it that is hard to rewrite, so that what there is to do
     /// now and then can be done outside of it.
     pub split: bool,
-    /// The locals that it uses, in `Flow::used`, where it is split; of more than [`MOST_USED`] only the first.
+    /// The locals to put aside when it settles, in `Flow::used`: of those that it reads before it sets them all, where
+    /// it is split, else those that it sets at all.
     pub used: (usize, usize),
     /// It has no parameters.
     plain: bool,
@@ -94,6 +95,10 @@ pub enum Move {
 
 /// So many locals of a loop can be put aside while it is left.
 pub const MOST_USED: usize = 16;
+/// The use of a local is noted in so many loops around it.
+const MOST_AROUND: usize = 8;
+/// So many changes of locals are looked at in a loop that is not split.
+const MOST_SETS: usize = 256;
 
 /// A label that can be branched to.
 struct Frame {
@@ -117,6 +122,18 @@ struct Frame {
     left: bool,
 }
 
+/// A loop that is open.
+struct Around {
+    number: u32,
+    /// Index in `frames`.
+    frame: usize,
+    /// The number of uses of locals before it, and the first of the locals that are read in it before they are set. That is taken
+    /// from the order of instructions: the way may be another.
+    uses: u32,
+    reads: [u32; MOST_USED],
+    count: usize,
+}
+
 /// The walk over a body. Kept from one to the next for its allocations.
 #[derive(Default)]
 pub struct Flow {
@@ -125,8 +142,11 @@ pub struct Flow {
     pub used: Vec<u32>,
     /// So much may its loops do before it goes off the fuel.
     pub limit: u32,
-    /// Loops around the instruction that is looked at: number, and index in `frames`.
-    around: Vec<(u32, usize)>,
+    /// Loops around the instruction that is looked at.
+    around: Vec<Around>,
+    /// When each local was last used, as the number of uses before.
+    last_use: Vec<u32>,
+    uses: u32,
     frames: Vec<Frame>,
     catches: Vec<u32>,
     allocations: OperatorsReaderAllocations,
@@ -260,7 +280,7 @@ impl Flow {
         self.most = self.most.max(self.now);
         self.branches(op);
         self.leave_loops(op, begin, end);
-        self.uses(op);
+        self.notes_use(op);
         let ended = self.watch.see(op, begin, end, cost(op));
         self.structure(op, begin, end);
         if let Some(ended) = ended {
@@ -293,7 +313,8 @@ impl Flow {
             Operator::Loop { blockty } => {
                 let number = self.loops.len() as u32;
                 self.whole();
-                self.around.push((number, self.frames.len()));
+                let (frame, uses) = (self.frames.len(), self.uses);
+                self.around.push(Around { number, frame, uses, reads: [0; MOST_USED], count: 0 });
                 // Parameters would have to come along.
                 let split = !matches!(blockty, BlockType::FuncType(_));
                 self.loops.push(Loop {
@@ -366,7 +387,7 @@ impl Flow {
         for frame in &mut self.frames {
             (frame.join, frame.skipped) = (frame.join.map(dearer), frame.skipped.map(dearer));
         }
-        for &(number, _) in &self.around {
+        for &Around { number, .. } in &self.around {
             let l = &mut self.loops[number as usize];
             if l.turn > 0 {
                 l.turn = dearer(l.turn);
@@ -396,7 +417,7 @@ impl Flow {
         }
         self.catches.truncate(frame.catches);
         if let Some(number) = frame.head {
-            self.around.pop();
+            self.put_aside(number);
             self.loops[number as usize].body.1 = begin;
             self.edits.push(Edit { begin, end, what: What::End(number) });
         }
@@ -459,8 +480,8 @@ impl Flow {
 
     /// The innermost loop stays in one piece.
     fn whole(&mut self) {
-        if let Some((number, _)) = self.around.last() {
-            self.loops[*number as usize].split = false;
+        if let Some(around) = self.around.last() {
+            self.loops[around.number as usize].split = false;
         }
     }
 
@@ -470,27 +491,49 @@ impl Flow {
         self.rigid = self.around.len();
     }
 
-    /// Notes the locals of the innermost loop.
-    fn uses(&mut self, op: &Operator) {
-        let (Operator::LocalGet { local_index }
-        | Operator::LocalSet { local_index }
-        | Operator::LocalTee { local_index }) = op
+    /// Notes the use of a local in the loops around.
+    fn notes_use(&mut self, op: &Operator) {
+        let (Operator::LocalGet { local_index: local }
+        | Operator::LocalSet { local_index: local }
+        | Operator::LocalTee { local_index: local }) = *op
         else {
             return;
         };
-        let Some(&(number, _)) = self.around.last() else { return };
-        let l = &mut self.loops[number as usize];
-        let known = &self.used[l.used.0.min(self.used.len())..];
-        if l.split && known.len() < MOST_USED && !known.contains(local_index) {
-            self.used.push(*local_index);
-            l.used.1 = self.used.len();
+        self.uses += 1;
+        if self.last_use.len() <= local as usize {
+            self.last_use.resize(local as usize + 1, 0);
         }
+        let before = std::mem::replace(&mut self.last_use[local as usize], self.uses);
+        if !matches!(op, Operator::LocalGet { .. }) {
+            return;
+        }
+        for around in self.around.iter_mut().rev().take(MOST_AROUND).take_while(|around| around.uses >= before) {
+            if let Some(read) = around.reads.get_mut(around.count) {
+                *read = local;
+                around.count += 1;
+            }
+        }
+    }
+
+    /// The innermost loop ends: what is to be put aside when it settles?
+    fn put_aside(&mut self, number: u32) {
+        let Some(around) = self.around.pop() else { return };
+        let (begin, l) = (self.used.len(), &mut self.loops[number as usize]);
+        let reads = &around.reads[..around.count];
+        if l.split {
+            self.used.extend(reads);
+        } else {
+            let sets = self.watch.sets();
+            let sets = &sets[..sets.len().min(MOST_SETS)];
+            self.used.extend(reads.iter().filter(|read| sets.contains(read)));
+        }
+        l.used = (begin, self.used.len());
     }
 
     /// Notes branches out of the innermost loop, which have more labels to cross if it is split.
     fn leave_loops(&mut self, op: &Operator, begin: usize, end: usize) {
         use Operator as O;
-        let Some(&(_, frame)) = self.around.last() else { return };
+        let Some(&Around { frame, .. }) = self.around.last() else { return };
         let own = (self.frames.len() - 1 - frame) as u32;
         match op {
             O::Br { relative_depth } | O::BrIf { relative_depth } if *relative_depth > own => {

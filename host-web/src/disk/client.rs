@@ -37,13 +37,13 @@ struct Unit {
 }
 
 impl Unit {
-    /// So many bytes at `offset` if they came with the greeting.
+    /// So many bytes at `offset`, in an array of their own, if they came with the greeting.
     fn in_head(&self, offset: u64, length: u32) -> Option<Uint8Array> {
         let mut head = self.head.borrow_mut();
         let (bytes, used) = head.take()?;
         let start = u32::try_from(offset).ok().filter(|&start| start >= used)?;
         let end = start.checked_add(length).filter(|&end| end <= bytes.length())?;
-        let part = bytes.subarray(start, end);
+        let part = bytes.slice(start, end);
         *head = Some((bytes, end));
         Some(part)
     }

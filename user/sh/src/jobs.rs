@@ -284,7 +284,8 @@ impl Shell {
     /// The output of a builtin that only writes, without a child for it. Its status is in `$?`.
     fn captured_output(&mut self, s: &Simple) -> Option<Vec<u8>> {
         let name = s.words.first()?.unquoted().0;
-        let quiet = s.redirs.is_empty() && s.assigns.is_empty() && builtins::only_writes(&name);
+        let lists = name == "fc" && s.words.get(1).is_some_and(|w| w.unquoted().0.starts_with("-l"));
+        let quiet = s.redirs.is_empty() && s.assigns.is_empty() && (lists || builtins::only_writes(&name));
         if !quiet || self.functions.contains_key(&name) || s.words.iter().any(|w| has_effects(&w.parts)) {
             return None;
         }

@@ -82,6 +82,7 @@ fn fc_lists_edits_and_runs_again() {
     p.runs("fc -e 'sed -i s/two/four/' 'echo two'\r", "\necho four\r\nfour\r\n");
     p.runs("fc -e false -2\r", LINE_DONE).runs("echo $?\r", "\n1\r\n");
     p.runs("history\r", "1\techo one\r\n2\techo two\r\n3\tfc -l\r\n");
+    p.runs("fc -ln 1 2 | cat; x=$(fc -ln 1); echo \"$x\"\r", "\n\techo one\r\n\techo two\r\n\techo one\r\n");
     assert_eq!(p.ends("exit\r"), (0, true));
 }
 

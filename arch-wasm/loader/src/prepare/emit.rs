@@ -21,6 +21,8 @@ use crate::handlers::has_handlers;
 pub const FUEL: i32 = 1 << 18;
 /// A turn that costs so much goes off the fuel at once: that is dearer than to count, but not beside it.
 const DEAR: u32 = LEAF_TURNS / 4;
+/// Turns that cost so much are not unrolled, or with little effect: V8 makes four of the small ones.
+const LARGE: u32 = 14;
 /// A turn that costs so much is not paid for with others.
 const PIECE: u32 = CHUNK / 4;
 /// So that no sum of two overflows.
@@ -104,7 +106,7 @@ impl Emit<'_> {
             copy.up_to(edit.begin);
             at += 1;
             match edit.what {
-                What::Head(number) if Kind::of(&flow.loops[number as usize]) == Kind::Split => {
+                What::Head(number) if Kind::of(&flow.loops[number as usize]).is_split() => {
                     let l = &flow.loops[number as usize];
                     let used = &flow.used[l.used.0..l.used.1];
                     at += self.split(l, (&flow.edits[at..], used), &locals, &mut labels, &mut copy, hints)?;
@@ -163,10 +165,13 @@ impl Emit<'_> {
                 labels.push(l);
                 let ty = &self.module.bytes[l.ty.0..l.ty.1];
                 match Kind::of(l) {
-                    Kind::Split => {
+                    kind if kind.is_split() => {
                         out.push(BLOCK);
                         out.extend_from_slice(ty);
-                        InstructionSink::new(out).loop_(BlockType::Empty).loop_(BlockType::Empty);
+                        if kind == Kind::Split {
+                            InstructionSink::new(out).loop_(BlockType::Empty);
+                        }
+                        InstructionSink::new(out).loop_(BlockType::Empty);
                     }
                     Kind::Chunk => {
                         out.push(LOOP);
@@ -236,7 +241,7 @@ impl Emit<'_> {
         });
     }
 
-    /// Writes a loop that is split, from its head on: [`Kind::Split`] shows how. Answers the number of its edits,
+    /// Writes a loop that is split, from its head on: [`Kind::Split`] and [`Kind::Settles`] show how. Answers the number of its edits,
     /// of which `edits` are those behind the head; it changes the locals `used`.
     fn split(
         &mut self,
@@ -257,10 +262,14 @@ impl Emit<'_> {
             copy.skip_to(edit.end);
         }
         copy.up_to(end);
-        InstructionSink::new(&mut copy.out).br(LABELS).end();
+        let kind = Kind::of(l);
+        InstructionSink::new(&mut copy.out).br(kind.labels()).end();
         locals.count_turns(l.turn, &mut copy.out);
         hints.push((copy.out.len() as u32, true));
-        InstructionSink::new(&mut copy.out).br_if(0).end();
+        InstructionSink::new(&mut copy.out).br_if(0);
+        if kind == Kind::Split {
+            InstructionSink::new(&mut copy.out).end();
+        }
         self.settle_aside(used.iter().copied(), locals, &mut copy.out);
         InstructionSink::new(&mut copy.out).br(0).end().unreachable().end();
         copy.skip_to(edits[inside].end);
@@ -496,13 +505,27 @@ pub enum Kind {
     /// end
     /// ```
     Split,
+    /// The same with one loop, which settles inside: for turns that are too large to be unrolled. That the loop around is entered is
+    /// what costs most where there are few turns, in SpiderMonkey.
+    ///
+    /// ```text
+    /// block $follows
+    ///   loop $loop
+    ///     block $next
+    ///       (a turn, in which $loop is $next)
+    ///       br $follows
+    ///     end
+    ///     (br_if $loop (count))
+    ///     (settle)
+    ///     br $loop
+    ///   end
+    /// end
+    /// ```
+    Settles,
 }
 
 const BLOCK: u8 = 0x02;
 const LOOP: u8 = 0x03;
-
-/// Labels around a loop that was split.
-const LABELS: u32 = 3;
 
 /// The loops that are open where the writing is, by the index of their block.
 #[derive(Default)]
@@ -543,10 +566,14 @@ impl Kind {
     /// So many labels are put around such a loop.
     fn labels(self) -> u32 {
         match self {
-            Kind::Split => LABELS,
+            Kind::Split => 3,
+            Kind::Settles => 2,
             Kind::Chunk => 1,
             _ => 0,
         }
+    }
+    fn is_split(self) -> bool {
+        matches!(self, Kind::Split | Kind::Settles)
     }
     pub fn of(l: &Loop) -> Kind {
         match l.turn {
@@ -554,6 +581,7 @@ impl Kind {
             _ if l.pays => Kind::Dear,
             ..PIECE if l.counted.is_some() => Kind::Chunk,
             DEAR.. => Kind::Dear,
+            _ if l.split && l.turn >= LARGE => Kind::Settles,
             _ if l.split => Kind::Split,
             _ => Kind::Whole,
         }
@@ -595,7 +623,7 @@ impl Locals {
             first: 0,
             kinds: Vec::new(),
             limit: flow.limit,
-            counts: any(|kind| matches!(kind, Kind::Whole | Kind::Split | Kind::Chunk)),
+            counts: any(|kind| kind == Kind::Whole || kind == Kind::Chunk || kind.is_split()),
             pays: entry || any(|kind| kind == Kind::Dear),
         }
     }

@@ -75,7 +75,8 @@ impl Tar {
     }
 
     fn enter(&self) -> Done {
-        self.o.value(b'C').map_or(Ok(()), |dir| fs::chdir(dir).map_err(other))
+        let Some(dir) = self.o.value(b'C') else { return Ok(()) };
+        fs::chdir(dir).map_err(|e| std::io::Error::other(format!("-C {}: {e}", String::from_utf8_lossy(dir))))
     }
 
     fn create(&mut self, path: &[u8]) -> Done {

@@ -147,14 +147,14 @@ pub fn leave(kernel: &Kernel, tty: &Tty, leader: Option<Pid>) {
         tty.session.store(0, Relaxed);
         tty.foreground.swap(0, Relaxed)
     };
-    // Whoever sleeps in a read must look again.
+    if group != 0 || leader.is_some() {
+        for signal in [sig::HUP, sig::CONT] {
+            signal_all(kernel, signal, |p| p.pgid.load(Relaxed) == group || leader == Some(p.pid));
+        }
+    }
+    // Whoever sleeps in a read must look again. Not before the signal: on another CPU it might exit because of the
+    // end that it finds.
     tty.wake();
-    if group == 0 && leader.is_none() {
-        return;
-    }
-    for signal in [sig::HUP, sig::CONT] {
-        signal_all(kernel, signal, |p| p.pgid.load(Relaxed) == group || leader == Some(p.pid));
-    }
 }
 
 /// The foreground group for the session of a process that a shell is making.

@@ -136,7 +136,6 @@ impl Tty {
     /// it (POSIX 11.1.10).
     pub fn hang_up(&self, kernel: &Kernel) {
         let leader = self.mark_gone(kernel);
-        self.wake();
         session::leave(kernel, self, leader);
     }
 }

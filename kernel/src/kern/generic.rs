@@ -1,7 +1,7 @@
 //! Calls on any descriptor: read, write, seek and the rest. POSIX 2.9.7.
 
 use abi::syscalls::UAddr;
-use abi::types::{mode, seek, sig};
+use abi::types::{mode, o, seek, sig};
 use abi::{Errno, SysResult};
 
 use crate::kern::proc::Lwp;
@@ -18,20 +18,37 @@ pub enum Rw {
     Write,
 }
 
-/// readv(2) and preadv(2): at an offset, or at the file's own.
-#[inline]
-pub fn kern_readv(lp: &Lwp, fd: i32, iovs: &[Iovec], offset: Option<u64>) -> SysResult<usize> {
-    let file = lp.file(fd)?;
-    file.check_readable()?;
-    kern_rw(lp, &file, Rw::Read, iovs, offset)
+/// [`kern_rw`] of one piece, as most are. Where nothing but the move is to be done it needs no [`Uio`].
+#[inline(always)]
+pub fn kern_rw_piece(lp: &Lwp, file: &File, rw: Rw, piece: Iovec, offset: Option<u64>) -> SysResult<usize> {
+    match quick(lp, file, rw, piece, offset) {
+        Some(n) => Ok(n),
+        None => kern_rw(lp, file, rw, &[piece], offset),
+    }
 }
 
-/// writev(2) and pwritev(2). EPIPE comes with SIGPIPE.
-#[inline]
-pub fn kern_writev(lp: &Lwp, fd: i32, iovs: &[Iovec], offset: Option<u64>) -> SysResult<usize> {
-    let file = lp.file(fd)?;
-    file.check_writable()?;
-    kern_rw(lp, &file, Rw::Write, iovs, offset)
+/// None where the long way must be gone, for whatever reason: that one finds it.
+#[inline(always)]
+fn quick(lp: &Lwp, file: &File, rw: Rw, piece: Iovec, offset: Option<u64>) -> Option<usize> {
+    let own = offset.is_none() && file.positioned;
+    if file.flags() & o::STATUS != 0 || piece.len > i32::MAX as usize || offset.is_some() && !file.seekable {
+        return None;
+    }
+    if !own {
+        return move_piece(lp, file, rw, piece, offset.unwrap_or(0));
+    }
+    let mut at = file.offset.lock(lp);
+    let n = move_piece(lp, file, rw, piece, *at)?;
+    *at += n as u64;
+    Some(n)
+}
+
+#[inline(always)]
+fn move_piece(lp: &Lwp, file: &File, rw: Rw, piece: Iovec, at: u64) -> Option<usize> {
+    match rw {
+        Rw::Read => file.vnode.read_piece(lp, piece, at),
+        Rw::Write => file.vnode.write_piece(lp, piece, at),
+    }
 }
 
 /// Past the decoding.
@@ -74,8 +91,20 @@ fn transfer(lp: &Lwp, file: &File, rw: Rw, uio: &mut Uio<'_>, flags: u32) -> Sys
     }
 }
 
-fn one(base: UAddr, len: u32) -> [Iovec; 1] {
-    [Iovec { base, len: len as usize }]
+/// One piece from the file to the program.
+#[inline(always)]
+fn read(lp: &Lwp, fd: i32, base: UAddr, len: u32, offset: Option<u64>) -> SysResult<usize> {
+    let file = lp.file(fd)?;
+    file.check_readable()?;
+    kern_rw_piece(lp, &file, Rw::Read, Iovec { base, len: len as usize }, offset)
+}
+
+/// And back.
+#[inline(always)]
+fn write(lp: &Lwp, fd: i32, base: UAddr, len: u32, offset: Option<u64>) -> SysResult<usize> {
+    let file = lp.file(fd)?;
+    file.check_writable()?;
+    kern_rw_piece(lp, &file, Rw::Write, Iovec { base, len: len as usize }, offset)
 }
 
 /// A file offset argument: not negative.
@@ -84,16 +113,16 @@ fn at(offset: i64) -> SysResult<Option<u64>> {
 }
 
 pub fn sys_read(lp: &Lwp, fd: i32, buf: UAddr, len: u32) -> SysResult<usize> {
-    kern_readv(lp, fd, &one(buf, len), None)
+    read(lp, fd, buf, len, None)
 }
 pub fn sys_write(lp: &Lwp, fd: i32, buf: UAddr, len: u32) -> SysResult<usize> {
-    kern_writev(lp, fd, &one(buf, len), None)
+    write(lp, fd, buf, len, None)
 }
 pub fn sys_pread(lp: &Lwp, fd: i32, buf: UAddr, len: u32, offset: i64) -> SysResult<usize> {
-    kern_readv(lp, fd, &one(buf, len), at(offset)?)
+    read(lp, fd, buf, len, at(offset)?)
 }
 pub fn sys_pwrite(lp: &Lwp, fd: i32, buf: UAddr, len: u32, offset: i64) -> SysResult<usize> {
-    kern_writev(lp, fd, &one(buf, len), at(offset)?)
+    write(lp, fd, buf, len, at(offset)?)
 }
 
 /// lseek(2): the new offset. EINVAL below 0, EOVERFLOW past what an off_t holds, ESPIPE.

@@ -41,7 +41,7 @@ pub struct MachineRef {
 }
 
 /// So many files get a time until the clock is read again, even if nothing tells of its passing.
-const LOOK_AFTER: i32 = 32;
+const LOOK_AFTER: i32 = 256;
 /// A clock that goes back further than that was set.
 const SET_BACK_NS: u64 = 1_000_000_000;
 

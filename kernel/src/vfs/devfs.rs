@@ -16,7 +16,7 @@ use abi::{Errno, SysResult};
 use crate::Kernel;
 use crate::kern::proc::Lwp;
 use crate::tty::{self, Terminal};
-use crate::uio::Uio;
+use crate::uio::{Iovec, Uio};
 use crate::vfs::file::File;
 use crate::vfs::mount::Mount;
 use crate::vfs::procfs;
@@ -336,6 +336,9 @@ impl Vnode for Device {
         Ok(())
     }
     #[inline]
+    fn write_piece(&self, _lp: &Lwp, piece: Iovec, _offset: u64) -> Option<usize> {
+        if self.kind == Kind::Full { None } else { Some(piece.len) }
+    }
     fn write(&self, uio: &mut Uio<'_>, _flags: u32) -> SysResult<()> {
         if self.kind == Kind::Full && uio.resid > 0 {
             return Err(Errno::ENOSPC);

@@ -18,7 +18,7 @@ use crate::kern::exec::Image;
 use crate::kern::poll::Registrar;
 use crate::kern::proc::Lwp;
 use crate::locks;
-use crate::uio::Uio;
+use crate::uio::{Iovec, Uio};
 use crate::vfs::mount::Mount;
 
 pub type VnodeRef = Arc<dyn Vnode>;
@@ -235,6 +235,15 @@ pub trait Vnode: Send + Sync {
     }
     fn write(&self, _uio: &mut Uio<'_>, _flags: u32) -> SysResult<()> {
         Err(Errno::EINVAL)
+    }
+    /// As `read` to one piece of user memory, where that takes no more than the move itself: how many bytes
+    /// were moved. None, and nothing has happened, where there is more to it: then `read` is called.
+    fn read_piece(&self, _lp: &Lwp, _piece: Iovec, _offset: u64) -> Option<usize> {
+        None
+    }
+    /// Likewise. Neither comes with flags of the file's.
+    fn write_piece(&self, _lp: &Lwp, _piece: Iovec, _offset: u64) -> Option<usize> {
+        None
     }
     /// False for what has no position: pipes, terminals (ESPIPE). Always the same for a vnode.
     fn seekable(&self) -> bool {

@@ -10,7 +10,7 @@ use abi::{Errno, SysResult};
 use super::types::{self, fstflags};
 use super::{PREOPEN_NAME, iov, rights};
 use crate::kern::descrip::kern_close;
-use crate::kern::generic::{Rw, kern_rw, lseek};
+use crate::kern::generic::{Rw, kern_rw, kern_rw_piece, lseek};
 use crate::kern::lockf;
 use crate::kern::proc::Lwp;
 use crate::vfs::file::File;
@@ -33,16 +33,29 @@ fn offset(off: i64) -> SysResult<u64> {
 }
 
 #[inline(always)]
+fn transfer(lp: &Lwp, file: &File, rw: Rw, iovs: UAddr, n: u32, at: Option<u64>) -> SysResult<usize> {
+    match n {
+        1 => kern_rw_piece(lp, file, rw, iov::one(lp, iovs)?, at),
+        _ => pieces(lp, file, rw, iovs, n, at),
+    }
+}
+
+#[inline(never)]
+fn pieces(lp: &Lwp, file: &File, rw: Rw, iovs: UAddr, n: u32, at: Option<u64>) -> SysResult<usize> {
+    iov::with(lp, iovs, n, |v| kern_rw(lp, file, rw, v, at))
+}
+
+#[inline(always)]
 fn read(lp: &Lwp, file: &File, iovs: UAddr, n: u32, at: Option<u64>, nread: UAddr) -> SysResult<()> {
     file.check_readable()?;
-    let done = iov::with(lp, iovs, n, |v| kern_rw(lp, file, Rw::Read, v, at))?;
+    let done = transfer(lp, file, Rw::Read, iovs, n, at)?;
     lp.machine().put32(nread, done as u32)
 }
 
 #[inline(always)]
 fn write(lp: &Lwp, file: &File, iovs: UAddr, n: u32, at: Option<u64>, nwritten: UAddr) -> SysResult<()> {
     file.check_writable()?;
-    let done = iov::with(lp, iovs, n, |v| kern_rw(lp, file, Rw::Write, v, at))?;
+    let done = transfer(lp, file, Rw::Write, iovs, n, at)?;
     lp.machine().put32(nwritten, done as u32)
 }
 

@@ -17,15 +17,19 @@ const SIZE: usize = 8;
 #[inline]
 pub fn with<T>(lp: &Lwp, at: UAddr, n: u32, f: impl FnOnce(&[Iovec]) -> SysResult<T>) -> SysResult<T> {
     match n as usize {
-        1 => {
-            let mut raw = [0; SIZE];
-            lp.machine().copyin(at, &mut raw)?;
-            f(&[decode(&raw)])
-        }
+        1 => f(&[one(lp, at)?]),
         n if n <= FEW => few(lp, at, n, f),
         n if n <= limits::IOV_MAX => many(lp, at, n, f),
         _ => Err(Errno::EINVAL),
     }
+}
+
+/// The one piece that stands at `at`.
+#[inline(always)]
+pub fn one(lp: &Lwp, at: UAddr) -> SysResult<Iovec> {
+    let mut raw = [0; SIZE];
+    lp.machine().copyin(at, &mut raw)?;
+    Ok(decode(&raw))
 }
 
 const FEW: usize = 16;

@@ -71,6 +71,7 @@ impl Data {
     fn chunk(&self, nr: u64) -> Option<&Vec<u8>> {
         if nr == 0 { self.first.as_ref() } else { self.rest.get(&nr) }
     }
+    #[inline]
     fn chunk_mut(&mut self, nr: u64) -> Option<&mut Vec<u8>> {
         if nr == 0 { self.first.as_mut() } else { self.rest.get_mut(&nr) }
     }
@@ -148,6 +149,20 @@ impl Data {
             self.pages += pages(chunk.capacity()) - before;
         }
         Ok(chunk)
+    }
+
+    /// Some bytes that all stand in one chunk.
+    #[inline]
+    pub fn in_place(&self, offset: u64, len: usize) -> Option<&[u8]> {
+        let (nr, at) = split(offset);
+        if len == 0 { None } else { self.chunk(nr)?.get(at..at + len) }
+    }
+
+    /// The same to be changed, if that takes no page.
+    #[inline]
+    pub fn in_place_mut(&mut self, offset: u64, len: usize) -> Option<&mut [u8]> {
+        let (nr, at) = split(offset);
+        if len == 0 || self.clean { None } else { self.chunk_mut(nr)?.get_mut(at..at + len) }
     }
 
     /// Gives the asker what lies before `size`.

@@ -4,7 +4,7 @@ use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
-use abi::types::{Stat, Statvfs, mode};
+use abi::types::{Stat, Statvfs, mode, rlimit};
 use abi::{Errno, SysResult};
 use ksync::{SleepLock, SpinLock};
 
@@ -12,7 +12,7 @@ use super::Tmpfs;
 use super::data::{Blob, Data, PAGE};
 use crate::kern::proc::Lwp;
 use crate::locks;
-use crate::uio::Uio;
+use crate::uio::{Iovec, Uio};
 use crate::vfs::attrs::{FILE_MAX, drop_set_ids, limit_write, within_fsize};
 use crate::vfs::mount::Mount;
 use crate::vfs::tree::attr::Attrs;
@@ -115,6 +115,7 @@ impl Node {
     }
 
     /// After the content changed, its lock held.
+    #[inline]
     fn wrote(&self, lp: &Lwp, file: &Regular, data: &Data) {
         if file.pages.load(Relaxed) != data.pages() {
             file.pages.store(data.pages(), Relaxed);
@@ -319,6 +320,28 @@ impl Vnode for Node {
         }
         self.wrote(lp, file, &data);
         done
+    }
+
+    fn read_piece(&self, lp: &Lwp, piece: Iovec, offset: u64) -> Option<usize> {
+        let Body::File(file) = &self.body else { return None };
+        let data = file.data.lock(lp);
+        let left = file.size.load(Relaxed).checked_sub(offset)?;
+        let n = if left < piece.len as u64 { left as usize } else { piece.len };
+        lp.machine().copyout(data.in_place(offset, n)?, piece.base).ok()?;
+        self.accessed();
+        Some(n)
+    }
+
+    /// Over what was there before: neither the size nor what it takes changes.
+    fn write_piece(&self, lp: &Lwp, piece: Iovec, offset: u64) -> Option<usize> {
+        let Body::File(file) = &self.body else { return None };
+        if offset + piece.len as u64 > lp.proc.limits.soft(rlimit::FSIZE) {
+            return None;
+        }
+        let mut data = file.data.lock(lp);
+        lp.machine().copyin(piece.base, data.in_place_mut(offset, piece.len)?).ok()?;
+        self.wrote(lp, file, &data);
+        Some(piece.len)
     }
 
     fn seek_hole(&self, lp: &Lwp, offset: u64, hole: bool) -> SysResult<u64> {

@@ -16,6 +16,7 @@
 use js_sys::{Atomics, Int32Array, Uint8Array};
 use wasm_bindgen::prelude::*;
 
+use crate::js;
 use crate::units::{UNIT_BYTES, UNITS};
 
 pub const CPUS_MAX: u32 = 4;
@@ -137,19 +138,18 @@ impl Control {
     pub fn bytes(&self) -> &Uint8Array {
         &self.bytes
     }
-    // The index is in bounds and the array is one of integers, so these cannot throw.
     pub fn load(&self, at: u32) -> i32 {
-        Atomics::load(&self.words, at).unwrap_or(0)
+        js::atomic_load(&self.words, at)
     }
     pub fn store(&self, at: u32, value: i32) {
-        let _ = Atomics::store(&self.words, at, value);
+        js::atomic_store(&self.words, at, value);
     }
     /// Answers the value before.
     pub fn add(&self, at: u32, value: i32) -> i32 {
-        Atomics::add(&self.words, at, value).unwrap_or(0)
+        js::atomic_add(&self.words, at, value)
     }
     pub fn exchange(&self, at: u32, value: i32) -> i32 {
-        Atomics::exchange(&self.words, at, value).unwrap_or(0)
+        js::atomic_exchange(&self.words, at, value)
     }
     pub fn notify(&self, at: u32) {
         let _ = Atomics::notify(&self.words, at);

@@ -94,8 +94,16 @@ fn make(cpu: &Cpu, sleeps: bool) -> Result<Object, JsValue> {
     call!("cons_write", (ptr: u32, len: u32), console(ptr, len));
     call!("random", (ptr: u32, len: u32), random(ptr, len));
 
-    blocking!("park", (word: u32, expected: u32, deadline: u64), park(word, expected, deadline));
-    call!("unpark", (word: u32, n: u32) -> u32, unpark(word, n));
+    // On the way of every switch.
+    let own = wasm_bindgen::exports();
+    if sleeps {
+        // Engines take no function of wasm for one that suspends.
+        let park = js::function(&own, "park")?.bind0(&JsValue::UNDEFINED);
+        set("park", js::Suspending::new(&park)?.into());
+    } else {
+        call!("park", (_word: u32, _expected: u32, _deadline: u64), _ = panicked("park in an interrupt"));
+    }
+    set("unpark", js::get(&own, "unpark"));
 
     blocking!("lwp_create", (lwp: u32, vmspace: u32), lwp_create(lwp, vmspace));
     call!("lwp_kick", (lwp: u32, how: u32), self::cpu().kick(lwp, how));
@@ -231,7 +239,10 @@ pub fn random_into(kmem: &KernelMemory, ptr: u32, len: u32) -> Result<(), Errno>
 
 // ---- sleeping
 
-fn park(word: u32, expected: u32, deadline: u64) -> JsValue {
+/// An export, so that the kernel's calls come here from wasm to wasm: a closure is called by JavaScript that keeps
+/// count of its calls.
+#[wasm_bindgen(skip_typescript)]
+pub fn park(word: u32, expected: u32, deadline: u64) -> JsValue {
     let cpu = cpu();
     // Nothing else of this CPU runs between the check and the parking; what runs on others sees the
     // count, or the check below sees their store.
@@ -251,7 +262,9 @@ fn park(word: u32, expected: u32, deadline: u64) -> JsValue {
     cpu.suspend(Resume::Park)
 }
 
-fn unpark(word: u32, n: u32) -> u32 {
+/// An export as well.
+#[wasm_bindgen(skip_typescript)]
+pub fn unpark(word: u32, n: u32) -> u32 {
     let cpu = cpu();
     let woken = cpu.sched.borrow_mut().unpark(word, n);
     if !cpu.shared || woken == n {

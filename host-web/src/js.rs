@@ -1,6 +1,6 @@
 //! What js-sys does not have: JSPI, and a few calls that are on the way of every switch between lwps.
 
-use js_sys::{Array, Function, Object, Promise, Reflect, Uint8Array};
+use js_sys::{Array, Function, Int32Array, Object, Promise, Reflect, Uint8Array};
 use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen]
@@ -53,6 +53,17 @@ extern "C" {
     pub fn signal(this: &AbortController) -> JsValue;
     #[wasm_bindgen(method)]
     pub fn abort(this: &AbortController);
+
+    // `Atomics`, for an index that is in bounds of an array of integers: these cannot throw. Those of js-sys may, so each
+    // call of them goes through a function with a `try` and its arguments in a list.
+    #[wasm_bindgen(js_namespace = Atomics, js_name = load)]
+    pub fn atomic_load(words: &Int32Array, index: u32) -> i32;
+    #[wasm_bindgen(js_namespace = Atomics, js_name = store)]
+    pub fn atomic_store(words: &Int32Array, index: u32, value: i32);
+    #[wasm_bindgen(js_namespace = Atomics, js_name = add)]
+    pub fn atomic_add(words: &Int32Array, index: u32, value: i32) -> i32;
+    #[wasm_bindgen(js_namespace = Atomics, js_name = exchange)]
+    pub fn atomic_exchange(words: &Int32Array, index: u32, value: i32) -> i32;
 
     #[wasm_bindgen(js_name = queueMicrotask)]
     pub fn queue_microtask(f: &Function);

@@ -1,7 +1,7 @@
 //! The kernel's memory, as the host sees it. Its size never changes, so these views never go stale.
 
 use abi::Errno;
-use js_sys::{Atomics, Int32Array, Uint8Array};
+use js_sys::{Int32Array, Uint8Array};
 use wasm_bindgen::prelude::*;
 
 use crate::js;
@@ -14,6 +14,7 @@ pub const MAX_PAGES: u32 = 16384;
 #[derive(Clone)]
 pub struct KernelMemory {
     pub memory: JsValue,
+    size: u32,
     bytes: Uint8Array,
     words: Int32Array,
 }
@@ -33,11 +34,12 @@ impl KernelMemory {
 
     pub fn over(memory: JsValue) -> KernelMemory {
         let buffer = js::get(&memory, "buffer");
-        KernelMemory { bytes: Uint8Array::new(&buffer), words: Int32Array::new(&buffer), memory }
+        let bytes = Uint8Array::new(&buffer);
+        KernelMemory { size: bytes.length(), bytes, words: Int32Array::new(&buffer), memory }
     }
 
     pub fn size(&self) -> u32 {
-        self.bytes.length()
+        self.size
     }
 
     /// A range of it. EFAULT when it isn't one; the kernel's pointers are right, but a broken kernel
@@ -67,7 +69,7 @@ impl KernelMemory {
 
     /// A word, as the CPUs agree on it.
     pub fn word(&self, ptr: u32) -> u32 {
-        Atomics::load(&self.words, ptr >> 2).unwrap_or(0) as u32
+        if ptr < self.size { js::atomic_load(&self.words, ptr >> 2) as u32 } else { 0 }
     }
 }
 

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use abi::types::{attach, devctl};
 use js_sys::{Array, Function, Object, Promise, Reflect, SharedArrayBuffer, Uint8Array};
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::JsFuture;
+use wasm_bindgen_futures::{JsFuture, future_to_promise};
 use web_sys::{MessageChannel, MessageEvent, MessagePort, Worker, WorkerOptions, WorkerType};
 
 use crate::config;
@@ -107,8 +107,16 @@ pub async fn boot(options: JsValue) -> Result<VKernel, JsValue> {
     let shared = js::get(&js_sys::global(), "crossOriginIsolated").is_truthy();
     let machine = threads::choose(record.machine.as_deref(), shared).map_err(|text| JsError::new(&text))?;
     let cpus = cpus(&record, shared);
+    let session = js::get(&options, "session");
     let (inner, booted) = start(&record, options, machine, shared, cpus)?;
+    let of = inner.clone();
+    let asked = future_to_promise(async move {
+        // Its terminal may still have to be built.
+        of.first_session(&Promise::resolve(&session).await?)?;
+        Ok(JsValue::UNDEFINED)
+    });
     JsFuture::from(booted).await?;
+    asked.await?;
     Ok(VKernel(inner))
 }
 
@@ -182,7 +190,6 @@ fn start(
         report: RefCell::default(),
         ended: Cell::new(false),
     });
-    inner.first_session(&now.message)?;
     workers[0].post_message_with_transfer(&now.message, &now.transfer)?;
     for port in &ports {
         let of = inner.clone();
@@ -250,18 +257,18 @@ impl Inner {
         self.workers.borrow_mut().push(worker);
     }
 
-    /// Makes the session that is asked for with the boot: the first CPU attaches it as soon as the kernel is up, without
-    /// a message there and back.
-    fn first_session(self: &Rc<Self>, message: &Object) -> Result<(), JsValue> {
-        let asked = js::get(&self.callbacks, "session");
-        if !asked.is_object() {
+    /// Makes the session that is asked for with the boot: the first CPU finds it in its mail as soon as the kernel is up,
+    /// without a message there and back.
+    fn first_session(self: &Rc<Self>, asked: &JsValue) -> Result<(), JsValue> {
+        if !asked.is_object() || self.ended.get() {
             return Ok(());
         }
-        let (session, record) = self.session(&asked)?;
+        let (session, record) = self.session(asked)?;
         *self.session.borrow_mut() = Some(session);
-        match self.machine {
-            Kind::Stacks => _ = Reflect::set(message, &"session".into(), &messages::message(record.to_js(), None))?,
-            Kind::Threads => *self.attach.borrow_mut() = Some(record),
+        if self.machine == Kind::Threads && self.booted.borrow().is_some() {
+            *self.attach.borrow_mut() = Some(record);
+        } else {
+            self.post(&record, None);
         }
         Ok(())
     }

@@ -99,10 +99,6 @@ async fn first(message: &JsValue, page: MessagePort) -> Result<(), JsValue> {
     boot(&cpu).await?;
     listen(&cpu, &cpu.page, messages::from_page);
     messages::post(&cpu.page, &ToPage::Booted);
-    let session = js::get(message, "session");
-    if !session.is_undefined() {
-        messages::from_page(&cpu, &session);
-    }
     for (nr, port) in &peers {
         tell_peer(&cpu, *nr, port)?;
         listen(&cpu, port, from_peer);

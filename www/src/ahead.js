@@ -7,12 +7,14 @@ try {
   const first = worker("cpu.js");
   const disk = /[?&]persist=0(&|$)/.test(location.search) ? undefined : worker("disk.js");
   const tell = (to, name, promise, given = () => []) =>
-    promise.then((value) => to?.postMessage({ ahead: name, value }, given(value)), () => to?.postMessage({ ahead: name }));
+    promise.then((value) => to.postMessage({ ahead: name, value }, given(value))).catch(() => to.postMessage({ ahead: name }));
   // A browser may have no such function, or not for us: in an async function, that is a refusal like others.
   const compiled = async (file) => WebAssembly.compileStreaming(fetch(base + file));
   const host = compiled("host_web_bg.wasm");
   tell(first, "host", host);
-  tell(disk, "host", host);
+  if (disk) tell(disk, "host", host);
+  const directory = async () => (await navigator.storage.getDirectory()).getDirectoryHandle("vkernel", { create: true });
+  if (disk) tell(disk, "directory", directory());
   tell(first, "kernel", compiled("kernel.wasm"));
   tell(first, "manifest", fetch(base + "manifest.json", { cache: "no-cache" }).then((r) => (r.ok ? r.text() : undefined)));
 
@@ -33,8 +35,8 @@ try {
     await Promise.allSettled([index, ...boot].map((name) => one("packs/" + name)));
     return { text, packs };
   };
-  tell(first, "kept", kept(), (of) => Object.values(of?.packs ?? {}).map((pack) => pack.raw));
-  globalThis.vkAhead = { first, disk, host };
+  const told = tell(first, "kept", kept(), (of) => Object.values(of?.packs ?? {}).map((pack) => pack.raw));
+  globalThis.vkAhead = { first, disk, host, told };
 } catch {
   // The page starts them itself.
 }

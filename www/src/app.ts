@@ -5,7 +5,7 @@
 import { linkTarget } from "./lib/links.js";
 import { byteText } from "./lib/names.js";
 import type { FileEvent } from "./lib/osc1337.js";
-import { mayRunUnasked, parseParams } from "./lib/params.js";
+import { mayRunUnasked, parseParams, type Params } from "./lib/params.js";
 import { actionOf, type Action } from "./lib/shortcuts.js";
 import * as tabs from "./lib/tabs.js";
 import { withModifiers } from "./lib/keys.js";
@@ -25,13 +25,11 @@ import { TabStrip } from "./ui/tabstrip.js";
 import { onTheme, toggleTheme } from "./ui/theme.js";
 import { Uploads } from "./ui/uploads.js";
 import { followViewport } from "./ui/viewport.js";
-import type { Ended, HostModule, Machine, Task } from "./vk.js";
+import type { Ended, HostModule, Machine, SpawnOptions, Task } from "./vk.js";
 
 const FONT = { min: 8, max: 32, normal: 14, small: 12 };
 
 class App {
-  readonly params = parseParams(location.search);
-  readonly status = new Status();
   readonly notices = new Notices(() => this.current?.view.focus());
   readonly clipboard = new Clipboard(this.notices, (text) => this.current?.view.paste(text));
   readonly console = new Console();
@@ -41,12 +39,16 @@ class App {
   readonly #keys: KeysRow;
   #tabs = tabs.noTabs;
   #vk: Machine | undefined;
+  #first: Session | undefined;
   #ended = false;
   #asked = false;
-  #screenReader = this.params.screenReader ?? memory.get("sr") === "1";
+  #screenReader: boolean;
   #fontSize = Number(memory.get("font")) || (innerWidth < 600 ? FONT.small : FONT.normal);
 
-  constructor() {
+  constructor(
+    readonly params: Params,
+    readonly status: Status,
+  ) {
     this.#strip = new TabStrip({
       select: (id) => this.#update(tabs.select(this.#tabs, id)),
       close: (id) => void this.#close(id),
@@ -58,6 +60,7 @@ class App {
       paste: () => void this.clipboard.paste(),
       focus: () => this.current?.view.focus(),
     });
+    this.#screenReader = params.screenReader ?? memory.get("sr") === "1";
     this.#wire();
     this.#drawScreenReader();
   }
@@ -66,17 +69,16 @@ class App {
     return this.#tabs.active === undefined ? undefined : this.#sessions.get(this.#tabs.active);
   }
 
-  /** The first terminal, then the machine, then what is left to fetch. */
-  async start(loading: Promise<HostModule>): Promise<void> {
+  /** Opens the first terminal; answers what its shell is asked for with. */
+  begin(): SpawnOptions {
     this.#open();
     if (this.params.runRefused) this.notices.show({ key: "run", text: this.params.runRefused, kind: "error" });
-    const early = this.current;
-    const vk = await bootMachine(loading, this.params, this.status, {
-      onconsole: (text) => this.console.add(text),
-      onended: (e) => this.#end(e),
-      onnotice: (text) => this.notices.show({ key: `machine:${text}`, text }),
-      ...(early ? { session: early.options() } : {}),
-    });
+    this.#first = this.current!;
+    return this.#first.options();
+  }
+
+  /** The machine is there. */
+  booted(vk: Machine): void {
     this.#vk = vk;
     this.status.booted();
     byId("machine").textContent = `${vk.cpus} CPU${vk.cpus === 1 ? "" : "s"}${vk.isolated ? "" : ", not isolated"}`;
@@ -85,7 +87,7 @@ class App {
     const uploads = new Uploads(vk, this.status, this.notices);
     takeFiles((s) => uploads.add(s), (text) => this.notices.show({ key: "files", text, kind: "error" }));
     const running = vk.takeSession?.();
-    if (running) this.#started(early, running);
+    if (running) this.#started(this.#first, running);
     for (const s of this.#sessions.values()) if (!s.running) this.#startSession(s);
     // A frame never takes the focus from the page around it.
     if (!framed && document.activeElement === document.body) this.current?.view.focus();
@@ -238,7 +240,7 @@ class App {
     }
   }
 
-  #end(e: Ended): void {
+  end(e: Ended): void {
     if (this.#ended) return;
     this.#ended = true;
     byId<HTMLButtonElement>("new").disabled = true;
@@ -336,7 +338,8 @@ class App {
   }
 }
 
-export async function start(loading: Promise<HostModule>): Promise<void> {
+/** Boots the machine; builds the first terminal meanwhile, when it is `turn` for that. */
+export async function start(loading: Promise<HostModule>, turn: Promise<void>): Promise<void> {
   defineStyleElement();
   followViewport();
   if (framed) {
@@ -344,8 +347,17 @@ export async function start(loading: Promise<HostModule>): Promise<void> {
     const out = el("a", { class: "out", href: location.href, target: "_blank", rel: "noopener" }, "Own tab");
     byId("machine").after(out);
   }
-  const app = new App();
+  let app: App | undefined;
   // For tests, and for scripts of a page around this one on the same origin.
-  Object.assign(globalThis, { playground: { text: () => app.current?.view.text() ?? "", send: (text: string) => app.current?.send(text) } });
-  await app.start(loading);
+  Object.assign(globalThis, { playground: { text: () => app?.current?.view.text() ?? "", send: (text: string) => app?.current?.send(text) } });
+  const params = parseParams(location.search);
+  const status = new Status();
+  const built = turn.then(() => (app = new App(params, status)));
+  const vk = await bootMachine(loading, params, status, {
+    onconsole: (text) => void built.then((a) => a.console.add(text)),
+    onended: (e) => void built.then((a) => a.end(e)),
+    onnotice: (text) => void built.then((a) => a.notices.show({ key: `machine:${text}`, text })),
+    session: built.then((a) => a.begin()),
+  });
+  (await built).booted(vk);
 }

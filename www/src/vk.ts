@@ -23,8 +23,8 @@ export interface BootOptions {
   /** Workers of `cpu.js` and `disk.js` that were started already, by the name "ahead". */
   first?: Worker;
   disk?: Worker;
-  /** What is to run as soon as it can; `takeSession` answers it. */
-  session?: SpawnOptions;
+  /** What is to run as soon as it can, maybe not known yet; `takeSession` answers it. */
+  session?: SpawnOptions | Promise<SpawnOptions>;
   base: string;
   cpus?: number;
   init?: string[];
@@ -84,7 +84,8 @@ export function machineBase(): string {
 type Ahead = { first?: Worker; disk?: Worker };
 
 /** What the page's head (`ahead.js`) has begun, and the host's WebAssembly; whatever failed of it, the machine does itself. */
-const { host: compiled, ...begun } = (globalThis as { vkAhead?: Ahead & { host?: Promise<WebAssembly.Module> } }).vkAhead ?? {};
+type Begun = Ahead & { host?: Promise<WebAssembly.Module>; told?: Promise<unknown> };
+const { host: compiled, told, ...begun } = (globalThis as { vkAhead?: Begun }).vkAhead ?? {};
 let ahead: Ahead = begun;
 for (const name of ["first", "disk"] as const) {
   ahead[name]?.addEventListener("error", () => delete ahead[name]);
@@ -95,6 +96,20 @@ export function takeAhead(): Ahead {
   const taken = ahead;
   ahead = {};
   return taken;
+}
+
+/** The page waits so long at most with its own work. */
+const TURN_MS = 150;
+
+/**
+ * Kept when the first workers have been told all that they wait for, or that takes long. Until then the main thread had better
+ * be free: to build a terminal keeps it busy, and the first look at the page's own storage waits for the browser's busiest thread.
+ */
+export async function ourTurn(host: Promise<HostModule>): Promise<void> {
+  const late = new Promise((resolve) => setTimeout(resolve, TURN_MS));
+  await Promise.race([Promise.allSettled([host, told]), late]);
+  // What is ready to be told goes first.
+  await new Promise((resolve) => setTimeout(resolve, 0));
 }
 
 /** They are of no use: nothing will be booted. */

@@ -99,6 +99,11 @@ impl Disk {
 
     /// What was written before is kept from now on. ENXIO, ENOSPC, EIO.
     pub async fn flush(&self, unit: u32) -> Result<(), Errno> {
+        // A mount's, before it writes: what the last boot wrote is to be kept before anything else is. Nothing was written here,
+        // so it will do if it comes before what will be, and the next flush has its error.
+        if self.0.units.get(unit as usize).is_some_and(|of| of.head.borrow().is_some()) {
+            return self.post(0, op::FLUSH, unit, 0, &JsValue::UNDEFINED, None);
+        }
         self.ask(op::FLUSH, unit, 0, &JsValue::UNDEFINED, None).await.map(drop)
     }
 

@@ -55,9 +55,9 @@ const ELSEWHERE: &str = "another tab has the files open; here they are read-only
 const SILENT: &str =
     "another tab has the files open: without it, load this page again. Files made here live until the page is closed";
 
-/// Opens them as well as it can be done here.
-pub async fn open() -> Disks {
-    let Ok(directory) = directory().await else { return Disks::none(NOWHERE) };
+/// Opens them as well as it can be done here. The page may have found the directory already.
+pub async fn open(found: JsValue) -> Disks {
+    let Ok(directory) = directory(found).await else { return Disks::none(NOWHERE) };
     match claim().await {
         Claim::Theirs(blobs) if blobs.len() == NAMES.len() => {
             let unit = |blob: Blob| {
@@ -74,7 +74,10 @@ pub async fn open() -> Disks {
     }
 }
 
-async fn directory() -> Result<Directory, JsValue> {
+async fn directory(found: JsValue) -> Result<Directory, JsValue> {
+    if found.is_object() {
+        return Ok(found.unchecked_into());
+    }
     let storage = opfs::storage().ok_or(JsValue::UNDEFINED)?;
     storage.directory().await?.directory(DIRECTORY, &create()).await
 }

@@ -31,8 +31,8 @@ const DIRECTORY: &str = "vkernel";
 /// So much of a disk is read before anybody asks for it: what a mount begins with.
 const HEAD: u32 = 128 << 10;
 
-/// Requests: `[id, op, unit, offset, what]`, `what` being the length or the bytes. An answer is `[id, result]`: the
-/// bytes read, or 0, or -errno. The first message from the storage worker is `[0, notice, units]`; a unit is `[size, flags, head]`,
+/// Requests: `[id, op, unit, offset, what]`, `what` being the length or the bytes, and the id 0 where nobody waits for an answer.
+/// An answer is `[id, result]`: the bytes read, or 0, or -errno. The first message from the storage worker is `[0, notice, units]`; a unit is `[size, flags, head]`,
 /// `head` being the first [`HEAD`] bytes, for the first CPU and where they are at hand.
 mod op {
     pub const READ: u32 = 0;

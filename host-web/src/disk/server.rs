@@ -21,11 +21,12 @@ thread_local! {
     static DISKS: RefCell<Option<Rc<Disks>>> = const { RefCell::new(None) };
 }
 
-/// Opens the disks before anybody asks for them, in a worker that the page has started ahead.
+/// Opens the disks before anybody asks for them, in a worker that the page has started ahead. `directory` is a promise of
+/// where they are, or of nothing.
 #[wasm_bindgen]
-pub fn disk_ahead() {
+pub fn disk_ahead(directory: Promise) {
     let open = future_to_promise(async {
-        let disks = Rc::new(exclusive::open().await);
+        let disks = Rc::new(exclusive::open(directory.await.unwrap_or_default()).await);
         DISKS.with(|of| *of.borrow_mut() = Some(disks));
         Ok(JsValue::UNDEFINED)
     });
@@ -39,7 +40,7 @@ async fn disks() -> Rc<Disks> {
     }
     match DISKS.with(|of| of.borrow_mut().take()) {
         Some(disks) => disks,
-        None => Rc::new(exclusive::open().await),
+        None => Rc::new(exclusive::open(JsValue::UNDEFINED).await),
     }
 }
 
@@ -88,6 +89,9 @@ fn request(disks: &Rc<Disks>, port: &MessagePort, message: &Array) {
     };
     let Some(unit) = disks.units.get(nr) else { return answer(port, &id, Err(Errno::ENXIO)) };
     if let Some(done) = unit.now(&request) {
+        if number(0) == 0.0 {
+            return unit.fail_later(done);
+        }
         return answer(port, &id, done);
     }
     let before = unit.queue.borrow().clone();

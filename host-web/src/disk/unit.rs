@@ -31,7 +31,7 @@ pub struct Unit {
     pub queue: RefCell<Promise>,
     /// Something was written after the last flush.
     dirty: Cell<bool>,
-    /// A truncation has no answer; the next flush has its error.
+    /// A request without a number has no answer; the next flush has its error.
     late_error: Cell<Option<Errno>>,
     /// Another tab waits for a copy.
     copy_wanted: Cell<bool>,
@@ -74,6 +74,13 @@ impl Unit {
     pub fn now(&self, request: &Request) -> Option<Answer> {
         let Kind::Handle(handle) = &self.kind else { return None };
         Some(self.in_place(handle, request))
+    }
+
+    /// Nobody waits for this answer.
+    pub fn fail_later(&self, answer: Answer) {
+        if let Err(e) = answer {
+            self.late_error.set(Some(e));
+        }
     }
 
     fn in_place(&self, handle: &SyncHandle, request: &Request) -> Answer {

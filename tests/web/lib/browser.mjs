@@ -18,7 +18,7 @@ const NAMES = {
   chromium: ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"],
   firefox: ["firefox-esr", "firefox"],
 };
-const CHROMIUM_FLAGS = [
+export const CHROMIUM_FLAGS = [
   "--no-sandbox",
   "--disable-gpu",
   "--disable-quic",
@@ -35,7 +35,7 @@ const FIREFOX_PREFERENCES = {
   "network.connectivity-service.enabled": false,
   "dom.disable_beforeunload": true,
 };
-const VIEWPORT = { width: 1024, height: 700 };
+export const VIEWPORT = { width: 1024, height: 700 };
 
 /** The program of an engine: `VK_CHROMIUM`, `VK_FIREFOX`, or found in the PATH. */
 export function executable(name) {

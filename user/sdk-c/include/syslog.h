@@ -1,4 +1,4 @@
-/* syslog.h: messages go to standard error, with LOG_PERROR or without a log socket. */
+/* syslog.h: messages are lines of /var/log/messages. */
 #ifndef _SYSLOG_H
 #define _SYSLOG_H
 #include <stdarg.h>

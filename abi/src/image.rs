@@ -88,6 +88,8 @@ pub enum Config<'a> {
     KernelMemory(u64),
     /// Disk unit, `mnt` flags, mount point. A disk that was never used begins with what the image has there.
     Disk(u32, u32, &'a [u8]),
+    /// How many lwps may run at the same time, for those who ask; 1 where it isn't said.
+    Cpus(u32),
 }
 
 /// Reads the configuration, record by record.
@@ -111,6 +113,7 @@ pub mod kind {
     pub const HOSTNAME: u32 = 14;
     pub const KERNEL_MEMORY: u32 = 15;
     pub const DISK: u32 = 16;
+    pub const CPUS: u32 = 17;
 }
 
 impl<'a> BootConfig<'a> {
@@ -136,6 +139,7 @@ impl<'a> BootConfig<'a> {
             kind::IDS => Config::Ids(r.u32()?, r.u32()?),
             kind::HOSTNAME => Config::Hostname(r.rest()),
             kind::KERNEL_MEMORY => Config::KernelMemory(r.u64()?),
+            kind::CPUS => Config::Cpus(r.u32()?),
             kind::DISK => Config::Disk(r.u32()?, r.u32()?, r.rest()),
             _ => return Err(Errno::EINVAL),
         }))

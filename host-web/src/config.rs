@@ -19,8 +19,9 @@ pub fn record(out: &mut Vec<u8>, kind: u32, payload: &[&[u8]]) {
     payload.iter().for_each(|part| out.extend(*part));
 }
 
-/// Blob 0. `disks` says of each disk whether it is there, and whether it may be written to.
-pub fn encode(options: &Options, disks: &[Option<bool>]) -> Vec<u8> {
+/// Blob 0. `disks` says of each disk whether it is there, and whether it may be written to; `cpus`, how many there are
+/// or will be.
+pub fn encode(options: &Options, disks: &[Option<bool>], cpus: u32) -> Vec<u8> {
     let mut out = Vec::new();
     let default = ["/sbin/init".to_string(), "--attached".to_string()];
     let argv = if options.init.is_empty() { &default[..] } else { &options.init };
@@ -40,6 +41,7 @@ pub fn encode(options: &Options, disks: &[Option<bool>]) -> Vec<u8> {
             record(&mut out, kind::DISK, &[&unit.to_le_bytes(), &flags.to_le_bytes(), path.as_bytes()]);
         }
     }
+    record(&mut out, kind::CPUS, &[&cpus.to_le_bytes()]);
     record(&mut out, kind::INIT, &[]);
     record(&mut out, kind::MAX_PROCS, &[&PROCS_MAX.to_le_bytes()]);
     out

@@ -156,6 +156,7 @@ fn start(
             ("nr", &nr.into()),
             ("shared", &shared.into()),
             ("threads", &threads.into()),
+            ("cpus", &cores.into()),
             ("options", &options.to_js()),
             ("page", &channel.port2()),
             ("peers", peers),

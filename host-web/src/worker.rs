@@ -89,7 +89,7 @@ async fn first(message: &JsValue, page: MessagePort) -> Result<(), JsValue> {
     if let Some(notice) = disk.as_ref().and_then(Disk::notice) {
         messages::post(&page, &ToPage::Notice(notice.into()));
     }
-    let storage = Storage::new(store, &config::encode(&options, &disks), disk);
+    let storage = Storage::new(store, &config::encode(&options, &disks, js::number(message, "cpus") as u32), disk);
     let cpu = Cpu::new(Parts { nr: 0, shared, control: Control::over(buffer), kmem, modules, storage, page, bells });
     begin(&cpu)?;
     cpu.interrupts.get().map_or(Ok(()), Interrupts::prepare)?;

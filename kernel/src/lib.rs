@@ -31,7 +31,7 @@ mod tests;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use abi::SysResult;
 use abi::trapframe::{ACTION_DELIVER, ACTION_UNWIND, FIRST_VMSPACE, Next, Reason, irq};
@@ -62,6 +62,8 @@ pub struct Kernel {
     pub hostname: SpinLock<Vec<u8>>,
     /// CLOCK_MONOTONIC at `start`.
     pub started_ns: AtomicU64,
+    /// How many lwps may run at the same time; at least 1.
+    pub cpus: AtomicU32,
     /// What pid 1 is to become.
     pub init: SpinLock<kern::exec::InitState>,
     ids: AtomicU64,
@@ -83,6 +85,7 @@ impl Kernel {
             trace: Default::default(),
             hostname: SpinLock::new(&locks::PROC, b"vkernel".to_vec()),
             started_ns: AtomicU64::new(0),
+            cpus: AtomicU32::new(1),
             init: SpinLock::new(&locks::PROC, Default::default()),
             // 1 is the vmspace of pid 1.
             ids: AtomicU64::new(FIRST_VMSPACE as u64),

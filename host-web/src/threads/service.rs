@@ -110,7 +110,7 @@ pub async fn serve(message: &JsValue, page: MessagePort) -> Result<(), JsValue> 
     if let Some(notice) = disk.as_ref().and_then(Disk::notice) {
         messages::post(&page, &ToPage::Notice(notice.into()));
     }
-    let storage = Storage::new(store, &config::encode(&options, &disks), disk);
+    let storage = Storage::new(store, &config::encode(&options, &disks, js::number(message, "cpus") as u32), disk);
     let board = Board::make()?;
     let control = js::get(message, "control");
     let link = Link::new(

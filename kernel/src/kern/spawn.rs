@@ -253,6 +253,9 @@ pub fn become_init(lp: &Arc<Lwp>) -> Result<(), (Errno, Vec<u8>)> {
     loaded.and_then(|l| become_program(lp, l)).map_err(named)
 }
 
+/// No host has more, and a list of them is made in memory.
+const CPUS_SHOWN: u32 = 64;
+
 /// Applies what concerns the kernel, and collects what concerns the program.
 fn configure<'a>(lp: &Lwp, config: &'a [u8]) -> Result<Wanted<'a>, (Errno, Vec<u8>)> {
     let mut w =
@@ -272,6 +275,7 @@ fn configure<'a>(lp: &Lwp, config: &'a [u8]) -> Result<Wanted<'a>, (Errno, Vec<u
             Config::Limit(which, value) => lp.proc.limits.set(which, value),
             Config::TmpfsSize(bytes) => vfs::set_root_limit(lp, bytes),
             Config::MaxProcs(n) => lp.kernel.procs.max.store(n, Relaxed),
+            Config::Cpus(n) => lp.kernel.cpus.store(n.clamp(1, CPUS_SHOWN), Relaxed),
             Config::Init => lp.kernel.init.lock().waits = true,
             Config::Stats => lp.kernel.trace.count(),
             Config::Trace(names) => lp.kernel.trace.trace(names),

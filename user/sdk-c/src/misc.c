@@ -35,6 +35,19 @@ int sethostname(const char *name, size_t len) {
     return vk_enosys();
 }
 
+/* As proc_cpuinfo(5) lists them. */
+static long processors(void) {
+    char line[128];
+    long count = 0;
+    FILE *f = fopen("/proc/cpuinfo", "re");
+    if (!f)
+        return 1;
+    while (fgets(line, sizeof line, f))
+        count += !strncmp(line, "processor\t", 10);
+    fclose(f);
+    return count > 0 ? count : 1;
+}
+
 long sysconf(int what) {
     switch (what) {
     case _SC_ARG_MAX:
@@ -53,7 +66,7 @@ long sysconf(int what) {
         return 65536;
     case _SC_NPROCESSORS_CONF:
     case _SC_NPROCESSORS_ONLN:
-        return 1;
+        return processors();
     case _SC_JOB_CONTROL:
     case _SC_SAVED_IDS:
     case _SC_SHELL:

@@ -147,8 +147,12 @@ fn filesystems(_lp: &Lwp) -> Vec<u8> {
     b"nodev\ttmpfs\nnodev\tdevfs\nnodev\tprocfs\nnodev\thostfs\n\tdiskfs\n".to_vec()
 }
 
-fn cpuinfo(_lp: &Lwp) -> Vec<u8> {
-    b"processor\t: 0\nmodel name\t: WebAssembly\n\n".to_vec()
+fn cpuinfo(lp: &Lwp) -> Vec<u8> {
+    let mut out = String::new();
+    for cpu in 0..lp.kernel.cpus.load(Relaxed) {
+        let _ = writeln!(out, "processor\t: {cpu}\nmodel name\t: WebAssembly\n");
+    }
+    out.into_bytes()
 }
 
 #[cfg(test)]

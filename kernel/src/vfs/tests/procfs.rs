@@ -82,3 +82,17 @@ fn a_process_may_go_while_it_is_read_about() {
         vk.join(reader);
     }
 }
+
+/// One that wasn't told has one.
+#[test]
+fn there_are_as_many_processors_as_the_host_says() {
+    for told in [None, Some(4)] {
+        let vk = Fake::seeded(1).boot();
+        if let Some(n) = told {
+            vk.kernel.cpus.store(n, core::sync::atomic::Ordering::Relaxed);
+        }
+        let text = vk.init(|sys| sys.get_file("/proc/cpuinfo")).expect("cpuinfo");
+        let count = String::from_utf8(text).expect("text").matches("processor\t").count();
+        assert_eq!(count, told.unwrap_or(1) as usize);
+    }
+}

@@ -36,7 +36,6 @@ mod names {
         "mktemp",
         "mv",
         "nl",
-        "nproc",
         "numfmt",
         "od",
         "paste",
@@ -86,7 +85,7 @@ mod names {
     pub const ACCOUNT: &[&str] = &["login", "newgrp", "passwd", "su"];
     pub const ARCHIVE: &[&str] = &["gunzip", "gzip", "tar", "zcat"];
     /// `man`, and utilities of POSIX that few need daily.
-    pub const POSIX: &[&str] = &["apropos", "man", "whatis"];
+    pub const POSIX: &[&str] = &["apropos", "bc", "ed", "file", "getconf", "logger", "man", "nproc", "whatis"];
     /// The programs by their names in `/bin`, which are those of their packages.
     pub const MULTICALL: &[(&str, &[&str])] = &[
         ("coreutils", COREUTILS),

@@ -53,7 +53,7 @@ pub fn steps(vk: &Path, words: &[String]) -> Outcome<Vec<Step>> {
 
 /// dash and the other commands that ours are compared with, installed if need be.
 fn dash() -> Outcome {
-    const OTHERS: [(&str, &str); 9] = [
+    const OTHERS: [(&str, &str); 12] = [
         ("dash", DASH),
         ("grep", "/usr/bin/grep"),
         ("sed", "/usr/bin/sed"),
@@ -63,6 +63,9 @@ fn dash() -> Outcome {
         ("patch", "/usr/bin/patch"),
         ("tar", "/usr/bin/tar"),
         ("gzip", "/usr/bin/gzip"),
+        ("bc", "/usr/bin/bc"),
+        ("ed", "/usr/bin/ed"),
+        ("file", "/usr/bin/file"),
     ];
     let missing = || -> Vec<&str> { OTHERS.iter().filter(|o| !Path::new(o.1).is_file()).map(|o| o.0).collect() };
     if !missing().is_empty() && webtest::is_root() && Path::new("/usr/bin/apt-get").exists() {

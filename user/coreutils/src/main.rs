@@ -42,7 +42,6 @@ utilities! {
     "mktemp" => uu_mktemp,
     "mv" => uu_mv,
     "nl" => uu_nl,
-    "nproc" => uu_nproc,
     "numfmt" => uu_numfmt,
     "od" => uu_od,
     "paste" => uu_paste,

@@ -6,6 +6,7 @@
 mod bindgen;
 mod files;
 mod manifest;
+mod names;
 mod pack;
 mod serve;
 mod site;

@@ -4,6 +4,9 @@
 use crate::process::Outcome;
 use std::collections::HashMap;
 
+/// Exports that the module asks for by their names itself, for the kernel's imports (`host-web/src/hypercalls.rs`).
+const OWN: [&str; 2] = ["park", "unpark"];
+
 /// Both with other names for the module's imports and exports. In the script, an import is the key of an object and an
 /// export a property of `wasm`, as wasm-bindgen writes them.
 pub fn shorten(script: &str, module: &[u8]) -> Outcome<(String, Vec<u8>)> {
@@ -140,8 +143,10 @@ impl<'a> Reader<'a> {
         let count = self.number()?;
         put_number(&mut out, count);
         for _ in 0..count {
-            let name = names.short(self.name()?);
-            put_name(&mut out, &name);
+            match self.name()? {
+                name if OWN.contains(&name) => put_name(&mut out, name),
+                name => put_name(&mut out, &names.short(name)),
+            }
             out.push(self.byte()?);
             put_number(&mut out, self.number()?);
         }
@@ -184,6 +189,14 @@ mod tests {
             export function run_it(x) {\nwasm.a(x);\n}\nlet __wbg_new_0123;"
         );
         assert_eq!(made, module(["a", "b", "a"]));
+    }
+
+    #[test]
+    fn what_the_module_asks_for_keeps_its_name() {
+        let script = "const a = { f: function() {}, g: function() {} }; wasm.park(0)";
+        let (out, made) = shorten(script, &module(["f", "g", "park"])).unwrap();
+        assert!(out.ends_with("wasm.park(0)"), "{out}");
+        assert_eq!(made, module(["a", "b", "park"]));
     }
 
     #[test]

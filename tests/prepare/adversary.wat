@@ -49,11 +49,6 @@
  (func (export "copies") (drop (memory.grow (i32.const 16000))) (loop (memory.copy (i32.const 4) (i32.const 0) (i32.const 0x3e000000)) (br 0)))
  (func (export "smallcopies") (local i32) (loop (local.set 0 (i32.const 4000)) (memory.copy (i32.const 4) (i32.const 100000) (local.get 0)) (br 0)))
  (func (export "middle") (local i32) (loop (local.set 0 (i32.const 800000)) (memory.copy (i32.const 4) (i32.const 1000000) (local.get 0)) (br 0)))
- (tag $e)
- (func $throw (throw $e))
- (func (export "throws") (loop $l (block (try_table (catch_all $l) (call $throw)))))
- (func $loopthrow (local i32) (loop (br_if 0 (i32.lt_u (local.tee 0 (i32.add (local.get 0) (i32.const 1))) (i32.const 500)))) (throw $e))
- (func (export "loopthrows") (loop $l (block (try_table (catch_all $l) (call $loopthrow)))))
  (func (export "divs") (local i64) (local.set 0 (i64.const 0x7fffffffffffffff)) (loop (drop (i64.div_u (local.get 0) (i64.load (i32.const 64)))) (br 0)))
  (func (export "chase") (local i32) (loop (local.set 0 (i32.and (i32.add (i32.mul (local.get 0) (i32.const 1103515245)) (i32.load (i32.add (local.get 0) (i32.const 8)))) (i32.const 0x3ffff0))) (br 0)))
  ;; counted loops: an index that steps over its bound, one that comes round, a step of 0, bounds that are far

@@ -300,6 +300,13 @@ macro_rules! syscalls {
             172 wasi sock_send(fd: Fd, iovs: In, iovs_len: Len, si_flags: Flags, nwritten: Out) = compat::wasi::sock::sock_send;
             173 wasi sock_shutdown(fd: Fd, how: Flags) = compat::wasi::sock::sock_shutdown;
 
+            // Timers.
+            180 vkernel timer_create(clock: Clock, notify: Flags, signal: Sig, value: U64) = kern::ptimer::sys_timer_create;
+            181 vkernel timer_settime(timer: Int, flags: Flags, new: In, old: Out) = kern::ptimer::sys_timer_settime;
+            182 vkernel timer_gettime(timer: Int, out: Out) = kern::ptimer::sys_timer_gettime;
+            183 vkernel timer_getoverrun(timer: Int) = kern::ptimer::sys_timer_getoverrun;
+            184 vkernel timer_delete(timer: Int) = kern::ptimer::sys_timer_delete;
+
             // The four of wasi_unstable that differ; it takes the rest from above, without sock_accept.
             176 wasi_unstable fd_seek(fd: Fd, offset: Off, whence: Uint, result: Out) = compat::wasi::unstable::fd_seek;
             177 wasi_unstable fd_filestat_get(fd: Fd, stat: Out) = compat::wasi::unstable::fd_filestat_get;

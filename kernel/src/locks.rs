@@ -12,7 +12,8 @@
 //!        sending    to several processes: see `kern::fork`
 //!         proctree  all of the process tree: parents, groups, states
 //!           proc    one process: directories, names, limits
-//!             signals    how a process takes its signals; and its timers
+//!             signals    how a process takes its signals
+//!             timers     its timers
 //!             filedesc   one descriptor table
 //!               mounts   the mount table
 //!                 advisory   which ranges of files are locked
@@ -44,6 +45,7 @@ pub static SENDING: Class = Class::new("sending", 190);
 pub static PROCTREE: Class = Class::new("proctree", 200);
 pub static PROC: Class = Class::nesting("proc", 210);
 pub static SIGNALS: Class = Class::new("signals", 215);
+pub static TIMERS: Class = Class::new("timers", 217);
 pub static FILEDESC: Class = Class::new("filedesc", 220);
 pub static MOUNTS: Class = Class::new("mounts", 230);
 pub static ADVISORY: Class = Class::new("advisory", 235);

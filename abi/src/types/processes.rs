@@ -68,7 +68,9 @@ pub mod rlimit {
     pub const NPROC: u32 = 6;
     pub const NOFILE: u32 = 7;
     pub const AS: u32 = 9;
-    pub const COUNT: usize = 10;
+    /// Timers of `timer_create(2)` that a user has.
+    pub const SIGPENDING: u32 = 11;
+    pub const COUNT: usize = 12;
     pub const INFINITY: u64 = u64::MAX;
 }
 

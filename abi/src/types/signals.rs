@@ -146,7 +146,7 @@ pub struct Siginfo {
     pub signal: u32,
     /// One of [`si`].
     pub code: i32,
-    /// Who has sent it, or which child it is about.
+    /// Who has sent it, or which child it is about. Of [`si::TIMER`] the timer's number and its overrun.
     pub pid: i32,
     pub uid: u32,
     /// A child's exit status or signal.
@@ -200,4 +200,14 @@ pub mod itimer {
     pub const PROF: u32 = 2;
     pub const COUNT: usize = 3;
     pub const SIZE: usize = 16;
+}
+
+/// `timer_create(2)`: how a timer tells of its expiry. Its times are those of an [`itimer`].
+pub mod timer {
+    pub const SIGNAL: u32 = 0;
+    pub const NONE: u32 = 1;
+    /// With `SIGNAL`: the value that comes with it is the timer's number.
+    pub const NUMBERED: u32 = 0x100;
+    /// `timer_settime(2)`: the first expiry is at a time of the clock.
+    pub const ABSTIME: u32 = 1;
 }

@@ -6,19 +6,22 @@
 use core::sync::atomic::Ordering::Relaxed;
 
 use abi::syscalls::UAddr;
-use abi::types::{Siginfo, clock, itimer, si, sig};
+use abi::types::{clock, itimer, sig};
 use abi::wire::{Reader, Writer};
 use abi::{Errno, SysResult};
 
 use crate::Kernel;
 use crate::kern::proc::{Lwp, Proc};
-use crate::kern::sig::send;
+use crate::kern::ptimer;
+use crate::kern::sig::psignal;
 use alloc::sync::Arc;
 
 /// A timer does not expire more often: a process that ignores it would do nothing but wake up.
-const SHORTEST_NS: u64 = 100_000;
+pub(super) const SHORTEST_NS: u64 = 100_000;
+/// What is further away than half of time does not come; sums stay below the end of it.
+const FAR_NS: u64 = 1 << 62;
 /// No expiry.
-const NEVER: u64 = u64::MAX;
+pub(super) const NEVER: u64 = u64::MAX;
 
 /// Times by the timer's clock: monotonic, or the CPU time of the process.
 #[derive(Clone, Copy)]
@@ -27,12 +30,23 @@ struct Timer {
     interval_ns: u64,
 }
 
-/// Guarded by `Proc::timers`; `Proc::alarm_ns` is when ITIMER_REAL expires.
-pub struct Timers([Timer; itimer::COUNT]);
+/// All timers of a process. Guarded by `Proc::timers`.
+pub struct Timers {
+    interval: [Timer; itimer::COUNT],
+    pub(super) posix: ptimer::Table,
+}
 
 impl Default for Timers {
     fn default() -> Self {
-        Timers([Timer { at_ns: NEVER, interval_ns: 0 }; itimer::COUNT])
+        Timers { interval: [Timer { at_ns: NEVER, interval_ns: 0 }; itimer::COUNT], posix: Default::default() }
+    }
+}
+
+impl Timers {
+    /// After a change: says when to look again.
+    pub(super) fn set_alarm(&self, proc: &Proc) {
+        let at_ns = self.interval[itimer::REAL as usize].at_ns.min(self.posix.next_ns());
+        proc.alarm_ns.store(at_ns, Relaxed);
     }
 }
 
@@ -63,7 +77,16 @@ fn now(lp: &Lwp, which: usize) -> u64 {
     }
 }
 
-fn put(lp: &Lwp, times: [u64; 2], out: UAddr) -> SysResult<()> {
+/// The value and the interval of a program.
+pub(super) fn get(lp: &Lwp, from: UAddr) -> SysResult<[u64; 2]> {
+    let mut bytes = [0; itimer::SIZE];
+    lp.machine().copyin(from, &mut bytes)?;
+    let mut r = Reader::new(&bytes);
+    let times = [r.u64()?, r.u64()?];
+    if times.iter().any(|&ns| ns > FAR_NS) { Err(Errno::EINVAL) } else { Ok(times) }
+}
+
+pub(super) fn put(lp: &Lwp, times: [u64; 2], out: UAddr) -> SysResult<()> {
     let mut bytes = [0; itimer::SIZE];
     Writer::new(&mut bytes).u64(times[0]).u64(times[1]);
     lp.machine().copyout(&bytes, out)
@@ -76,32 +99,24 @@ fn which(number: u32) -> SysResult<usize> {
 /// setitimer(2); `old` may be null.
 pub fn sys_setitimer(lp: &Lwp, number: u32, new: UAddr, old: UAddr) -> SysResult<()> {
     let which = which(number)?;
-    let mut bytes = [0; itimer::SIZE];
-    lp.machine().copyin(new, &mut bytes)?;
-    let mut r = Reader::new(&bytes);
-    let (value, interval) = (r.u64()?, r.u64()?);
-    // What is further away than half of time does not come; sums stay below the end of it.
-    let far = 1 << 62;
-    if value > far || interval > far {
-        return Err(Errno::EINVAL);
-    }
+    let [value, interval] = get(lp, new)?;
     let now = now(lp, which);
     if old != UAddr::NULL {
-        let left = lp.proc.timers.lock().0[which].left(now);
+        let left = lp.proc.timers.lock().interval[which].left(now);
         put(lp, left, old)?;
     }
     let at_ns = if value == 0 { NEVER } else { now.saturating_add(value) };
     let mut timers = lp.proc.timers.lock();
     let interval_ns = if interval == 0 { 0 } else { interval.max(SHORTEST_NS) };
-    timers.0[which] = Timer { at_ns, interval_ns };
-    lp.proc.alarm_ns.store(timers.0[itimer::REAL as usize].at_ns, Relaxed);
+    timers.interval[which] = Timer { at_ns, interval_ns };
+    timers.set_alarm(&lp.proc);
     Ok(())
 }
 
 /// getitimer(2).
 pub fn sys_getitimer(lp: &Lwp, number: u32, out: UAddr) -> SysResult<()> {
     let which = which(number)?;
-    let left = lp.proc.timers.lock().0[which].left(now(lp, which));
+    let left = lp.proc.timers.lock().interval[which].left(now(lp, which));
     put(lp, left, out)
 }
 
@@ -110,15 +125,12 @@ pub fn expire(kernel: &Kernel, proc: &Arc<Proc>, cpu_ns: Option<u64>) {
     let real = kernel.machine.clock(clock::MONOTONIC, 0);
     let clocks = [Some(real), cpu_ns, cpu_ns];
     let mut due = [false; itimer::COUNT];
-    {
-        let mut timers = proc.timers.lock();
-        for ((timer, due), now) in timers.0.iter_mut().zip(&mut due).zip(clocks) {
-            *due = now.is_some_and(|now| timer.expires(now));
-        }
-        proc.alarm_ns.store(timers.0[itimer::REAL as usize].at_ns, Relaxed);
+    for ((timer, due), now) in proc.timers.lock().interval.iter_mut().zip(&mut due).zip(clocks) {
+        *due = now.is_some_and(|now| timer.expires(now));
     }
     for (signal, _) in [sig::ALRM, sig::VTALRM, sig::PROF].into_iter().zip(due).filter(|(_, due)| *due) {
-        // Not one that is queued, so there is always room.
-        let _ = send(kernel, proc, &Siginfo { signal, code: si::TIMER, ..Siginfo::default() });
+        psignal(kernel, proc, signal);
     }
+    ptimer::expire(kernel, proc, real, cpu_ns);
+    proc.timers.lock().set_alarm(proc);
 }

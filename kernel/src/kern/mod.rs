@@ -13,6 +13,7 @@ pub mod lockf;
 pub mod poll;
 pub mod prio;
 pub mod proc;
+pub mod ptimer;
 pub mod resource;
 pub mod sig;
 pub mod sigact;

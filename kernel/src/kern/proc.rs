@@ -200,7 +200,7 @@ pub struct Proc {
     pub pending: AtomicU64,
     /// Flags of the action for SIGCHLD (`sa`).
     pub child_flags: AtomicU32,
-    /// When its ITIMER_REAL expires; `u64::MAX` without one.
+    /// When the next of its timers expires that doesn't count CPU time; `u64::MAX` without one.
     pub alarm_ns: AtomicU64,
     /// For `sigtimedwait`: a blocked or caught signal has come.
     pub signal_event: WaitQueue,
@@ -346,7 +346,7 @@ impl Proc {
                 &locks::SIGNALS,
                 forked_from.map_or_else(Signals::default, |p| p.signals.lock().forked()),
             ),
-            timers: SpinLock::new(&locks::SIGNALS, Timers::default()),
+            timers: SpinLock::new(&locks::TIMERS, Timers::default()),
             signal_event: WaitQueue::new(),
             dying: AtomicU64::new(0),
             child_utime_ns: AtomicU64::new(0),

@@ -11,6 +11,8 @@ use crate::kern::proc::{Lwp, Proc};
 /// Descriptors a process may have when nobody says otherwise, and at most.
 const NOFILE: u64 = 1024;
 const NOFILE_MAX: u64 = 65_536;
+/// Timers of a user.
+const SIGPENDING: u64 = 1024;
 
 /// The limits of a process, soft and hard.
 pub struct Limits {
@@ -26,6 +28,7 @@ impl Default for Limits {
         };
         l.soft[rlimit::NOFILE as usize].store(NOFILE, Relaxed);
         l.hard[rlimit::NOFILE as usize].store(NOFILE_MAX, Relaxed);
+        l.set(rlimit::SIGPENDING, SIGPENDING);
         // No core dumps, but where somebody asks.
         l.soft[rlimit::CORE as usize].store(0, Relaxed);
         l

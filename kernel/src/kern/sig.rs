@@ -51,15 +51,15 @@ pub fn psignal(kernel: &Kernel, proc: &Arc<Proc>, signal: u32) {
     let _ = send(kernel, proc, &Siginfo { signal, code: si::KERNEL, ..Siginfo::default() });
 }
 
-/// Sends a signal to one process. Never sleeps. EAGAIN when too many are queued there.
-pub fn send(kernel: &Kernel, proc: &Arc<Proc>, info: &Siginfo) -> SysResult<()> {
+/// Sends a signal to one process; answers what became of it. Never sleeps. EAGAIN when too many are queued there.
+pub fn send(kernel: &Kernel, proc: &Arc<Proc>, info: &Siginfo) -> SysResult<Fate> {
     let fate = proc.signals.lock().post(proc, info)?;
     // That is so even when it is blocked or ignored.
     if info.signal == sig::CONT {
         resume(kernel, proc);
     }
     act(kernel, proc, info.signal, fate);
-    Ok(())
+    Ok(fate)
 }
 
 /// Does with a signal that has come what is to be done with it.

@@ -12,6 +12,7 @@ use abi::types::{Sigaction, Siginfo, clock, sa, si, sig, vmctl};
 use abi::{Errno, SysResult};
 
 use crate::kern::proc::{Lwp, Proc, lwpflag};
+use crate::kern::ptimer;
 use crate::kern::sig::{self as send, UNMASKABLE};
 use crate::kern::synch::FOREVER;
 
@@ -53,9 +54,13 @@ impl Signals {
         Signals { actions: self.actions.clone(), handled: self.handled, ..Signals::default() }
     }
 
-    /// exec(2): a handler is part of the program.
-    fn exec(&mut self) {
-        let queue = core::mem::take(&mut self.queue);
+    /// exec(2): a handler is part of the program. A timer's signal goes with the timer, as on Linux.
+    fn exec(&mut self, proc: &Proc) {
+        let mut queue = core::mem::take(&mut self.queue);
+        let timed = queue.iter().filter(|i| i.code == si::TIMER).fold(0, |set, i| set | sig::bit(i.signal));
+        queue.retain(|i| i.code != si::TIMER);
+        let others = queue.iter().fold(0, |set, i| set | sig::bit(i.signal));
+        proc.pending.fetch_and(!timed | others, SeqCst);
         *self = Signals { queue, ..Signals::default() };
     }
 
@@ -93,15 +98,20 @@ impl Signals {
     }
 
     fn remember(&mut self, proc: &Proc, info: &Siginfo, fate: Fate) -> SysResult<()> {
-        let queued = info.signal >= sig::RTMIN;
+        // A timer has at most one signal here (`kern::ptimer`), and learns of its being taken.
+        let timed = |i: &Siginfo| i.code == si::TIMER;
+        let queued = info.signal >= sig::RTMIN || timed(info);
         let asked = fate != Fate::Handled || self.action(info.signal).flags & sa::SIGINFO != 0;
-        let first = proc.pending.load(Relaxed) & sig::bit(info.signal) == 0;
-        if !(queued || asked && first) {
+        let first = || {
+            proc.pending.load(Relaxed) & sig::bit(info.signal) == 0
+                || self.queue.iter().all(|i| i.signal != info.signal || timed(i))
+        };
+        if !(queued || asked && first()) {
             return Ok(());
         }
-        if self.queue.len() < QUEUE_MAX && self.queue.try_reserve(1).is_ok() {
+        if (self.queue.len() < QUEUE_MAX || timed(info)) && self.queue.try_reserve(1).is_ok() {
             self.queue.push(*info);
-        } else if queued && info.code == si::QUEUE {
+        } else if queued && info.code != si::USER {
             return Err(Errno::EAGAIN);
         }
         Ok(())
@@ -110,7 +120,9 @@ impl Signals {
     fn discard(&mut self, proc: &Proc, set: u64) {
         if proc.pending.load(Relaxed) & set != 0 {
             proc.pending.fetch_and(!set, SeqCst);
-            self.queue.retain(|i| set & sig::bit(i.signal) == 0);
+            let goes = |i: &Siginfo| set & sig::bit(i.signal) != 0;
+            self.queue.iter().filter(|i| goes(i)).for_each(|i| ptimer::dropped(proc, i));
+            self.queue.retain(|i| !goes(i));
         }
     }
 
@@ -196,7 +208,8 @@ fn new_table() -> SysResult<Box<[Sigaction; 64]>> {
 pub fn exec(proc: &Proc) {
     proc.caught.store(0, SeqCst);
     proc.child_flags.store(0, Relaxed);
-    proc.signals.lock().exec();
+    proc.signals.lock().exec(proc);
+    ptimer::exec(proc);
 }
 
 /// Gives a process another mask. The caller [`recheck`]s.
@@ -217,7 +230,10 @@ pub fn recheck(lp: &Lwp) {
             let kept = proc.blocked.load(Relaxed) | proc.caught.load(Relaxed) | s.handled;
             match s.take(proc, !kept) {
                 None => return,
-                Some(info) => (info.signal, s.fate(proc, sig::bit(info.signal))),
+                Some(mut info) => {
+                    ptimer::taken(lp, &mut info);
+                    (info.signal, s.fate(proc, sig::bit(info.signal)))
+                }
             }
         };
         send::act(&lp.kernel, proc, signal, fate);
@@ -362,7 +378,12 @@ pub fn sys_sigsuspend(lp: &Lwp, mask: UAddr) -> SysResult<()> {
 /// for one. `info` may be null. EAGAIN, EINTR.
 pub fn sys_sigtimedwait(lp: &Lwp, set: UAddr, info: UAddr, timeout_ns: u64) -> SysResult<u32> {
     let set = copy_set(lp, set)?;
-    let take = || lp.proc.signals.lock().take(&lp.proc, set);
+    let take = || {
+        let mut s = lp.proc.signals.lock();
+        let mut info = s.take(&lp.proc, set)?;
+        ptimer::taken(lp, &mut info);
+        Some(info)
+    };
     let taken = if timeout_ns == 0 {
         take().ok_or(Errno::EAGAIN)
     } else {

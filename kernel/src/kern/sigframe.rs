@@ -16,6 +16,7 @@ use abi::types::{Siginfo, sa, si, sig, wait};
 
 use crate::kern::exit;
 use crate::kern::proc::{Lwp, lwpflag};
+use crate::kern::ptimer;
 use crate::kern::sig::fault_signal;
 use crate::kern::sigact::{self, Signals};
 
@@ -58,7 +59,8 @@ pub fn begin(lp: &Lwp, nr: u32, answer: i64) -> bool {
     let proc = &lp.proc;
     let mut s = proc.signals.lock();
     let set = s.deliverable(proc);
-    if let Some(info) = s.take(proc, set) {
+    if let Some(mut info) = s.take(proc, set) {
+        ptimer::taken(lp, &mut info);
         let restart = s.action(info.signal).flags & sa::RESTART != 0 && was_interrupted(nr, answer);
         call(lp, &mut s, info, if restart { ACTION_RESTART } else { answer });
         return true;

@@ -232,7 +232,7 @@ fn one(sys: &Sys, rng: &mut Rng, a: &Arena) {
         let regs = [(); 6].map(|()| number(rng));
         // Also numbers that are no call; but not one that ends the machine or the process.
         let nr = rng.below(COUNT as u64 + 20) as u32;
-        if !["exit", "reboot", "proc_exit", "proc_raise", "kill", "sigqueue", "setitimer", "fork_at"]
+        if !["exit", "reboot", "proc_exit", "proc_raise", "kill", "sigqueue", "setitimer", "timer_settime", "fork_at"]
             .iter()
             .any(|n| SYSCALLS.iter().any(|s| s.nr == nr && s.name == *n))
         {
@@ -243,7 +243,7 @@ fn one(sys: &Sys, rng: &mut Rng, a: &Arena) {
     let row = rng.pick(SYSCALLS);
     let ends = ["exit", "reboot", "proc_exit", "proc_raise", "exec"].contains(&row.name);
     // With a timer that goes on for ever a round would never be over.
-    let never = ["reboot", "setitimer"].contains(&row.name);
+    let never = ["reboot", "setitimer", "timer_settime"].contains(&row.name);
     // Root would kill pid 1, or stop it.
     let cred = &sys.lp.proc.cred;
     let mighty = ["kill", "sigqueue"].contains(&row.name) && [cred.uid(), cred.euid(), cred.suid()].contains(&0);

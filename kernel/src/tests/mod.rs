@@ -23,6 +23,7 @@ mod shortage;
 mod signals;
 mod sockets;
 mod stdio;
+mod timers;
 mod tty;
 mod tty_sessions;
 

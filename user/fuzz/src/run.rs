@@ -226,7 +226,8 @@ const RARE: [&str; 17] = [
     "chroot",
     "fcntl_lock",
 ];
-const ENDS: [&str; 7] = ["exit", "reboot", "proc_exit", "proc_raise", "exec", "sigsuspend", "setitimer"];
+const ENDS: [&str; 8] =
+    ["exit", "reboot", "proc_exit", "proc_raise", "exec", "sigsuspend", "setitimer", "timer_settime"];
 
 fn wild(seed: u64, uid: u64) -> i32 {
     // A forked child begins anew, and would do the same again.

@@ -119,7 +119,9 @@ typedef struct {
     void *si_addr;
     union sigval si_value;
     long si_band;
-    int __reserved[7];
+    int si_timerid; /* These two of SI_TIMER. */
+    int si_overrun;
+    int __reserved[5];
 } siginfo_t;
 
 struct sigaction {

@@ -1,4 +1,4 @@
-/* time.h: WASI's, with the clocks of CPU time and POSIX's unit of clock(). */
+/* time.h: WASI's, with the clocks of CPU time, timers and POSIX's unit of clock(). */
 #ifndef _VK_TIME_H
 #define _VK_TIME_H
 #ifndef _WASI_EMULATED_PROCESS_CLOCKS
@@ -24,6 +24,12 @@ extern char *tzname[2];
 void tzset(void);
 int clock_settime(clockid_t, const struct timespec *);
 int clock_getcpuclockid(pid_t, clockid_t *);
+struct sigevent;
+int timer_create(clockid_t, struct sigevent *__restrict, timer_t *__restrict);
+int timer_delete(timer_t);
+int timer_settime(timer_t, int, const struct itimerspec *__restrict, struct itimerspec *__restrict);
+int timer_gettime(timer_t, struct itimerspec *);
+int timer_getoverrun(timer_t);
 #ifdef __cplusplus
 }
 #endif

@@ -79,6 +79,8 @@ long sysconf(int what) {
     case _SC_MONOTONIC_CLOCK:
     case _SC_TIMERS:
         return _POSIX_VERSION;
+    case _SC_DELAYTIMER_MAX:
+        return DELAYTIMER_MAX;
     case _SC_IOV_MAX:
         return IOV_MAX;
     case _SC_LINE_MAX:

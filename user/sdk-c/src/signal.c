@@ -99,6 +99,10 @@ void __vk_siginfo_from(siginfo_t *info, const unsigned char *raw) {
     *info = (siginfo_t){.si_signo = words[0], .si_code = words[1], .si_pid = words[2], .si_uid = (uid_t)words[3],
                         .si_status = words[4], .si_addr = (void *)(uintptr_t)value,
                         .si_value.sival_ptr = (void *)(uintptr_t)value};
+    if (info->si_code == SI_TIMER) {
+        info->si_timerid = words[2], info->si_overrun = words[3];
+        info->si_pid = 0, info->si_uid = 0;
+    }
 }
 int sigtimedwait(const sigset_t *restrict set, siginfo_t *restrict info, const struct timespec *restrict t) {
     uint64_t ns = t ? (uint64_t)(t->tv_sec * NS_PER_SEC + t->tv_nsec) : UINT64_MAX;

@@ -23,7 +23,7 @@ pub mod tty;
 
 pub use abi::types::{
     Flock, Rusage, Sigaction, Siginfo, Stat, Statvfs, Winsize, access, at, attach, clock, devctl, fcntl, flock, itimer,
-    mode, o, poll, prio, rlimit, sa, si, sig, wait,
+    mode, o, poll, prio, rlimit, sa, si, sig, timer, wait,
 };
 pub use abi::{Errno, SysResult};
 pub use cwd::adopt_cwd;

@@ -149,6 +149,11 @@ nowhere! {
     fn sigqueue(i32, u32, u64);
     fn setitimer(u32, Ptr, MutPtr);
     fn getitimer(u32, MutPtr);
+    fn timer_create(u32, u32, u32, u64);
+    fn timer_settime(i32, u32, Ptr, MutPtr);
+    fn timer_gettime(i32, MutPtr);
+    fn timer_getoverrun(i32);
+    fn timer_delete(i32);
     fn waitid(u32, i32, MutPtr, u32, MutPtr);
     fn socket(u32, u32, u32);
     fn socketpair(u32, u32, u32, MutPtr);

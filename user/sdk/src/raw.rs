@@ -61,6 +61,11 @@ imports! {
     fn sigqueue(pid: i32, signal: u32, value: u64) -> i32;
     fn setitimer(which: u32, new: Ptr, old: MutPtr) -> i32;
     fn getitimer(which: u32, out: MutPtr) -> i32;
+    fn timer_create(clock: u32, notify: u32, signal: u32, value: u64) -> i32;
+    fn timer_settime(timer: i32, flags: u32, new: Ptr, old: MutPtr) -> i32;
+    fn timer_gettime(timer: i32, out: MutPtr) -> i32;
+    fn timer_getoverrun(timer: i32) -> i32;
+    fn timer_delete(timer: i32) -> i32;
     fn waitid(kind: u32, id: i32, info: MutPtr, options: u32, usage: MutPtr) -> i32;
     fn getpriority(which: u32, who: i32) -> i32;
     fn setpriority(which: u32, who: i32, nice: i32) -> i32;

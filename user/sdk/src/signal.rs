@@ -4,7 +4,7 @@
 //! function by which the kernel calls them. A handler may do what sigaction(2) allows it anywhere: it may
 //! have come in the middle of an allocation.
 
-use abi::types::{Sigaction, Siginfo, itimer, sa};
+use abi::types::{Sigaction, Siginfo, itimer, sa, timer};
 
 use crate::{SysResult, check, done, raw};
 
@@ -140,4 +140,42 @@ pub fn getitimer(which: u32) -> SysResult<(u64, u64)> {
     // SAFETY: the kernel writes two numbers.
     done(unsafe { raw::getitimer(which, now.as_mut_ptr().cast()) })?;
     Ok((now[0], now[1]))
+}
+
+/// A timer of `timer_create(2)`; it goes with its value. Times are nanoseconds.
+pub struct Timer(i32);
+
+impl Timer {
+    /// One of this clock that sends a signal with this value. EAGAIN, EINVAL.
+    pub fn new(clock: u32, signal: u32, value: u64) -> SysResult<Timer> {
+        // SAFETY: no pointers.
+        abi::errno::decode(unsafe { raw::timer_create(clock, timer::SIGNAL, signal, value) }).map(|n| Timer(n as i32))
+    }
+    /// `timer_settime(2)`: the first expiry, 0 for none, at a time of the clock with `timer::ABSTIME`; and from one to the
+    /// next. Answers what was left.
+    pub fn set(&self, flags: u32, value_ns: u64, interval_ns: u64) -> SysResult<(u64, u64)> {
+        let (new, mut old) = ([value_ns, interval_ns], [0u64; 2]);
+        // SAFETY: the kernel reads two numbers and writes two.
+        done(unsafe { raw::timer_settime(self.0, flags, new.as_ptr().cast(), old.as_mut_ptr().cast()) })?;
+        Ok((old[0], old[1]))
+    }
+    /// `timer_gettime(2)`.
+    pub fn left(&self) -> SysResult<(u64, u64)> {
+        let mut now = [0u64; 2];
+        // SAFETY: the kernel writes two numbers.
+        done(unsafe { raw::timer_gettime(self.0, now.as_mut_ptr().cast()) })?;
+        Ok((now[0], now[1]))
+    }
+    /// `timer_getoverrun(2)`.
+    pub fn overrun(&self) -> SysResult<u32> {
+        // SAFETY: no pointers.
+        abi::errno::decode(unsafe { raw::timer_getoverrun(self.0) })
+    }
+}
+
+impl Drop for Timer {
+    fn drop(&mut self) {
+        // SAFETY: no pointers. In a child of fork it is nobody's.
+        unsafe { raw::timer_delete(self.0) };
+    }
 }

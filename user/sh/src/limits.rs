@@ -5,10 +5,11 @@ use crate::shell::{Run, Shell};
 use vkernel_sys::{proc, rlimit};
 
 /// Letter, resource, unit in bytes (or seconds, or things), what it is.
-const LIMITS: [(char, u32, u64, &str); 7] = [
+const LIMITS: [(char, u32, u64, &str); 8] = [
     ('c', rlimit::CORE, 512, "core file size (blocks)"),
     ('d', rlimit::DATA, 1024, "data (KiB)"),
     ('f', rlimit::FSIZE, 512, "file size (blocks)"),
+    ('i', rlimit::SIGPENDING, 1, "timers"),
     ('n', rlimit::NOFILE, 1, "open files"),
     ('t', rlimit::CPU, 1, "CPU time (seconds)"),
     ('u', rlimit::NPROC, 1, "processes"),

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use vkernel_sys::signal::{self, Action};
-use vkernel_sys::{Errno, Sigaction, Siginfo, io, itimer, o, proc, sa, si, sig, wait};
+use vkernel_sys::{Errno, Sigaction, Siginfo, clock, io, itimer, o, proc, sa, si, sig, wait};
 
 use crate::harness::role;
 use crate::module::{I32, Module, i32_const, op};
@@ -304,6 +304,26 @@ fn timers() {
     assert_eq!(signal::setitimer(itimer::REAL, 0, 0).map(|t| t.1), Ok(7_000_000));
     assert_eq!(signal::getitimer(itimer::REAL), Ok((0, 0)));
     assert_eq!(signal::setitimer(3, 0, 0), Err(Errno::EINVAL));
+    made();
+}
+
+/// Timers of timer_create.
+fn made() {
+    signal::sigaction(sig::USR1, Action::Info(keep), 0, 0).expect("sigaction");
+    let t = signal::Timer::new(clock::MONOTONIC, sig::USR1, 42).expect("timer_create");
+    t.set(0, 10_000_000, 10_000_000).expect("timer_settime");
+    assert_eq!(vkernel_sys::sys::clock_nanosleep(1, 0, 60_000_000_000), Err(Errno::EINTR));
+    let i = INFO.get();
+    assert_eq!((i.signal, i.code, i.value), (sig::USR1, si::TIMER, 42));
+    let (left, interval) = t.set(0, 0, 0).expect("timer_settime");
+    assert!(left <= 10_000_000 && interval == 10_000_000);
+    assert_eq!((t.left(), t.overrun().is_ok()), (Ok((0, 0)), true));
+    // One that is there while a loop makes no call.
+    on(sig::USR1, 0);
+    let begin = Instant::now();
+    t.set(0, 5_000_000, 0).expect("timer_settime");
+    while black_box(&COUNT).load(Relaxed) == 0 {}
+    assert!(begin.elapsed() < Duration::from_secs(10));
 }
 
 fn children() {

@@ -229,6 +229,29 @@ impl Sys {
         self.call("setitimer", &[which.reg(), new.reg(), old.reg()])?;
         Ok((self.peek64(old), self.peek64(old.offset(8))))
     }
+    pub fn timer_create(&self, clock: u32, notify: u32, signal: u32, value: u64) -> SysResult<i32> {
+        self.call("timer_create", &[clock.reg(), notify.reg(), signal.reg(), value]).map(|n| n as i32)
+    }
+    /// timer_settime(2): the value and the interval that were left.
+    pub fn timer_settime(&self, timer: i32, flags: u32, value_ns: u64, interval_ns: u64) -> SysResult<(u64, u64)> {
+        self.fresh();
+        let new = self.put(&[value_ns.to_le_bytes(), interval_ns.to_le_bytes()].concat());
+        let old = self.room(16);
+        self.call("timer_settime", &[timer.reg(), flags.reg(), new.reg(), old.reg()])?;
+        Ok((self.peek64(old), self.peek64(old.offset(8))))
+    }
+    pub fn timer_gettime(&self, timer: i32) -> SysResult<(u64, u64)> {
+        self.fresh();
+        let out = self.room(16);
+        self.call("timer_gettime", &[timer.reg(), out.reg()])?;
+        Ok((self.peek64(out), self.peek64(out.offset(8))))
+    }
+    pub fn timer_getoverrun(&self, timer: i32) -> SysResult<u32> {
+        self.call("timer_getoverrun", &[timer.reg()]).map(|n| n as u32)
+    }
+    pub fn timer_delete(&self, timer: i32) -> SysResult<()> {
+        Self::unit(self.call("timer_delete", &[timer.reg()]))
+    }
     pub fn getpgid(&self, pid: i32) -> SysResult<i32> {
         self.call("getpgid", &[pid.reg()]).map(|p| p as i32)
     }

@@ -23,7 +23,8 @@ struct rlimit {
 #define RLIMIT_NPROC 6
 #define RLIMIT_NOFILE 7
 #define RLIMIT_AS 9
-#define RLIM_NLIMITS 10
+#define RLIMIT_SIGPENDING 11
+#define RLIM_NLIMITS 12
 #define RUSAGE_SELF 0
 #define RUSAGE_CHILDREN (-1)
 #define PRIO_PROCESS 0

@@ -260,6 +260,9 @@ impl Flow {
             if asked > 0 && (room == 0 || room < asked.min(st.enough()) && !wait.nonblock) {
                 return None;
             }
+            if st.heads.len() >= HEADS_MAX && self.notes(&st, asked, rights, from).is_some() {
+                return None;
+            }
             match self.put_bytes(&mut st, uio, rights, from) {
                 Ok(()) if uio.resid > 0 => None,
                 done => Some(done),
@@ -274,17 +277,24 @@ impl Flow {
     /// As many bytes of a stream as there is room for; descriptors, and who sends, come with the first.
     fn put_bytes(&self, st: &mut State, uio: &mut Uio<'_>, rights: &mut Rights, from: &Sender) -> SysResult<()> {
         let (asked, at, room) = (uio.resid, st.written, st.room());
-        let cred = (from.explicit || self.wants_sender.load(Relaxed)).then_some(from.cred);
-        let noted = asked > 0 && (!rights.is_empty() || cred != st.last_in);
-        if noted && (st.heads.len() >= HEADS_MAX || st.heads.try_reserve(1).is_err()) {
-            return Err(Errno::ENOBUFS);
+        let noted = self.notes(st, asked, rights, from);
+        if noted.is_some() && st.heads.try_reserve(1).is_err() {
+            return Err(Errno::ENOMEM);
         }
         let done = st.fill(uio, room);
-        if noted && uio.resid < asked {
+        if let Some(cred) = noted
+            && uio.resid < asked
+        {
             st.last_in = cred;
             self.note(st, Head { at, len: 0, from: from.name.clone(), rights: core::mem::take(rights), cred });
         }
         done
+    }
+
+    /// Of a stream: a head is needed, and who has sent it is to stand there so.
+    fn notes(&self, st: &State, asked: usize, rights: &Rights, from: &Sender) -> Option<Option<Peer>> {
+        let cred = (from.explicit || self.wants_sender.load(Relaxed)).then_some(from.cred);
+        (asked > 0 && (!rights.is_empty() || cred != st.last_in)).then_some(cred)
     }
 
     /// There is room for it.

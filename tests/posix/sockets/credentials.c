@@ -69,6 +69,36 @@ TEST(who_asks_is_told_who_has_sent) {
         close(s[0]), close(s[1]);
     }
 }
+/* Two that take turns with one byte each: so many changes of the sender a receiver may not keep up with. */
+TEST(many_senders_in_turn_wait_for_the_receiver) {
+    enum { TURNS = 700 };
+    int s[2], turn[2][2];
+    char c = 'x', buf[8];
+    CHECK(asking(SOCK_STREAM, s) && pipe(turn[0]) == 0 && pipe(turn[1]) == 0);
+    pid_t pids[2];
+    for (int i = 0; i < 2; i++)
+        if ((pids[i] = fork()) == 0) {
+            int ok = 1;
+            for (int n = 0; ok && n < TURNS; n++)
+                ok = read(turn[i][0], &c, 1) == 1 && write(s[0], &"ab"[i], 1) == 1 &&
+                     (write(turn[1 - i][1], &c, 1) == 1);
+            _exit(!ok);
+        }
+    CHECK(write(turn[0][1], &c, 1) == 1);
+    usleep(200000);
+    for (int n = 0; n < 2 * TURNS; n++) {
+        long got_bytes;
+        for (long long begin = now_ms(); (got_bytes = receive(s[1], buf, 8, ROOM, 0)) < 0 && now_ms() - begin < 5000;)
+            usleep(1000);
+        SAME(got_bytes, 1);
+        CHECK(had == 1 && (pid_t)got.pid == pids[n % 2] && buf[0] == "ab"[n % 2]);
+    }
+    for (int i = 0, status; i < 2; i++) {
+        SAME(waitpid(pids[i], &status, 0), pids[i]);
+        SAME(status, 0);
+        close(s[i]), close(turn[i][0]), close(turn[i][1]);
+    }
+}
 TEST(too_little_room_is_told) {
     int s[2];
     char buf[8];
@@ -174,6 +204,6 @@ ROOT_TEST(others_may_not_lie) {
     SAME(receive(s[1], buf, 8, ROOM, 0), 3);
     CHECK(mine());
 }
-TESTS = {T(who_asks_is_told_who_has_sent), T(too_little_room_is_told), T(a_stream_is_cut_between_senders),
+TESTS = {T(who_asks_is_told_who_has_sent), T(many_senders_in_turn_wait_for_the_receiver), T(too_little_room_is_told), T(a_stream_is_cut_between_senders),
          T(without_asking_it_is_not_cut), T(before_it_is_accepted_all_is_kept), T(it_comes_before_descriptors),
          T(one_may_say_only_what_is_true), T(others_may_not_lie), END};

@@ -132,7 +132,7 @@ pub fn give_up(lp: &Lwp, tty: &Tty) -> SysResult<()> {
     let sid = lp.proc.sid.load(Relaxed);
     match tty.session() {
         Some(s) if s == sid && sid == lp.proc.pid => {
-            leave(&lp.kernel, tty, None);
+            leave(&lp.kernel, tty, None, &HUNG_UP);
             Ok(())
         }
         Some(s) if s == sid => Err(Errno::EPERM),
@@ -140,15 +140,18 @@ pub fn give_up(lp: &Lwp, tty: &Tty) -> SysResult<()> {
     }
 }
 
+/// What a session is told that has lost its terminal.
+pub const HUNG_UP: [u32; 2] = [sig::HUP, sig::CONT];
+
 /// The terminal controls no session any more: its foreground group hears of it, and `leader`.
-pub fn leave(kernel: &Kernel, tty: &Tty, leader: Option<Pid>) {
+pub fn leave(kernel: &Kernel, tty: &Tty, leader: Option<Pid>, signals: &[u32]) {
     let group = {
         let _table = kernel.ttys.lock();
         tty.session.store(0, Relaxed);
         tty.foreground.swap(0, Relaxed)
     };
     if group != 0 || leader.is_some() {
-        for signal in [sig::HUP, sig::CONT] {
+        for &signal in signals {
             signal_all(kernel, signal, |p| p.pgid.load(Relaxed) == group || leader == Some(p.pid));
         }
     }
@@ -176,12 +179,14 @@ pub fn take_back(lp: &Lwp, child: &Proc) {
     }
 }
 
-/// A process is gone, or never came to be. With its leader a session loses its terminal.
+/// A process is gone, or never came to be. With its leader a session loses its terminal. That is not a hangup: as on Linux,
+/// who has a pty open goes on with it. An attached terminal ends with what ran on it (`Unit::end`).
 pub fn proc_exited(kernel: &Kernel, proc: &Proc) {
     console::proc_exited(kernel, proc);
     if proc.sid.load(Relaxed) == proc.pid
         && let Some(tty) = kernel.ttys.find(|t| t.session() == Some(proc.pid))
     {
-        leave(kernel, &tty, None);
+        let signals = if tty.pty.is_some() { &HUNG_UP[..1] } else { &HUNG_UP[..] };
+        leave(kernel, &tty, None, signals);
     }
 }

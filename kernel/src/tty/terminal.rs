@@ -136,6 +136,6 @@ impl Tty {
     /// it (POSIX 11.1.10).
     pub fn hang_up(&self, kernel: &Kernel) {
         let leader = self.mark_gone(kernel);
-        session::leave(kernel, self, leader);
+        session::leave(kernel, self, leader, &session::HUNG_UP);
     }
 }

@@ -127,7 +127,7 @@ impl Unit {
         match &self.kind {
             Kind::Screen(tty) => {
                 let leader = tty.mark_gone(kernel);
-                session::leave(kernel, tty, leader);
+                session::leave(kernel, tty, leader, &session::HUNG_UP);
                 tty.wake();
             }
             Kind::Stream(stream) => stream.hang_up(),

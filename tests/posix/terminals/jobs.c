@@ -180,6 +180,45 @@ static void orphans(void) {
 TEST(an_orphaned_group_gets_an_error) {
     SAME(session(orphans, NULL), 0);
 }
+static volatile sig_atomic_t hups, conts;
+static void count(int signal) {
+    if (signal == SIGHUP)
+        hups++;
+    else
+        conts++;
+}
+/* What a session's leader leaves behind: a process of the group in the foreground. */
+static void leaves_one(void) {
+    pid_t leader = getpid();
+    struct sigaction a = {.sa_handler = count};
+    sigaction(SIGHUP, &a, NULL);
+    sigaction(SIGCONT, &a, NULL);
+    if (fork() != 0)
+        _exit(0);
+    while (getppid() == leader || !hups)
+        pause_ms(5);
+    pause_ms(50);
+    pid_t group;
+    char line[16], said[64];
+    /* The terminal is there, and nobody's. */
+    int of_none = tcgetpgrp(0) == -1 && errno == ENOTTY && ioctl(0, TIOCGSID, &group) == -1 && errno == ENOTTY;
+    int none = open("/dev/tty", O_RDWR) == -1 && errno == ENXIO;
+    snprintf(said, sizeof said, "%d%d%d%d!", (int)hups, (int)conts, of_none, none);
+    MUST(write(1, said, strlen(said)) == (ssize_t)strlen(said));
+    MUST(read(0, line, sizeof line) == 5 && memcmp(line, "rest\n", 5) == 0);
+    MUST(write(1, "read", 4) == 4);
+    _exit(0);
+}
+/* As on Linux: a pty is not hung up by the end of its session. */
+TEST(a_leaders_end_leaves_a_pty_to_others) {
+    done();
+    pid_t pid = forkpty(&m, NULL, NULL, NULL);
+    if (pid == 0)
+        leaves_one();
+    SAME(end_of(pid), 0);
+    CHECK(comes(m, "1011!"));
+    CHECK(type("rest\n") && comes(m, "rest\r\nread"));
+}
 TESTS = {
     T(a_reader_in_the_background_is_stopped_until_it_has_the_terminal),
     T(who_ignores_SIGTTIN_gets_an_error),
@@ -191,5 +230,6 @@ TESTS = {
     T(a_session_has_one_terminal),
     T(a_leader_gives_its_terminal_up),
     T(an_orphaned_group_gets_an_error),
+    T(a_leaders_end_leaves_a_pty_to_others),
     END,
 };

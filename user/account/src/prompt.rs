@@ -1,10 +1,42 @@
 //! Questions: the password, which isn't shown, and names.
 
+use vkernel_sys::signal::{Action, sigaction};
 use vkernel_sys::tty::{self, Termios, When, bits};
-use vkernel_sys::{Errno, SysResult, io, o};
+use vkernel_sys::{Errno, Sigaction, SysResult, io, o, sa, sig};
 
 /// Longer passwords are cut, as others do it (PAM_MAX_RESP_SIZE).
 const LONGEST: usize = 512;
+
+/// What ends or stops us by default, from outside.
+const OUTSIDE: [u32; 9] =
+    [sig::HUP, sig::INT, sig::QUIT, sig::TERM, sig::ALRM, sig::USR1, sig::USR2, sig::XCPU, sig::TSTP];
+
+/// Such signals end a question and do nothing more until the terminal is as it was.
+struct Held(Vec<u32>);
+
+impl Held {
+    fn new() -> Held {
+        let default = |was: Sigaction| was.flags & sa::CATCH == 0 && was.handler == Sigaction::DEFAULT;
+        let hold = |&signal: &u32| match sigaction(signal, Action::Catch, 0, 0) {
+            Ok(was) if default(was) => true,
+            Ok(was) if was.flags & sa::CATCH == 0 => {
+                let _ = sigaction(signal, Action::Ignore, 0, 0);
+                false
+            }
+            _ => false,
+        };
+        Held(OUTSIDE.into_iter().filter(hold).collect())
+    }
+}
+
+impl Drop for Held {
+    /// One that has come does now what it does.
+    fn drop(&mut self) {
+        for &signal in &self.0 {
+            let _ = sigaction(signal, Action::Default, 0, 0);
+        }
+    }
+}
 
 /// Where one asks: the terminal, or standard input and error without one.
 struct Place {
@@ -34,7 +66,7 @@ impl Drop for Place {
     fn drop(&mut self) {
         if let Some(old) = self.settings {
             // A terminal that has gone needs none.
-            let _ = tty::tcsetattr(self.input, When::Flush, &old);
+            while tty::tcsetattr(self.input, When::Flush, &old) == Err(Errno::EINTR) {}
             let _ = io::write(self.output, b"\n");
             let _ = io::close(self.input);
         }
@@ -51,7 +83,7 @@ fn line(place: &Place, hidden: bool) -> SysResult<Option<Vec<u8>>> {
         match io::read(place.input, &mut byte) {
             Ok(0) => return Ok((!text.is_empty()).then_some(text)),
             Ok(_) => {}
-            Err(Errno::EINTR) => continue,
+            Err(Errno::EINTR) if !hidden => continue,
             Err(e) => return Err(e),
         }
         match byte[0] {
@@ -68,9 +100,22 @@ fn line(place: &Place, hidden: bool) -> SysResult<Option<Vec<u8>>> {
 
 /// A password. None when nobody answers.
 pub fn password(question: &str) -> Option<Vec<u8>> {
-    let place = Place::quiet().ok()?;
-    io::write_all(place.output, question.as_bytes()).ok()?;
-    line(&place, true).ok()?
+    loop {
+        let held = Held::new();
+        let answer = ask(question);
+        drop(held);
+        match answer {
+            // That was a stop, and we go on.
+            Err(Errno::EINTR) => {}
+            answer => return answer.ok()?,
+        }
+    }
+}
+
+fn ask(question: &str) -> SysResult<Option<Vec<u8>>> {
+    let place = Place::quiet()?;
+    io::write_all(place.output, question.as_bytes())?;
+    line(&place, true)
 }
 
 /// A name, from standard input.

@@ -1,13 +1,15 @@
 //! su, login, passwd: who is let in, what is asked, and that the terminal echoes afterwards.
 
-use abi::types::{mode, o, wait};
+use std::time::{Duration, Instant};
+
+use abi::types::{mode, o, sig, wait};
 use vkernel_sys::tty::{self, bits};
 use vkernel_sys::{Spawn, fs, io, proc};
 
 use crate::harness::wait_for;
 use crate::ptys::Terminal;
 
-crate::tests! { accounts: su_of_root, passwords, prompts, logins }
+crate::tests! { accounts: su_of_root, passwords, prompts, ended_at_the_question, logins }
 
 const SHADOW: &[u8] = b"/etc/shadow";
 /// Of `secret`.
@@ -138,6 +140,25 @@ fn prompts() {
         t.expect(" echo ");
         t.send("\x04");
         ends(pid, t, 0);
+    }
+}
+
+/// Who is ended there by a signal is ended, and the terminal shows again what is typed.
+fn ended_at_the_question() {
+    let Some(_p) = Passwords::set() else { return };
+    for signal in [sig::TERM, sig::HUP, sig::QUIT] {
+        let (pid, mut t) = on_terminal("su", true);
+        t.expect("Password: ");
+        let shows = || tty::tcgetattr(t.master).is_ok_and(|now| now.lflag & bits::ECHO != 0);
+        assert!(!shows());
+        proc::kill(-pid, signal).expect("kill");
+        assert_eq!(wait::term_signal(wait_for(pid)), Some(signal));
+        let begin = Instant::now();
+        while !shows() && begin.elapsed() < Duration::from_secs(10) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        assert!(shows(), "{}", sig::name(signal));
+        io::close(t.master).expect("close");
     }
 }
 

@@ -26,6 +26,7 @@
 //! | `LINK` | handle, handle, name, name | |
 //! | `SYMLINK` | handle, name, target | |
 //! | `READLINK` | handle, name | data |
+//! | `CHMOD` | handle, u32 mode, name | |
 
 use crate::SysResult;
 use crate::wire::{Reader, Writer};
@@ -49,6 +50,7 @@ pub mod op {
     pub const LINK: u32 = 15;
     pub const SYMLINK: u32 = 16;
     pub const READLINK: u32 = 17;
+    pub const CHMOD: u32 = 18;
 }
 
 /// Bits of `which` in the SETATTRs.

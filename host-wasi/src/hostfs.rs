@@ -9,7 +9,7 @@
 //!   for links while we look changes which error comes, not where we get to.
 //! - Only regular files and directories are opened. Devices and FIFOs can be seen, not touched.
 //! - Below a read-only export every change is `EROFS`.
-//! - New files never get set-id or sticky bits, and the host's umask applies.
+//! - Files never get set-id or sticky bits, and to new ones the host's umask applies.
 //!
 //! Open files are wasi-common's `File` (as `WasiFile`), directories cap-std's `Dir`. wasi-common's own
 //! `WasiDir` is not used: it takes names as UTF-8 only, creates without a mode, blocks when it
@@ -127,6 +127,7 @@ impl Server {
             Request::Write { handle, offset, data } => self.handles.writable_file(handle)?.write(offset, data),
             Request::Fsync { handle, data_only } => self.handles.get(handle)?.object.fsync(data_only),
             Request::Mkdir { dir, mode, name } => self.mkdir(dir, mode, name),
+            Request::Chmod { dir, mode, name } => file::chmod(self.handles.writable_dir(dir)?, name, mode),
             Request::Unlink { dir, name } => done(self.handles.writable_dir(dir)?.remove_file(name.0)),
             Request::Rmdir { dir, name } => done(self.handles.writable_dir(dir)?.remove_dir(name.0)),
             Request::Rename { from, to, old, new } => {

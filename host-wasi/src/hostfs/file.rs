@@ -11,13 +11,13 @@ use cap_std::fs::Dir;
 use rustix::fs::{Mode, OFlags, Stat};
 use std::future::Future;
 use std::io::{IoSlice, IoSliceMut};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use wasi_common::WasiFile;
 use wasi_common::sync::file::File;
 
-/// Permissions that a guest may give to a new file: the set-id bits would be the host user's.
+/// Permissions that a guest may give to a file: the set-id bits would be the host user's.
 pub const NEW_MODE: u32 = 0o777;
 
 const KNOWN_FLAGS: u32 = o::ACCMODE
@@ -83,6 +83,20 @@ pub fn open(dir: &Dir, name: Name<'_>, oflags: u32, mode: u32) -> SysResult<Obje
         mode::IFLNK => Err(Errno::ELOOP),
         _ => Err(Errno::EACCES),
     }
+}
+
+/// `chmod(2)` of a regular file or a directory. Not by opening it, for which one needs a permission, but by its name
+/// in `/proc`: Linux before 6.6 has no call that takes a name and follows no link.
+pub fn chmod(dir: &Dir, name: Name<'_>, mode: u32) -> SysResult<Reply> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let fd = rustix::fs::openat(dir, name.0, flags, Mode::empty()).map_err(from_rustix)?;
+    let stat = rustix::fs::fstat(&fd).map_err(from_rustix)?;
+    if !matches!(stat.st_mode & mode::IFMT, mode::IFREG | mode::IFDIR) {
+        return Err(Errno::EPERM);
+    }
+    let of_fd = format!("/proc/self/fd/{}", fd.as_raw_fd());
+    rustix::fs::chmod(of_fd, Mode::from_bits_truncate(mode & NEW_MODE)).map_err(from_rustix)?;
+    Ok(Reply::Done)
 }
 
 pub fn attr(stat: &Stat) -> Attr {

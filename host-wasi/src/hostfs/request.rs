@@ -32,6 +32,7 @@ pub enum Request<'a> {
     Link { from: u32, to: u32, old: Name<'a>, new: Name<'a> },
     Symlink { dir: u32, name: Name<'a>, target: &'a OsStr },
     Readlink { dir: u32, name: Name<'a> },
+    Chmod { dir: u32, mode: u32, name: Name<'a> },
 }
 
 impl<'a> Request<'a> {
@@ -63,6 +64,7 @@ impl<'a> Request<'a> {
             op::LINK => Request::Link { from: r.u32()?, to: r.u32()?, old: name(r)?, new: name(r)? },
             op::SYMLINK => Request::Symlink { dir: r.u32()?, name: name(r)?, target: link_text(r)? },
             op::READLINK => Request::Readlink { dir: r.u32()?, name: name(r)? },
+            op::CHMOD => Request::Chmod { dir: r.u32()?, mode: r.u32()?, name: name(r)? },
             _ => return Err(Errno::EINVAL),
         })
     }

@@ -194,6 +194,26 @@ fn a_new_file_never_has_set_id_bits() {
 }
 
 #[test]
+fn modes_are_changed_and_links_are_not_followed() {
+    let mut w = World::new("chmod");
+    let mode = |w: &World, name: &str| fs::metadata(w.path(name)).unwrap().permissions().mode() & 0o7777;
+    w.open(RW, CREATE, "f").unwrap();
+    // Also of one that can't be opened.
+    for want in [0o600, 0, 0o640] {
+        w.call(&msg(op::CHMOD).u32(RW).u32(want).str("f").0).unwrap();
+        assert_eq!(mode(&w, "rw/f"), want);
+    }
+    w.call(&msg(op::CHMOD).u32(RW).u32(0o7755).str("f").0).unwrap();
+    assert_eq!(mode(&w, "rw/f"), 0o755, "no set-id bits");
+    std::os::unix::fs::symlink("f", w.path("rw/l")).unwrap();
+    assert_eq!(w.call(&msg(op::CHMOD).u32(RW).u32(0o600).str("l").0), Err(Errno::EPERM));
+    assert_eq!(mode(&w, "rw/f"), 0o755);
+    assert_eq!(w.call(&msg(op::CHMOD).u32(RW).u32(0o600).str("none").0), Err(Errno::ENOENT));
+    assert_eq!(w.call(&msg(op::CHMOD).u32(RW).u32(0o600).str("..").0), Err(Errno::EINVAL));
+    assert_eq!(w.call(&msg(op::CHMOD).u32(RO).u32(0o600).str("f").0), Err(Errno::EROFS));
+}
+
+#[test]
 fn directories_are_made_renamed_and_removed() {
     let mut w = World::new("dirs");
     w.call(&msg(op::MKDIR).u32(RW).u32(0o755).str("d").0).unwrap();

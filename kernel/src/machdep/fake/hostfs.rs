@@ -130,6 +130,11 @@ impl HostDirs {
                 let (perm, name) = (r.u32()?, r.string()?);
                 self.make(at, name, Content::Dir(BTreeMap::new()), perm, now_ns)?;
             }
+            op::CHMOD => {
+                let (perm, name) = (r.u32()?, r.string()?);
+                let node = self.child(at, name)?;
+                self.nodes[node].perm = perm & 0o777;
+            }
             op::UNLINK => self.remove(at, r.string()?, false)?,
             op::RMDIR => self.remove(at, r.string()?, true)?,
             op::RENAME => {

@@ -96,7 +96,7 @@ impl Vnode for Open {
         Ok(self.node.stat(&attr))
     }
     fn setattr(&self, lp: &Lwp, set: &SetAttr) -> SysResult<()> {
-        self.node.check_fixed(set)?;
+        self.node.set_owner_and_mode(lp, set)?;
         if let Some(size) = set.size {
             self.set_size(lp, size)?;
         }

@@ -236,14 +236,24 @@ impl Node {
         }
     }
 
-    /// Modes and owners are the host's: only what changes nothing is no error.
-    pub(super) fn check_fixed(&self, set: &SetAttr) -> SysResult<()> {
+    /// Owners are the host's: only what changes nothing is no error. Modes are changed there, but of what was shared itself.
+    pub(super) fn set_owner_and_mode(&self, lp: &Lwp, set: &SetAttr) -> SysResult<()> {
         let owner = self.owner();
         let other = |want: Option<u32>, have: u32| want.is_some_and(|w| w != have);
-        if other(set.mode, owner.mode & mode::PERM) || other(set.uid, owner.uid) || other(set.gid, owner.gid) {
+        if other(set.uid, owner.uid) || other(set.gid, owner.gid) {
             return Err(Errno::EPERM);
         }
-        Ok(())
+        let Some(mode) = set.mode.filter(|&mode| mode != owner.mode & mode::PERM) else { return Ok(()) };
+        if self.is_root {
+            return Err(Errno::EPERM);
+        }
+        let (dir, name) = self.place()?;
+        dir.tell(lp, |dir, w| {
+            w.u32(op::CHMOD).u32(dir).u32(mode).string(&name);
+        })?;
+        self.stale();
+        // The host may have left bits out.
+        self.attr(lp).map(|_| ())
     }
 }
 
@@ -286,7 +296,7 @@ impl Vnode for Node {
         self.attr(lp).map(|a| self.stat(&a))
     }
     fn setattr(&self, lp: &Lwp, set: &SetAttr) -> SysResult<()> {
-        self.check_fixed(set)?;
+        self.set_owner_and_mode(lp, set)?;
         if let Some(size) = set.size {
             let open = Open::new(self.shared()?, self.open_self(o::WRONLY | o::NOFOLLOW)?);
             open.setattr(lp, &SetAttr { size: Some(size), ..SetAttr::default() })?;

@@ -25,6 +25,9 @@ fn files_are_written_read_moved_and_removed() {
         assert_eq!(sys.get_file("/mnt/d/f")?, big);
         let st = sys.stat("/mnt/d/f", 0)?;
         assert_eq!((st.size, st.mode & 0o777, st.nlink), (700_000, 0o600, 1));
+        sys.chmod("/mnt/d/f", 0o4640)?;
+        assert_eq!(sys.stat("/mnt/d/f", 0)?.mode & 0o7777, 0o640, "the host leaves set-id bits out");
+        sys.chmod("/mnt/d/f", 0o600)?;
         sys.link("/mnt/d/f", "/mnt/h")?;
         assert_eq!(sys.stat("/mnt/h", 0)?.ino, st.ino);
         assert_eq!(sys.stat("/mnt/d/f", 0)?.nlink, 2);

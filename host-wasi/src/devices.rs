@@ -18,7 +18,7 @@ use std::task::{Context, Poll};
 use abi::Errno;
 use abi::types::{Winsize, devctl, poll};
 use rustix::event::{PollFd, PollFlags, Timespec};
-use rustix::fs::FileType;
+use rustix::fs::{FileType, SeekFrom};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
@@ -132,6 +132,14 @@ impl Devices {
                 arg.get_mut(..size.len()).ok_or(Errno::EINVAL)?.copy_from_slice(&size);
                 Ok(0)
             }
+            devctl::SEEK => {
+                let to = u64::from_le_bytes(*arg.first_chunk().ok_or(Errno::EINVAL)?);
+                let (at, size) = unit.seek((to != u64::MAX).then_some(to))?;
+                let place = arg.get_mut(..16).ok_or(Errno::EINVAL)?;
+                place[..8].copy_from_slice(&at.to_le_bytes());
+                place[8..].copy_from_slice(&size.to_le_bytes());
+                Ok(0)
+            }
             devctl::SET_RAW => {
                 let Unit::Open(open) = unit else { return Err(Errno::ENOTTY) };
                 open.set_raw(*arg.first().ok_or(Errno::EINVAL)? != 0)
@@ -197,6 +205,23 @@ impl Unit {
             Unit::Bytes { .. } => devctl::KIND_FILE,
             Unit::Capture(_) => devctl::KIND_PIPE,
             Unit::Open(open) => open.kind,
+        }
+    }
+
+    /// Goes to a position of a file, if any; answers where it is then, and the size.
+    fn seek(&mut self, to: Option<u64>) -> Result<(u64, u64), Errno> {
+        match self {
+            Unit::Bytes { bytes, at } => {
+                *at = to.map_or(*at, |to| usize::try_from(to).unwrap_or(usize::MAX).min(bytes.len()));
+                Ok((*at as u64, bytes.len() as u64))
+            }
+            Unit::Open(open) if open.kind == devctl::KIND_FILE => {
+                let to = to.map_or(SeekFrom::Current(0), SeekFrom::Start);
+                let at = rustix::fs::seek(&open.fd, to).map_err(errno)?;
+                let size = rustix::fs::fstat(&open.fd).map_err(errno)?.st_size;
+                Ok((at, u64::try_from(size).unwrap_or(0)))
+            }
+            _ => Err(Errno::ESPIPE),
         }
     }
 
@@ -458,6 +483,9 @@ mod tests {
         assert_eq!(d.control(0, devctl::POLL, &mut poll::IN.to_le_bytes()), Ok(i32::from(poll::IN)));
         let mut buf = [0; 8];
         assert_eq!((d.read(0, &mut buf), d.read(0, &mut buf)), (Ok(5), Ok(0)));
+        let mut place = [[3, 0, 0, 0, 0, 0, 0, 0], [0; 8]].concat();
+        assert_eq!(d.control(0, devctl::SEEK, &mut place), Ok(0));
+        assert_eq!((place[0], place[8], d.read(0, &mut buf), &buf[..2]), (3, 5, Ok(2), &b"lo"[..]));
     }
 
     fn pipe() -> (OwnedFd, OwnedFd) {

@@ -247,6 +247,29 @@ fn alone_it_is_a_system_to_work_in() {
     assert!(d.out.contains("from the 42nd shell"), "{}{}", d.out, d.err);
 }
 
+/// A file on standard input is one: it has a position, which begins where the shell has left it and is left behind.
+#[test]
+fn a_file_on_standard_input_can_be_sought_in() {
+    use std::io::{Read, Seek, SeekFrom, Write};
+    if !has_kernel() {
+        return;
+    }
+    let s = Scratch::new("input");
+    let path = s.0.join("file");
+    let mut file = std::fs::File::create_new(&path).expect("a file");
+    file.write_all(b"0123456789abcdef").expect("write");
+    let mut file = std::fs::File::open(&path).expect("the file");
+    file.seek(SeekFrom::Start(4)).expect("seek");
+    let script = "dd bs=1 count=2 status=none; echo; tail -c 3; echo; test -f /dev/stdin && echo regular";
+    let mut c = vk();
+    c.args(["run", "sh", "-c", script]).stdin(Stdio::from(file.try_clone().expect("a descriptor")));
+    let done = finish(c.spawn().expect("vk starts"));
+    assert_eq!((done.status, &*done.out), (0, "45\ndef\nregular\n"), "{}", done.err);
+    let mut rest = String::new();
+    file.read_to_string(&mut rest).expect("read");
+    assert_eq!(rest, "");
+}
+
 #[test]
 fn the_terminal_is_given_back_as_it_was() {
     if !has_kernel() {

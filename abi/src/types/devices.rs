@@ -33,6 +33,9 @@ pub mod devctl {
     pub const COMMAND: u32 = 5;
     /// The session on an attached device is over: a u32 wait status. The host then forgets the unit.
     pub const EXITED: u32 = 6;
+    /// Of a `KIND_FILE`: goes to a u64 position, or nowhere with all ones, and fills two u64: the position and the file's size.
+    /// ESPIPE where there is no position.
+    pub const SEEK: u32 = 7;
 }
 
 /// What is to run on an attached device: a sequence of records `u32 kind, u32 length, payload` like the

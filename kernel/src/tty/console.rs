@@ -10,6 +10,7 @@ use core::sync::atomic::{AtomicI32, Ordering::Relaxed};
 
 use abi::syscalls::UAddr;
 use abi::types::{Stat, Termios, Winsize, devctl, ioctl, mode, poll, sig, termios};
+use abi::wire::Reader;
 use abi::{Errno, SysResult};
 use ksync::SpinLock;
 
@@ -37,6 +38,8 @@ pub struct Console {
     /// The group that the keyboard's signals go to: that of pid 1 until somebody chooses another.
     foreground: AtomicI32,
     settings: SpinLock<Termios>,
+    /// Of the file that standard input may be: held from a seek to the read after it.
+    position: SpinLock<()>,
 }
 
 impl Default for Console {
@@ -45,6 +48,7 @@ impl Default for Console {
             queues: core::array::from_fn(|_| Arc::new(WaitQueue::new())),
             foreground: AtomicI32::new(1),
             settings: SpinLock::new(&locks::TTY, Termios::default()),
+            position: SpinLock::new(&locks::TTY, ()),
         }
     }
 }
@@ -88,6 +92,15 @@ fn terminal_unit(kernel: &Kernel) -> Option<u32> {
     (0..UNITS as u32).find(|&u| kind(kernel, u) == devctl::KIND_TTY)
 }
 
+/// Goes to a position of the file that a unit is, if any; answers where it was left then, and its size. ESPIPE.
+fn seek(lp: &Lwp, unit: u32, to: Option<u64>) -> SysResult<(u64, u64)> {
+    let mut place = [0; 16];
+    place[..8].copy_from_slice(&to.unwrap_or(u64::MAX).to_le_bytes());
+    lp.machine().dev_ctl(unit, devctl::SEEK, &mut place)?;
+    let mut r = Reader::new(&place);
+    Ok((r.u64()?, r.u64()?))
+}
+
 /// One of the streams, or the terminal that two or three of them are.
 pub struct Terminal {
     head: Head,
@@ -97,16 +110,18 @@ pub struct Terminal {
     kind: u32,
     ino: u64,
     rdev: u64,
+    /// Standard input that is a file of the host's, read wherever a program wants.
+    regular: bool,
 }
 
 impl Terminal {
     /// The host's standard input, output or error.
-    pub fn of_unit(lp: &Lwp, unit: u32) -> SysResult<VnodeRef> {
+    pub fn of_unit(lp: &Lwp, unit: u32) -> SysResult<Arc<Terminal>> {
         if unit as usize >= UNITS {
             return Err(Errno::ENXIO);
         }
         match kind(&lp.kernel, unit) {
-            devctl::KIND_TTY => Ok(Self::terminal(lp, unit)),
+            devctl::KIND_TTY => Ok(Self::of_host(lp, unit)),
             kind => {
                 let rdev = if kind == devctl::KIND_NULL { NULL_NUMBER } else { 0 };
                 Ok(Self::make(lp, unit, unit, kind, 2 + unit as u64, rdev))
@@ -117,7 +132,7 @@ impl Terminal {
     /// `/dev/tty` of a session that has no other. ENXIO when no stream is a terminal.
     pub fn controlling(lp: &Lwp) -> SysResult<VnodeRef> {
         let unit = terminal_unit(&lp.kernel).ok_or(Errno::ENXIO)?;
-        Ok(Self::terminal(lp, unit))
+        Ok(Self::of_host(lp, unit))
     }
 
     /// `/dev/console`: standard input and output, whatever they are.
@@ -130,7 +145,7 @@ impl Terminal {
     }
 
     /// A terminal is read through standard input if that is one, and written to through one of the others.
-    fn terminal(lp: &Lwp, unit: u32) -> VnodeRef {
+    fn of_host(lp: &Lwp, unit: u32) -> Arc<Terminal> {
         let tty = |&u: &u32| kind(&lp.kernel, u) == devctl::KIND_TTY;
         let input = Some(devctl::STDIN).filter(tty).unwrap_or(unit);
         let output = match unit {
@@ -140,9 +155,33 @@ impl Terminal {
         Self::make(lp, input, output, devctl::KIND_TTY, 1, CONSOLE_NUMBER)
     }
 
-    fn make(lp: &Lwp, input: u32, output: u32, kind: u32, ino: u64, rdev: u64) -> VnodeRef {
+    fn make(lp: &Lwp, input: u32, output: u32, kind: u32, ino: u64, rdev: u64) -> Arc<Terminal> {
         let head = Head::new(lp.kernel.mounts.anonymous(&lp.kernel));
-        Arc::new(Terminal { head, input, output, kind, ino, rdev })
+        let regular = input == devctl::STDIN && kind == devctl::KIND_FILE && seek(lp, input, None).is_ok();
+        Arc::new(Terminal { head, input, output, kind, ino, rdev, regular })
+    }
+
+    /// Where a program begins that gets it from the host.
+    pub fn start(&self, lp: &Lwp) -> u64 {
+        if self.regular { seek(lp, self.input, None).map_or(0, |(at, _)| at) } else { 0 }
+    }
+
+    /// As much of the file as is asked for. The host's position follows, for those who share it.
+    fn read_file(&self, uio: &mut Uio<'_>, buf: &mut [u8]) -> SysResult<()> {
+        let lp = uio.lwp();
+        while uio.resid > 0 {
+            let want = uio.resid.min(buf.len());
+            let n = {
+                let _position = lp.kernel.console.position.lock();
+                seek(lp, self.input, Some(uio.offset))?;
+                lp.machine().dev_read(self.input, &mut buf[..want])?
+            };
+            if n == 0 {
+                break;
+            }
+            uio.copy_out(&buf[..n])?;
+        }
+        Ok(())
     }
 
     fn is_tty(&self) -> SysResult<()> {
@@ -244,15 +283,19 @@ impl Vnode for Terminal {
     }
     fn owner(&self) -> Owner {
         let kind = match self.kind {
-            // A file of the host's that is standard input or output is a stream like a pipe: programs take
-            // S_IFREG for leave to read ahead and to lseek back.
+            _ if self.regular => mode::IFREG,
+            // Another file of the host's is a stream like a pipe: programs take S_IFREG for leave to read ahead
+            // and to lseek back.
             devctl::KIND_PIPE | devctl::KIND_FILE => mode::IFIFO,
             _ => mode::IFCHR,
         };
         Owner { mode: kind | 0o666, uid: 0, gid: 0 }
     }
-    fn getattr(&self, _lp: &Lwp) -> SysResult<Stat> {
+    fn getattr(&self, lp: &Lwp) -> SysResult<Stat> {
+        let size = if self.regular { seek(lp, self.input, None)?.1 } else { 0 };
         Ok(Stat {
+            size,
+            blocks: size.div_ceil(512),
             dev: self.head.mount.dev,
             ino: self.ino,
             mode: self.owner().mode,
@@ -273,6 +316,9 @@ impl Vnode for Terminal {
         }
         let (mut small, mut large) = ([0; SMALL], Vec::new());
         let buf = buffer(uio.resid, &mut small, &mut large);
+        if self.regular {
+            return self.read_file(uio, buf);
+        }
         loop {
             let n = self.take(lp, buf, flags)?;
             let left = if self.kind == devctl::KIND_TTY { self.keys(lp, &mut buf[..n]) } else { n };
@@ -297,10 +343,10 @@ impl Vnode for Terminal {
     }
     /// A character device without a position is a terminal to WASI's libraries; nothing else may seem one.
     fn seekable(&self) -> bool {
-        self.kind == devctl::KIND_NULL
+        self.kind == devctl::KIND_NULL || self.regular
     }
     fn positioned(&self) -> bool {
-        false
+        self.regular
     }
     fn fsync(&self, _lp: &Lwp, _data_only: bool) -> SysResult<()> {
         Err(Errno::EINVAL)

@@ -106,7 +106,11 @@ pub fn open_device(lp: &Lwp, rdev: u64, flags: u32) -> SysResult<VnodeRef> {
 
 /// An open file on one of the host's three standard streams.
 pub fn open_stdio(lp: &Lwp, unit: u32, flags: u32) -> SysResult<Arc<File>> {
-    Ok(Arc::new(File::new(Terminal::of_unit(lp, unit)?, flags)))
+    let stream = Terminal::of_unit(lp, unit)?;
+    let start = stream.start(lp);
+    let file = File::new(stream, flags);
+    *file.offset.lock(lp) = start;
+    Ok(Arc::new(file))
 }
 
 pub fn directory(head: &Head, ino: u64, nlink: u32, bits: u32, made_ns: i64) -> Stat {
@@ -136,7 +140,7 @@ struct Root {
 fn standard(lp: &Lwp, n: u32) -> SysResult<VnodeRef> {
     match lp.file(n as i32) {
         Ok(file) => Ok(file.vnode.clone()),
-        Err(_) => Terminal::of_unit(lp, devctl::STDIN + n),
+        Err(_) => Ok(Terminal::of_unit(lp, devctl::STDIN + n)?),
     }
 }
 

@@ -1,5 +1,8 @@
 //! FIFOs: open(2) against signals, against each other and against a close at once.
 
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicBool, Ordering::SeqCst};
+
 use abi::Errno;
 use abi::types::{at, mode, o, poll, sig};
 
@@ -30,8 +33,10 @@ fn nobody_reads(vk: &Vk) -> bool {
 fn a_signal_ends_an_open_that_waits() {
     seeds(0..300, |seed| {
         let vk = booted(seed);
-        let reader = vk.lwp(|sys| {
-            sys.handle(sig::USR1, 0, 0, |_, _, _| ())?;
+        let handled = Arc::new(AtomicBool::new(false));
+        let told = handled.clone();
+        let reader = vk.lwp(move |sys| {
+            sys.handle(sig::USR1, 0, 0, move |_, _, _| told.store(true, SeqCst))?;
             sys.open(PATH, o::RDONLY, 0).and_then(|fd| sys.close(fd))
         });
         let pid = reader.pid;
@@ -46,6 +51,11 @@ fn a_signal_ends_an_open_that_waits() {
             Ok::<_, Errno>(fd)
         });
         assert!(other.is_ok());
+        vk.run_until_quiet();
+        // One whose handler has run and who waits had not begun to open.
+        if handled.load(SeqCst) && !vk.is_over(&reader) {
+            vk.init(move |sys| sys.kill(pid, sig::USR1)).expect("kill");
+        }
         let (got, _) = vk.end(reader);
         // None: it came before the handler was there.
         assert!(matches!(got, None | Some(Ok(()) | Err(Errno::EINTR))), "seed {seed}: {got:?}");

@@ -234,7 +234,7 @@ TEST(signals_interrupt) {
     struct sigaction a = {.sa_handler = nothing};
     sigaction(SIGALRM, &a, NULL);
     /* Again and again: the first may come before the call. */
-    struct itimerval t = {{0, 50000}, {0, 50000}}, none = {{0}};
+    struct itimerval t = {{0, 50000}, {0, 50000}}, none = {.it_value = {0}};
     setitimer(ITIMER_REAL, &t, NULL);
     FAILS(recv(s[0], &c, 1, 0), EINTR);
     /* With SA_RESTART it goes on, but not one with a time limit. */

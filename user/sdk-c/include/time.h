@@ -5,6 +5,7 @@
 #define _WASI_EMULATED_PROCESS_CLOCKS /* so that WASI's header declares clock() */
 #endif
 #define __NEED_pid_t
+#define __NEED_timer_t
 #include_next <time.h>
 #include <bits/alltypes.h>
 #ifdef __cplusplus

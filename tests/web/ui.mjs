@@ -169,6 +169,17 @@ inChromium("copies and pastes", limit, async (t) => {
   await until("the copy", async () => (await p.page.evaluate(() => navigator.clipboard.readText())) === "marvellous");
 });
 
+test("shows a page of the manual, in bold, and leaves it", limit, async (t) => {
+  const p = await playground(t);
+  await p.run("man 2 timer_create");
+  await p.shows(/^NAME\n +timer_create,/m);
+  assert.doesNotMatch(await p.text(), /\^\[/);
+  await until("bold", () => p.page.evaluate(() => [...document.querySelectorAll(".panel:not([hidden]) .xterm-bold")].some((s) => s.textContent === "NAME")));
+  await p.page.type("q");
+  await p.prompt();
+  assert.equal(await p.output("echo $?"), "0\n");
+});
+
 test("what programs write stays text", limit, async (t) => {
   const p = await playground(t);
   await p.page.evaluate(() => (globalThis.injected = 0));

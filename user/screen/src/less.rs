@@ -10,6 +10,7 @@ use source::{Source, rows_of};
 use vkernel_sys::{io, o, tty};
 
 const USAGE: &str = "less [-eFiNRSX] [+G | +LINE | +/PATTERN] [FILE...]";
+const FLAGS: &str = "eEFiINRrSX";
 const HELP: &[&str] = &[
     "q               leave",
     "space f PgDn    a screen on           b PgUp   a screen back",
@@ -58,10 +59,19 @@ pub fn more(args: &[Vec<u8>]) -> Result<i32, Failure> {
     page(args, true)
 }
 
+/// The options of `$LESS` or `$MORE`, with or without a `-`. Letters that only other programs of the name know are
+/// passed over.
+fn environment(more: bool) -> Option<Vec<u8>> {
+    let letters = std::env::var(if more { "MORE" } else { "LESS" }).ok()?;
+    let known = letters.bytes().filter(|&b| FLAGS.bytes().any(|f| f == b));
+    let options: Vec<u8> = std::iter::once(b'-').chain(known).collect();
+    (options.len() > 1).then_some(options)
+}
+
 fn page(args: &[Vec<u8>], more: bool) -> Result<i32, Failure> {
     let (first, args): (Vec<&Vec<u8>>, Vec<&Vec<u8>>) = args.iter().partition(|a| a.starts_with(b"+") && a.len() > 1);
-    let args: Vec<Vec<u8>> = args.into_iter().cloned().collect();
-    let o = Options::parse(&args, "eEFiINRrSXn:", USAGE, false)?;
+    let args: Vec<Vec<u8>> = environment(more).into_iter().chain(args.into_iter().cloned()).collect();
+    let o = Options::parse(&args, &format!("{FLAGS}n:"), USAGE, false)?;
     let files = if o.operands.is_empty() { vec![b"-".to_vec()] } else { o.operands.clone() };
     if o.operands.is_empty() && tty::isatty(0) {
         return Err(Failure::usage(format!("wants a file, or something in a pipe\nusage: {USAGE}")));

@@ -24,10 +24,14 @@ fn home(name: &str) -> PathBuf {
 impl Person {
     /// A command on a pty of 12 rows and 60 columns.
     fn runs(home: &Path, args: &[&str]) -> Person {
+        Person::runs_with(home, "LESS=", args)
+    }
+
+    fn runs_with(home: &Path, variable: &str, args: &[&str]) -> Person {
         let c = |s: &str| CString::new(s).unwrap();
         let program = c(env!("CARGO_BIN_EXE_screen"));
         let args: Vec<CString> = [&["screen"], args].concat().into_iter().map(c).collect();
-        let env = [c("PATH=/usr/bin:/bin"), c("TERM=xterm")];
+        let env = [c("PATH=/usr/bin:/bin"), c("TERM=xterm"), c(variable)];
         let list = |all: &[CString]| all.iter().map(|a| a.as_ptr()).chain([std::ptr::null()]).collect::<Vec<_>>();
         let (argv, envp, dir) = (list(&args), list(&env), c(home.to_str().unwrap()));
         let size = libc::winsize { ws_row: 12, ws_col: 60, ws_xpixel: 0, ws_ypixel: 0 };
@@ -131,6 +135,19 @@ fn a_long_text_is_paged_and_searched() {
     p.types("k", "\x1b[1;1Hline 49\x1b[0m").types("/nowhere\r", "pattern not found");
     p.resizes(20, 60, "line 67\x1b[0m");
     assert_eq!(p.ends("q"), 0);
+}
+
+#[test]
+fn a_pager_takes_options_from_the_environment() {
+    let home = home("environment");
+    let text: String = (1..=30).map(|n| format!("\x1b[1mbold {n}\x1b[0m\n")).collect();
+    std::fs::write(home.join("f"), text).unwrap();
+    for (variable, shown) in
+        [("LESS=", "^[[1mbold 11^[[0m"), ("LESS=-R", "\x1b[1mbold 11\x1b[0m"), ("LESS=imR", "\x1b[1mbold 11\x1b[0m")]
+    {
+        let mut p = Person::runs_with(&home, variable, &["less", "f"]);
+        assert_eq!(p.sees(shown).ends("q"), 0, "{variable}");
+    }
 }
 
 #[test]

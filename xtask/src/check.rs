@@ -26,13 +26,36 @@ pub fn run_in(report: &mut Report) {
     report.step("formatting", || format(true));
     report.step("clippy: the kernel", || clippy(&["-p", "abi", "-p", "ksync", "-p", "kernel"], "."));
     report.step("clippy: the host", || {
-        clippy(&["--release", "-p", "image", "-p", "loader", "-p", "host-wasi", "-p", "xtask", "--all-targets"], ".")
+        clippy(
+            &[
+                "--release",
+                "-p",
+                "image",
+                "-p",
+                "loader",
+                "-p",
+                "host-wasi",
+                "-p",
+                "vk-bench",
+                "-p",
+                "xtask",
+                "--all-targets",
+            ],
+            ".",
+        )
     });
     report.step("clippy: the page's host", || {
         clippy(&["--profile", "web", "--target", "wasm32-unknown-unknown", "-p", "sched", "-p", "host-web"], ".")
     });
     report.step("clippy: the userland", || {
         clippy(&["--profile", "wasm", "--target", build::USER_TARGET, "--workspace"], "user")
+    });
+    report.step("clippy: the measured programs", || {
+        clippy(
+            &["--profile", "wasm", "--target", build::USER_TARGET, "-p", "microbench", "--features", "vkernel"],
+            ".",
+        )?;
+        clippy(&["--profile", "wasm", "-p", "microbench"], ".")
     });
     report.step("the kernel is the same for every machine", no_cfg_target);
     report.step("the kernel imports hypercalls and its memory", kernel_imports);

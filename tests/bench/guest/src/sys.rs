@@ -32,7 +32,7 @@ mod vkernel {
     /// The master and the slave of a pty in raw mode.
     pub fn pty() -> io::Result<(Fd, Fd)> {
         let (master, slave) = tty::openpty().map_err(error)?;
-        let raw = tty::tcgetattr(slave).and_then(|t| tty::tcsetattr(slave, tty::When::Now, &t.raw()));
+        let raw = tty::tcgetattr(slave).and_then(|t| tty::tcsetattr(slave, tty::When::Now, &tty::cfmakeraw(t)));
         raw.map(|()| (master, slave)).map_err(error)
     }
 

@@ -5,7 +5,7 @@
 
 use crate::process::{self, Outcome, artifacts, capture, root, target};
 use crate::report::Report;
-use crate::{build, npm, posix};
+use crate::{bench_web, build, npm, posix};
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -72,11 +72,17 @@ pub fn run_in(report: &mut Report, all: bool) {
     if all {
         report.step("the host's files and disks, in browsers", storage);
     } else {
-        println!("left out, for their time: the host's files and disks in browsers (cargo xtask test --all)");
+        println!(
+            "left out, for their time: the host's files and disks in browsers, the measures (cargo xtask test --all)"
+        );
     }
     if ready {
         report.step("the page, over a machine that is made up", page_alone);
         files(report, all, &[]);
+    }
+    if all && ready {
+        let quick = ["--quick", "--browser", "chromium", "--isolated", "calls", "unix", "preempt"];
+        report.step("the measures, too quick to count", || bench_web::run(&quick.map(str::to_string)));
     }
 }
 

@@ -8,7 +8,8 @@ use abi::syscalls::UAddr;
 use abi::types::{access, mode, o, sock};
 use abi::{Errno, SysResult};
 
-use super::flow::{Door, Flow, Patience, Peer, Pending};
+use super::door::{Door, Pending};
+use super::flow::{Flow, Patience, Peer};
 use super::socket::Socket;
 use super::{Bound, Key, Name};
 use crate::kern::descrip::Slot;

@@ -2,7 +2,7 @@
 //!
 //! A [`socket::Socket`] is the vnode of one. What is sent goes into a [`flow::Flow`], which belongs to the
 //! receiver: a pair of connected sockets shares two of them, a datagram socket has one that anybody who
-//! finds it by name may send to. Who listens has a [`flow::Door`] with the connections that nobody has
+//! finds it by name may send to. Who listens has a [`door::Door`] with the connections that nobody has
 //! accepted yet. Names are in [`Registry`], by the inode they stand for or, for abstract ones, by themselves.
 //!
 //! Descriptors that are sent are in nobody's table: [`inflight`] counts them, and finds those that can't
@@ -10,6 +10,7 @@
 
 pub mod calls;
 pub mod connect;
+pub mod door;
 pub mod flow;
 pub mod inflight;
 pub mod options;
@@ -23,7 +24,8 @@ use abi::{Errno, SysResult};
 use ksync::SpinLock;
 
 use crate::locks;
-use flow::{Door, Flow};
+use door::Door;
+use flow::Flow;
 
 /// `sun_path` as it was given: nothing for a socket without a name, a NUL first for an abstract one.
 pub type Name = Arc<[u8]>;

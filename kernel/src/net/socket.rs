@@ -8,7 +8,8 @@ use abi::types::{Stat, ioctl, mode, o, poll, sock};
 use abi::{Errno, SysResult};
 use ksync::SpinLock;
 
-use super::flow::{Door, Flow, Patience, Peer, Sender};
+use super::door::Door;
+use super::flow::{Flow, Patience, Peer, Sender};
 use super::{Key, Name, Registry};
 use crate::kern::poll::Registrar;
 use crate::kern::proc::Lwp;

@@ -218,6 +218,13 @@ TEST(what_there_is_none_of) {
     endutxent();
     CHECK(ulimit(UL_GETFSIZE) > 0);
 }
+TEST(long_doubles_are_printed_and_read) {
+    char text[80];
+    long double third = 1.0L / 3, back = 0;
+    snprintf(text, sizeof text, "%.4Lf %Lg %.2Le", third, third * 3, third);
+    CHECK(!strcmp(text, "0.3333 1 3.33e-01"));
+    CHECK(sscanf("-2.5e1", "%Lf", &back) == 1 && back == -25.0L);
+}
 TEST(random_bytes) {
     unsigned char a[300] = {0}, b[300] = {0};
     SAME(getrandom(a, sizeof a, 0), sizeof a);
@@ -232,4 +239,4 @@ TEST(what_is_written_is_kept) {
 TESTS = {T(words_are_expanded), T(words_that_are_none), T(a_semaphore_counts), T(a_handler_posts_to_who_waits),
          T(transfers_that_are_waited_for), T(a_tree_is_walked), T(entries_of_a_directory_in_a_buffer),
          T(fork_calls_its_handlers), T(mounts_are_told), T(hosts_have_addresses), T(locks_of_c11),
-         T(what_there_is_none_of), T(random_bytes), T(what_is_written_is_kept), END};
+         T(what_there_is_none_of), T(long_doubles_are_printed_and_read), T(random_bytes), T(what_is_written_is_kept), END};

@@ -73,6 +73,19 @@ pub fn diff(args: &[Vec<u8>]) -> Result<i32, Failure> {
 fn is_dir(path: &[u8]) -> bool {
     fs::stat(path).is_ok_and(|s| s.mode & mode::IFMT == mode::IFDIR)
 }
+/// What a file is, behind links, and whether it is one to read.
+fn kind(path: &[u8]) -> Option<(bool, &'static str)> {
+    let stat = fs::stat(path).ok()?;
+    Some(match stat.mode & mode::IFMT {
+        mode::IFDIR => (false, "directory"),
+        mode::IFCHR => (false, "character special file"),
+        mode::IFBLK => (false, "block special file"),
+        mode::IFIFO => (false, "fifo"),
+        mode::IFSOCK => (false, "socket"),
+        _ if stat.size == 0 => (true, "regular empty file"),
+        _ => (true, "regular file"),
+    })
+}
 fn base(path: &[u8]) -> &[u8] {
     path.rsplit(|b| *b == b'/').next().unwrap_or(path)
 }
@@ -88,9 +101,12 @@ impl Diff {
         if is_dir(a) && is_dir(b) {
             return self.directories(a, b);
         }
-        if !named && is_dir(a) != is_dir(b) {
-            let kind = |p: &[u8]| if is_dir(p) { "directory" } else { "regular file" };
-            say!("File {} is a {} while file {} is a {}", text(a), kind(a), text(b), kind(b));
+        // In a directory nothing is opened that would wait for somebody else, or never end.
+        if !named
+            && let (Some((left, x)), Some((right, y))) = (kind(a), kind(b))
+            && !(left && right)
+        {
+            say!("File {} is a {x} while file {} is a {y}", text(a), text(b));
             return Ok(1);
         }
         let labels: Vec<Vec<u8>> = self.o.values(LABEL).map(<[u8]>::to_vec).collect();
@@ -169,7 +185,7 @@ impl Diff {
                     say!("Common subdirectories: {} and {}", text(&x), text(&y));
                 }
                 (true, true) => status = status.max(self.pair(&x, &y, false)?),
-                (l, _) if self.o.has(b'N') && !is_dir(if l { &x } else { &y }) => {
+                (l, _) if self.o.has(b'N') && kind(if l { &x } else { &y }).is_some_and(|k| k.0) => {
                     status = status.max(self.pair(&x, &y, false)?);
                 }
                 (l, _) => {

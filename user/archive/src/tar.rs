@@ -280,7 +280,10 @@ impl Tar {
             let (y, mo, d, hour, minute, _) = kit::show::civil(h.mtime().unwrap_or(0) as i64 * 1_000_000_000);
             let size = h.size().unwrap_or(0);
             let fill = 18usize.saturating_sub(owner.len());
-            let mode = permissions(kind | (h.mode().unwrap_or(0) & 0o7777));
+            let mut mode = permissions(kind | (h.mode().unwrap_or(0) & 0o7777));
+            if h.entry_type() == EntryType::Link {
+                mode.replace_range(..1, "h");
+            }
             line = format!("{mode} {owner} {size:>fill$} {y:04}-{mo:02}-{d:02} {hour:02}:{minute:02} ").into_bytes();
         }
         line.extend_from_slice(name);

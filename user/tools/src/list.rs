@@ -1,32 +1,73 @@
 //! `ls`.
 
+mod layout;
+
 use crate::options::{Failure, Options};
 use crate::say;
 use crate::show::{Names, human, permissions, printable, put, short_time};
+use layout::Layout;
 use vkernel_sys::{Stat, fs, mode, sys, tty};
 
-const USAGE: &str = "ls [-1AadFhilnRrSst] [--color] [FILE...]";
+const USAGE: &str = "ls [-1AaCdFfgHhikLlmnopqRrSstUuxbc] [--color] [FILE...]";
 
 /// How it is to look.
 struct Look {
     long: bool,
     numeric: bool,
+    /// Who owns it is left out of a long line, and which group.
+    ownerless: bool,
+    groupless: bool,
     all: bool,
     dots: bool,
     directory: bool,
     recursive: bool,
     classify: bool,
+    slash: bool,
+    /// Links are looked behind everywhere (`-L`), or on the command line (`-H`).
+    behind: bool,
+    behind_operands: bool,
     inode: bool,
     human: bool,
     blocks: bool,
     columns: Option<usize>,
+    layout: Layout,
     color: bool,
-    terminal: bool,
+    spelling: Spelling,
     by: u8,
+    /// Which time is shown and sorted by: of the data, the status (`-c`) or the last use (`-u`).
+    time: u8,
     reverse: bool,
     users: Names,
     groups: Names,
     now_ns: i64,
+}
+
+/// How bytes of a name are shown that are no characters to print.
+#[derive(Clone, Copy, PartialEq)]
+enum Spelling {
+    Raw,
+    Question,
+    Escaped,
+}
+
+impl Spelling {
+    fn of(self, name: &[u8]) -> Vec<u8> {
+        if self != Spelling::Escaped {
+            return printable(name, self == Spelling::Question);
+        }
+        let mut out = Vec::new();
+        for &b in name {
+            match b {
+                b'\n' => out.extend(b"\\n"),
+                b'\t' => out.extend(b"\\t"),
+                b'\r' => out.extend(b"\\r"),
+                b' ' | b'\\' => out.extend([b'\\', b]),
+                0..b' ' | 0x7f => out.extend(format!("\\{b:03o}").bytes()),
+                _ => out.push(b),
+            }
+        }
+        out
+    }
 }
 
 struct Entry {
@@ -47,32 +88,55 @@ pub fn ls(args: &[Vec<u8>]) -> Result<i32, Failure> {
             _ => rest.push(a.clone()),
         }
     }
-    let o = Options::parse(&rest, "1ACadFghilnoRrSstU", USAGE, false)?;
+    let o = Options::parse(&rest, "1ACabcdFfgHhikLlmnopqRrSstUux", USAGE, false)?;
+    let look = look(&o, color, terminal);
+    let paths = if o.operands.is_empty() { vec![b".".to_vec()] } else { o.operands };
+    Ok(top(&look, paths))
+}
+
+/// What the options ask for (POSIX `ls`, and `-b`, `-h` and `-U` of others).
+fn look(o: &Options, color: bool, terminal: bool) -> Look {
     let long = o.has(b'l') || o.has(b'n') || o.has(b'g') || o.has(b'o');
     let width = if terminal { tty::winsize(1).map(|w| w.cols as usize).unwrap_or(80).max(20) } else { 80 };
-    let one = o.last_of(b"1C").map_or(!terminal, |l| l == b'1');
-    let look = Look {
+    let form = o.last_of(b"1Cmx").unwrap_or(if terminal { b'C' } else { b'1' });
+    let time = o.last_of(b"cu").unwrap_or(b'm');
+    // Without a long line that would show it, a time that is chosen is there to be sorted by.
+    let by = if time != b'm' && !long { b't' } else { b'n' };
+    Look {
         long,
         numeric: o.has(b'n'),
-        all: o.has(b'a') || o.has(b'A'),
-        dots: o.has(b'a'),
+        ownerless: o.has(b'g'),
+        groupless: o.has(b'o'),
+        all: o.has(b'a') || o.has(b'A') || o.has(b'f'),
+        dots: o.has(b'a') || o.has(b'f'),
         directory: o.has(b'd'),
         recursive: o.has(b'R'),
         classify: o.has(b'F'),
+        slash: o.has(b'p'),
+        behind: o.last_of(b"HL") == Some(b'L'),
+        behind_operands: o.has(b'H'),
         inode: o.has(b'i'),
         human: o.has(b'h'),
         blocks: o.has(b's'),
-        columns: (!long && !one).then_some(width),
+        columns: (!long && form != b'1').then_some(width),
+        layout: match form {
+            b'm' => Layout::Commas,
+            b'x' => Layout::Across,
+            _ => Layout::Down,
+        },
         color,
-        terminal,
-        by: o.last_of(b"StU").unwrap_or(b'n'),
+        spelling: match o.last_of(b"bq") {
+            Some(b'b') => Spelling::Escaped,
+            None if !terminal => Spelling::Raw,
+            _ => Spelling::Question,
+        },
+        by: if o.has(b'f') { b'U' } else { o.last_of(b"StU").unwrap_or(by) },
+        time,
         reverse: o.has(b'r'),
         users: Names::users(),
         groups: Names::groups(),
         now_ns: sys::clock_gettime(0).unwrap_or(0) as i64,
-    };
-    let paths = if o.operands.is_empty() { vec![b".".to_vec()] } else { o.operands };
-    Ok(top(&look, paths))
+    }
 }
 
 fn complain(path: &[u8], e: vkernel_sys::Errno) {
@@ -85,7 +149,8 @@ fn top(look: &Look, paths: Vec<Vec<u8>>) -> i32 {
     let several = paths.len() > 1 || look.recursive;
     for path in paths {
         // A link on the command line is followed unless it is shown itself (POSIX `ls`).
-        let follow = !look.long && !look.directory && !look.classify;
+        let plain = !look.long && !look.directory && !look.classify;
+        let follow = plain || look.behind || look.behind_operands;
         let stat = match if follow { fs::stat(&path).or_else(|_| fs::lstat(&path)) } else { fs::lstat(&path) } {
             Ok(s) => s,
             Err(e) => {
@@ -120,7 +185,7 @@ fn directory(look: &Look, path: &[u8], titled: bool, first: &mut bool) -> i32 {
         if !std::mem::take(first) {
             put(b"\n");
         }
-        put(&printable(path, look.terminal));
+        put(&look.spelling.of(path));
         put(b":\n");
     }
     let mut names: Vec<Vec<u8>> =
@@ -132,7 +197,7 @@ fn directory(look: &Look, path: &[u8], titled: bool, first: &mut bool) -> i32 {
     let mut entries = Vec::with_capacity(names.len());
     for name in names {
         let path = join(path, &name);
-        match fs::lstat(&path) {
+        match if look.behind { fs::stat(&path).or_else(|_| fs::lstat(&path)) } else { fs::lstat(&path) } {
             Ok(stat) => entries.push(Entry { name, path, stat }),
             // It may have been removed since; a name that can't be looked at is worth a word.
             Err(vkernel_sys::Errno::ENOENT) => {}
@@ -167,21 +232,29 @@ pub fn join(dir: &[u8], name: &[u8]) -> Vec<u8> {
     path
 }
 
+fn time(look: &Look, s: &Stat) -> i64 {
+    match look.time {
+        b'c' => s.ctime_ns,
+        b'u' => s.atime_ns,
+        _ => s.mtime_ns,
+    }
+}
+
 fn sort(look: &Look, entries: &mut [Entry]) {
     match look.by {
         b'U' => {}
-        b't' => entries.sort_by(|a, b| b.stat.mtime_ns.cmp(&a.stat.mtime_ns).then_with(|| a.name.cmp(&b.name))),
+        b't' => entries.sort_by(|a, b| time(look, &b.stat).cmp(&time(look, &a.stat)).then_with(|| a.name.cmp(&b.name))),
         b'S' => entries.sort_by(|a, b| b.stat.size.cmp(&a.stat.size).then_with(|| a.name.cmp(&b.name))),
         _ => entries.sort_by(|a, b| a.name.cmp(&b.name)),
     }
-    if look.reverse {
+    if look.reverse && look.by != b'U' {
         entries.reverse();
     }
 }
 
 /// The name as it is shown, and how wide that is.
 fn label(look: &Look, e: &Entry) -> (Vec<u8>, usize) {
-    let shown = printable(&e.name, look.terminal);
+    let shown = look.spelling.of(&e.name);
     let mut width = String::from_utf8_lossy(&shown).chars().count();
     let kind = e.stat.mode & mode::IFMT;
     let executable = kind == mode::IFREG && e.stat.mode & 0o111 != 0;
@@ -213,8 +286,8 @@ fn label(look: &Look, e: &Entry) -> (Vec<u8>, usize) {
         out.extend_from_slice(b"\x1b[0m");
     }
     let mark = match kind {
+        mode::IFDIR if look.classify || look.slash => Some(b'/'),
         _ if !look.classify => None,
-        mode::IFDIR => Some(b'/'),
         mode::IFLNK if !look.long => Some(b'@'),
         mode::IFIFO => Some(b'|'),
         _ if executable => Some(b'*'),
@@ -237,28 +310,11 @@ fn show(look: &Look, entries: &[Entry]) {
         }
         return;
     };
-    let (rows, widths) = columns(&labels.iter().map(|l| l.1).collect::<Vec<_>>(), width);
-    for row in 0..rows {
-        for (col, w) in widths.iter().enumerate() {
-            let Some((text, own)) = labels.get(col * rows + row) else { break };
-            put(text);
-            if labels.get((col + 1) * rows + row).is_some() {
-                put(" ".repeat(w + 2 - own).as_bytes());
-            }
-        }
-        put(b"\n");
+    match look.layout {
+        Layout::Down => layout::down(&labels, width),
+        Layout::Across => layout::across(&labels, width),
+        Layout::Commas => layout::commas(&labels, width),
     }
-}
-
-/// The fewest rows into which names of these widths go, filled column by column.
-fn columns(widths: &[usize], screen: usize) -> (usize, Vec<usize>) {
-    for rows in 1..=widths.len() {
-        let cols: Vec<usize> = widths.chunks(rows).map(|c| c.iter().copied().max().unwrap_or(0)).collect();
-        if cols.iter().sum::<usize>() + 2 * (cols.len() - 1) <= screen {
-            return (rows, cols);
-        }
-    }
-    (widths.len(), widths.iter().max().copied().into_iter().collect())
 }
 
 fn long(look: &Look, entries: &[Entry]) {
@@ -273,7 +329,7 @@ fn long(look: &Look, entries: &[Entry]) {
                 (_, true) => human(s.size),
                 _ => s.size.to_string(),
             };
-            let time = short_time(s.mtime_ns, look.now_ns);
+            let time = short_time(time(look, s), look.now_ns);
             [
                 permissions(s.mode),
                 s.nlink.to_string(),
@@ -288,11 +344,13 @@ fn long(look: &Look, entries: &[Entry]) {
     let (links, users, groups, sizes) = (width(1), width(2), width(3), width(4));
     for (r, e) in rows.iter().zip(entries) {
         let [perm, nlink, user, group, size, time] = r;
-        put(format!("{perm} {nlink:>links$} {user:<users$} {group:<groups$} {size:>sizes$} {time} ").as_bytes());
+        let user = if look.ownerless { String::new() } else { format!("{user:<users$} ") };
+        let group = if look.groupless { String::new() } else { format!("{group:<groups$} ") };
+        put(format!("{perm} {nlink:>links$} {user}{group}{size:>sizes$} {time} ").as_bytes());
         put(&label(look, e).0);
         if e.stat.mode & mode::IFMT == mode::IFLNK {
             put(b" -> ");
-            put(&printable(&fs::readlink(&e.path).unwrap_or_else(|_| b"?".to_vec()), look.terminal));
+            put(&look.spelling.of(&fs::readlink(&e.path).unwrap_or_else(|_| b"?".to_vec())));
         }
         put(b"\n");
     }
@@ -303,11 +361,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_laid_out_in_columns_that_fit() {
-        assert_eq!(columns(&[3, 3, 3], 20), (1, vec![3, 3, 3]));
-        assert_eq!(columns(&[8, 8, 8, 8], 20), (2, vec![8, 8]));
-        assert_eq!(columns(&[50], 20), (1, vec![50]));
-        assert_eq!(columns(&[], 20), (0, vec![]));
+    fn a_name_is_joined_to_its_directory() {
         assert_eq!(join(b"/", b"a"), b"/a");
         assert_eq!(join(b"d", b"a"), b"d/a");
     }

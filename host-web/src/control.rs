@@ -8,7 +8,7 @@
 //! | --- | --- |
 //! | 0.. | [`word`]: counters of the whole machine |
 //! | [`CPU_BASE`].. | a block for each CPU: see [`cpu`] |
-//! | [`LWP_BASE`].. | where each lwp is: lwp, CPU, CPU time in microseconds |
+//! | [`LWP_BASE`].. | where each lwp is: lwp, CPU, CPU time in ns (two words), address space, its pages |
 //! | bytes from [`UNIT_BASE`] | a block for each attached device: see `units` |
 //!
 //! Its locks are held for a few instructions by workers only. None is taken while another is held.
@@ -61,7 +61,7 @@ const _: () = assert!(cpu::RING + cpu::RING_MAX * cpu::REQUEST_WORDS <= CPU_WORD
 
 const LWP_BASE: u32 = CPU_BASE + CPUS_MAX * CPU_WORDS;
 const LWPS_MAX: u32 = 512;
-const LWP_WORDS: u32 = 4;
+const LWP_WORDS: u32 = 6;
 
 /// In bytes, above all words.
 pub const UNIT_BASE: u32 = 128 << 10;
@@ -242,8 +242,7 @@ impl Control {
         self.locked(word::LWPS_LOCK, || {
             let Some(at) = self.lwp_entry(0) else { return false };
             self.words.set_index(at + 1, cpu as i32);
-            self.words.set_index(at + 2, 0);
-            self.words.set_index(at + 3, 0);
+            (2..LWP_WORDS).for_each(|word| self.words.set_index(at + word, 0));
             self.words.set_index(at, lwp as i32);
             true
         })
@@ -270,9 +269,23 @@ impl Control {
         })
     }
 
-    /// Where the CPU time of an lwp is written down, as long as there is the lwp.
+    /// How many pages the address space of an lwp had when the lwp was last switched from, for other CPUs.
+    pub fn vmspace_pages(&self, vmspace: u32) -> u32 {
+        self.locked(word::LWPS_LOCK, || {
+            let word = |at| self.words.get_index(at) as u32;
+            let mut entries = (0..LWPS_MAX).map(|i| LWP_BASE + i * LWP_WORDS);
+            entries.find(|&at| word(at) != 0 && word(at + 4) == vmspace).map_or(0, |at| word(at + 5))
+        })
+    }
+
+    /// Where CPU time and size of an lwp are written down, as long as there is the lwp.
     pub fn lwp_place(&self, lwp: u32) -> Option<u32> {
         self.locked(word::LWPS_LOCK, || self.lwp_entry(lwp))
+    }
+
+    pub fn lwp_set_pages(&self, at: u32, vmspace: u32, pages: u32) {
+        self.store(at + 5, pages as i32);
+        self.store(at + 4, vmspace as i32);
     }
 
     /// `before` is what was written last. Who reads has the lock, so one word alone needs none.

@@ -13,7 +13,7 @@ use std::future::Future;
 use std::rc::Rc;
 
 use abi::trapframe::{irq, kick};
-use js_sys::{Function, Int32Array, Promise};
+use js_sys::{ArrayBuffer, Function, Int32Array, Promise, WebAssembly};
 use sched::{Sched, SlotId};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
@@ -87,8 +87,30 @@ pub struct Hosted {
     pub next: Option<i64>,
     /// The word that counts it while it is parked.
     pub counted: Option<u32>,
-    /// Where its CPU time is written down for other CPUs, and what was.
-    told: Option<(u32, u64)>,
+    told: Option<Told>,
+}
+
+/// What is written down of an lwp for other CPUs.
+struct Told {
+    /// Where, in the control block.
+    at: u32,
+    /// The CPU time that was written last.
+    ns: u64,
+    /// The memory of its address space, and how many pages were written last.
+    memory: Option<WebAssembly::Memory>,
+    pages: u32,
+}
+
+impl Told {
+    fn tell(&mut self, control: &Control, vmspace: u32, ns: u64) {
+        control.lwp_set_time(self.at, std::mem::replace(&mut self.ns, ns), ns);
+        let Some(memory) = &self.memory else { return };
+        let pages = memory.buffer().unchecked_ref::<ArrayBuffer>().byte_length() >> 16;
+        if pages != self.pages {
+            self.pages = pages;
+            control.lwp_set_pages(self.at, vmspace, pages);
+        }
+    }
 }
 
 pub struct Cpu {
@@ -244,7 +266,8 @@ impl Cpu {
         let slot = self.sched.borrow_mut().create(lwp, vmspace) as usize;
         let (resume, image, answer) = (Resume::New, 0, 0);
         let (seat, next, counted) = (None, None, None);
-        let told = if self.shared { self.control.lwp_place(lwp).map(|at| (at, 0)) } else { None };
+        let told = if self.shared { self.control.lwp_place(lwp) } else { None };
+        let told = told.map(|at| Told { at, ns: 0, memory: None, pages: 0 });
         let new = Hosted { lwp, vmspace, limit, ready, image, resume, answer, seat, next, counted, told };
         let mut hosted = self.hosted.borrow_mut();
         if slot < hosted.len() {
@@ -267,6 +290,18 @@ impl Cpu {
         if let Some(seat) = &h.seat {
             seat.stub.set_limit(pages);
         }
+    }
+
+    /// A program of this lwp has begun in this memory.
+    pub fn entered(&self, slot: SlotId, memory: &JsValue) {
+        let vmspace = self.with_hosted(slot, |h| {
+            if let Some(told) = &mut h.told {
+                told.memory = Some(memory.clone().unchecked_into());
+                told.tell(&self.control, h.vmspace, told.ns);
+            }
+            h.vmspace
+        });
+        self.images.entered(vmspace, memory);
     }
 
     /// The running lwp is over.
@@ -301,10 +336,9 @@ impl Cpu {
         let mut sched = self.sched.borrow_mut();
         sched.end(now);
         if let Some(slot) = slot
-            && let Some((at, before)) = &mut self.hosted.borrow_mut()[slot as usize].told
+            && let Hosted { told: Some(told), vmspace, .. } = &mut self.hosted.borrow_mut()[slot as usize]
         {
-            let ns = sched.slot(slot).cpu_ns;
-            self.control.lwp_set_time(*at, std::mem::replace(before, ns), ns);
+            told.tell(&self.control, *vmspace, sched.slot(slot).cpu_ns);
         }
         now
     }

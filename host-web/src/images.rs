@@ -333,11 +333,11 @@ impl Images {
 
     pub fn vmspace_ctl(&self, cpu: &Cpu, id: u32, cmd: u32, arg: u64) -> Result<u64, Errno> {
         match cmd {
-            // A memory never shrinks, so its size is its peak. 0 for one of another CPU.
-            vmctl::SIZE | vmctl::PEAK => Ok(self.with(|s| {
-                let buffer = s.memories.get(id).map(|memory| js::get(memory, "buffer"));
-                buffer.map_or(0, |buffer| js::number(&buffer, "byteLength") as u64)
-            })),
+            // A memory never shrinks, so its size is its peak.
+            vmctl::SIZE | vmctl::PEAK => Ok(match self.memory(id) {
+                Some(memory) => crate::forked::size(&memory) as u64,
+                None => u64::from(cpu.control.vmspace_pages(id)) << 16,
+            }),
             vmctl::SET_LIMIT => {
                 cpu.set_limit(id, limit_pages(arg));
                 Ok(0)

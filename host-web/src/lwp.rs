@@ -137,8 +137,7 @@ async fn user(cpu: &Rc<Cpu>, slot: SlotId, seat: &Seat, number: u32, ready: Opti
     let stays = image.program.serves_again;
     seat.enter(cpu, number, &exports, &memory, stays).map_err(|e| out_of(cpu.ended(), e))?;
     seat.left.reach(true);
-    let vmspace = cpu.with_hosted(slot, |h| h.vmspace);
-    cpu.images.entered(vmspace, &memory);
+    cpu.entered(slot, &memory);
 
     for entry in start.iter().map(String::as_str).chain(["_start"]) {
         let entry = js::function(&exports, entry).map_err(|_| Left::NotSetUp(Errno::ENOEXEC))?;

@@ -98,6 +98,9 @@ test("terminals are sessions of their own", limit, async (t) => {
   assert.notEqual(first[1], second[1]);
   const shells = await p.output("ps");
   assert.equal(shells.split("\n").filter((l) => /-sh$/.test(l)).length, 2, shells);
+  // Each has a memory, whichever CPU it is on.
+  const sizes = shells.trim().split("\n").slice(1).map((l) => l.trim().split(/\s+/)[5]);
+  assert.ok(sizes.length >= 4 && sizes.every((mem) => parseInt(mem, 10) > 0), shells);
   // An interrupt in one is none in the other.
   await p.output("sleep 0");
   await p.run("sleep 3; echo slept $?");

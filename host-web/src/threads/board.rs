@@ -52,6 +52,8 @@ pub mod at {
     pub const LOOPING: u32 = 10;
     /// Not 0: the lwp it was given is forked; what its memory will be is posted.
     pub const FORKED: u32 = 11;
+    /// Pages of its memory when its lwp last slept.
+    pub const PAGES: u32 = 12;
 }
 
 #[wasm_bindgen]
@@ -144,6 +146,7 @@ impl Board {
     /// Has a thread that was taken run an lwp.
     pub fn give(&self, nr: u32, lwp: u32, vmspace: u32, limit_pages: u32, forked: bool) {
         self.store(nr, at::CPU_US, 0);
+        self.store(nr, at::PAGES, 0);
         self.store(nr, at::VMSPACE, vmspace as i32);
         self.store(nr, at::LIMIT, limit_pages as i32);
         self.store(nr, at::FORKED, forked.into());
@@ -154,6 +157,12 @@ impl Board {
 
     pub fn find(&self, lwp: u32) -> Option<u32> {
         self.threads().find(|&nr| self.load(nr, at::LWP) as u32 == lwp)
+    }
+
+    /// Pages of an address space, when its lwp last slept.
+    pub fn pages(&self, vmspace: u32) -> u32 {
+        let nr = self.threads().find(|&nr| self.is(nr, state::BUSY) && self.load(nr, at::VMSPACE) as u32 == vmspace);
+        nr.map_or(0, |nr| self.load(nr, at::PAGES) as u32)
     }
 
     /// Has an idle thread's worker end. False when it is not idle.

@@ -452,6 +452,7 @@ impl Thread {
     fn asleep<R>(&self, f: impl FnOnce() -> R) -> R {
         let from = self.link.now_ns();
         self.board().store(self.nr, at::CPU_US, (self.cpu_ns_at(from) / 1000) as i32);
+        self.board().store(self.nr, at::PAGES, (self.memory_size() >> 16) as i32);
         let r = f();
         self.slept_ns.set(self.slept_ns.get() + self.link.now_ns().saturating_sub(from));
         if self.link.ended() {

@@ -61,8 +61,9 @@ impl Thread {
     pub fn vmspace_ctl(&self, id: u32, cmd: u32, arg: u64) -> Result<u64, Errno> {
         let own = id == self.vmspace();
         match cmd {
-            // A memory never shrinks, so its size is its peak. 0 for one of another thread.
-            vmctl::SIZE | vmctl::PEAK => Ok(if own { self.memory_size() } else { 0 }),
+            // A memory never shrinks, so its size is its peak.
+            vmctl::SIZE | vmctl::PEAK if own => Ok(self.memory_size()),
+            vmctl::SIZE | vmctl::PEAK => Ok(u64::from(self.link.board.pages(id)) << 16),
             vmctl::SET_LIMIT => {
                 if own {
                     self.link.board.store(self.nr, at::LIMIT, limit_pages(arg) as i32);

@@ -219,6 +219,7 @@ describe("theme", () => {
     for (const p of Object.values(palettes)) {
       expect(contrast(p.foreground, p.background)).toBeGreaterThan(7);
       expect(contrast(p.foreground, p.selectionBackground)).toBeGreaterThan(4.5);
+      expect(p.ansi).not.toContain(p.foreground);
       p.ansi.forEach((c, i) => {
         if (p === palettes.dark && i === 0) return;
         expect(contrast(c, p.background), `${i}: ${c}`).toBeGreaterThanOrEqual(4.5);

@@ -70,10 +70,20 @@ test("boots to a prompt, in both themes, and remembers the choice", async (t) =>
   await run(page, "colours");
   await run(page, "ls");
   await shows(page, "true colour");
+  // Inverse text has the colours of all text, the other way round.
+  const inverse = () => until(page, "inverse colours", () => page.evaluate(() => {
+    const [word] = [...document.querySelectorAll(".xterm-rows span")].filter((s) => s.textContent === "reverse").slice(-1);
+    const [inside, around] = [getComputedStyle(word), getComputedStyle(word.closest(".xterm-rows"))];
+    const background = getComputedStyle(document.documentElement).getPropertyValue("--bg").trim();
+    const hex = (colour) => "#" + colour.match(/\d+/g).slice(0, 3).map((n) => Number(n).toString(16).padStart(2, "0")).join("");
+    return inside.backgroundColor === around.color && [background, background.replace(/\w/g, "$&$&")].includes(hex(inside.color));
+  }));
+  await inverse();
   await shot(page, "dark");
   await accessible(page, "dark");
   await page.click("#theme");
   assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), "light");
+  await inverse();
   await page.reload();
   await prompt(page);
   assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), "light");

@@ -39,11 +39,14 @@ export function toggled(choice: ThemeChoice, systemIsDark: boolean): ThemeChoice
   return next === (systemIsDark ? "dark" : "light") ? "auto" : next;
 }
 
-/** Every colour but black (in the dark) and white (in the light) has a contrast of 4.5 or more. */
+/**
+ * Every colour but black (in the dark) and white (in the light) has a contrast of 4.5 or more. None is quite the foreground
+ * (see `mendInverse`).
+ */
 export const palettes: Record<ThemeName, Palette> = {
   dark: {
     background: "#14171c",
-    foreground: "#d9dde3",
+    foreground: "#d9dde4",
     cursor: "#8fb8ff",
     cursorAccent: "#14171c",
     selectionBackground: "#33465f",
@@ -54,7 +57,7 @@ export const palettes: Record<ThemeName, Palette> = {
   },
   light: {
     background: "#ffffff",
-    foreground: "#22262d",
+    foreground: "#22262e",
     cursor: "#1f5fbf",
     cursorAccent: "#ffffff",
     selectionBackground: "#c5d9f7",

@@ -29,6 +29,29 @@ export function xtermTheme(name: ThemeName): ITheme {
   return theme as ITheme;
 }
 
+/** What xterm.js keeps of its theme: no part of its API. */
+interface ThemeService {
+  colors: { foreground: { rgba: number }; contrastCache: { setColor(bg: number, fg: number, adjusted: null): void } };
+  onChangeColors(listener: () => void): void;
+}
+
+/**
+ * Has inverse text drawn in the background's colour. xterm.js 6.0.0 asks for the contrast of inverse default text as if it
+ * had the foreground's colour, on the foreground's, and so makes it grey (DomRendererRowFactory: `_applyMinimumContrast`
+ * with `colors.foreground`). Its cache of answers is told that this pair needs no adjusting. Only inverse text has this
+ * pair: no colour of a palette is the same as its foreground.
+ */
+function mendInverse(xterm: Terminal): void {
+  const themes = (xterm as unknown as { _core?: { _themeService?: ThemeService } })._core?._themeService;
+  if (!themes?.colors?.contrastCache) return;
+  const mend = (): void => {
+    const { rgba } = themes.colors.foreground;
+    themes.colors.contrastCache.setColor(rgba, rgba, null);
+  };
+  themes.onChangeColors(mend);
+  mend();
+}
+
 export interface TerminalEvents {
   /** Bytes to send to the program. */
   input(bytes: Uint8Array): void;
@@ -97,6 +120,7 @@ export class TerminalView {
   /** Puts it into the document. Its size is right afterwards. */
   open(): void {
     this.xterm.open(this.element);
+    mendInverse(this.xterm);
     const textarea = this.xterm.textarea!;
     textarea.setAttribute("autocomplete", "off");
     textarea.setAttribute("aria-describedby", "terminal-help");

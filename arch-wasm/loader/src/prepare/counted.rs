@@ -7,9 +7,12 @@
 //! Where index, step and bound are constants the number of turns is known, and such a loop costs what so many
 //! copies of its body would. Others can be run in pieces (`chunk`).
 
+mod guard;
+
 use wasmparser::{Operator, TryTable};
 
 use super::graph::is_indirect;
+use guard::Guard;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Value {
@@ -42,8 +45,10 @@ pub struct Counted {
 #[derive(Clone, Copy)]
 pub struct Ended {
     pub counted: Option<Counted>,
-    /// The number of turns, where that is a small constant and nothing is called, so that the loop need not be checked.
+    /// The most turns that there can be, where a constant says so. Where nothing is called they cost little, too, and the loop
+    /// need not be checked.
     pub turns: Option<u32>,
+    pub calls: bool,
     /// Its end is the only way out.
     pub straight: bool,
 }
@@ -74,6 +79,7 @@ enum What {
     Constant(i32),
     Add,
     Compare(Test),
+    Not,
     Other,
 }
 
@@ -93,6 +99,7 @@ struct Open {
     /// Ways back.
     backs: u32,
     counted: Option<Counted>,
+    guard: Guard,
     calls: bool,
     /// The outermost block that is branched to.
     out: usize,
@@ -194,12 +201,16 @@ impl Watch {
     }
 
     fn enter_loop(&mut self) {
+        if let Some(around) = self.open.last_mut() {
+            around.guard.forget();
+        }
         self.enter();
         self.open.push(Open {
             frame: self.frames.len() - 1,
             steps: Vec::new(),
             backs: 0,
             counted: None,
+            guard: Guard::default(),
             calls: false,
             out: usize::MAX,
             sets: self.sets.len(),
@@ -238,8 +249,11 @@ impl Watch {
     fn branches(&mut self, op: &Operator) {
         use Operator as O;
         match op {
-            O::Br { relative_depth }
-            | O::BrOnNull { relative_depth }
+            O::Br { relative_depth } => {
+                self.back(*relative_depth);
+                self.turns(*relative_depth);
+            }
+            O::BrOnNull { relative_depth }
             | O::BrOnNonNull { relative_depth }
             | O::BrOnCast { relative_depth, .. }
             | O::BrOnCastFail { relative_depth, .. } => _ = self.back(*relative_depth),
@@ -255,6 +269,7 @@ impl Watch {
 
     fn set(&mut self, local: u32) {
         self.sets.push(local);
+        self.keep(local);
         let by = match (self.before(3).what, self.before(2).what, self.before(1).what) {
             (What::Get(a), What::Constant(step), What::Add) | (What::Constant(step), What::Get(a), What::Add)
                 if a == local =>
@@ -286,6 +301,7 @@ impl Watch {
     }
 
     fn branch_if(&mut self, depth: u32, begin: usize, end: usize) {
+        self.guards(depth, (begin, end));
         let found = self.test(depth, begin, end);
         let innermost = self.open.last().map(|open| open.frame);
         if let Some(open) = self.back(depth)
@@ -335,7 +351,13 @@ impl Watch {
     fn step(&self, local: u32) -> Option<Step> {
         let open = self.open.last()?;
         let step = open.steps.iter().rev().find(|step| step.local == local)?;
-        self.frames[open.frame..].contains(&step.frame).then_some(*step)
+        self.is_open(step.frame).then_some(*step)
+    }
+
+    /// Whether a block is still open in the innermost loop, and not in too many others.
+    fn is_open(&self, frame: u32) -> bool {
+        let innermost = self.open.last().map_or(0, |open| open.frame);
+        self.frames[innermost..].iter().take(DEEP).any(|&open| open == frame)
     }
 
     fn leave(&mut self) -> Option<Ended> {
@@ -354,20 +376,22 @@ impl Watch {
             Value::Local(local) => sets.iter().filter(|&&set| set == local).count(),
             Value::Constant(_) => 0,
         };
-        let counted = open.counted.filter(|counted| {
+        let fits = |counted: &Counted| {
             open.backs == 1
                 && sets.len() <= MOST_SETS
                 && times(Value::Local(counted.index)) == 1
                 && times(counted.step) == 0
                 && times(counted.bound) == 0
-        });
-        let first = counted.and_then(|c| open.known.iter().flatten().find(|(local, _)| *local == c.index));
-        let turns = first.and_then(|&(_, first)| counted?.turns(first));
-        let turns = turns.filter(|turns| !open.calls && frame < DEEP && turns.saturating_mul(cost) <= KNOWN);
-        if let Some(turns) = turns {
+        };
+        let counted = open.counted.filter(fits);
+        let limited = counted.or_else(|| open.guard.holds().filter(fits));
+        let first = limited.and_then(|c| open.known.iter().flatten().find(|(local, _)| *local == c.index));
+        let turns = first.and_then(|&(_, first)| limited?.turns(first));
+        let turns = turns.filter(|turns| frame < DEEP && turns.saturating_mul(cost) <= KNOWN);
+        if let Some(turns) = turns.filter(|_| !open.calls) {
             self.cost = self.cost.saturating_add((turns - 1) * cost);
         }
-        Some(Ended { counted, turns, straight: open.out >= open.frame })
+        Some(Ended { counted, turns, calls: open.calls, straight: open.out >= open.frame })
     }
 }
 
@@ -407,6 +431,7 @@ fn what(op: &Operator) -> What {
         O::LocalTee { local_index } => What::Tee(local_index),
         O::I32Const { value } => What::Constant(value),
         O::I32Add => What::Add,
+        O::I32Eqz => What::Not,
         O::I32Ne => What::Compare(Test::Differ),
         O::I32LtU => What::Compare(Test::Less { signed: false }),
         O::I32LtS => What::Compare(Test::Less { signed: true }),

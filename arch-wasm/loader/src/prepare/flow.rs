@@ -173,6 +173,8 @@ const PAID_TURN: u32 = 256;
 /// A loop whose turns cost more, or that has other ways out, is not run in pieces: what is to be done before a piece
 /// is more than to count the few turns of most of them.
 const DEAR_TURN: u32 = 32;
+/// What all turns may cost of loops that call, to be paid for at once, and what may be paid at once with them.
+const KNOWN_CALLS: u32 = 1 << 16;
 /// What a function may do before it pays, if it then need not.
 const EARLY: u32 = 64;
 
@@ -369,7 +371,9 @@ impl Flow {
         let rigid = self.rigid > self.around.len();
         self.rigid = self.rigid.min(self.around.len());
         let l = &mut self.loops[number as usize];
-        let Some(turns) = ended.turns else {
+        let all = |turns: &u32| turns.saturating_mul(l.turn).saturating_add(self.most);
+        let turns = ended.turns.filter(|turns| !ended.calls || all(turns) <= KNOWN_CALLS);
+        let Some(turns) = turns else {
             l.counted = ended.counted.filter(|_| l.plain && !rigid && ended.straight && l.turn <= DEAR_TURN);
             if let Some(counted) = l.counted {
                 let ((begin, end), branch) = (counted.bound_at, counted.branch);

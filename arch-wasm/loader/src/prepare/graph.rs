@@ -160,7 +160,7 @@ impl Graph {
                 graph.see(&op, &mut seen, module.imported);
                 seen.how.see(&op, module.imported + index as u32);
                 let ended = watch.see(&op, begin, ops.original_position() as usize, cost(&op));
-                seen.loops |= ended.is_some_and(|ended| ended.turns.is_none());
+                seen.loops |= ended.is_some_and(|ended| ended.turns.is_none() || ended.calls);
             }
             seen.own = seen.own.saturating_add(watch.cost());
             seen.calls.1 = graph.calls.len() as u32;

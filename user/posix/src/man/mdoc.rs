@@ -270,7 +270,8 @@ impl Page<'_> {
                 "Ar" | "Em" | "Pa" | "Va" | "Fa" | "Vt" | "Sx" => Style::Underline,
                 "Dv" | "Er" | "Ev" | "Li" | "No" | "Ft" | "Tn" | "An" => Style::Plain,
                 "Fl" => {
-                    while let Some(flag) = words[at..end].first().filter(|n| !is_macro(n) && !closes(n)) {
+                    let no_flag = |n: &String| is_macro(n) || closes(n) || n == "|";
+                    while let Some(flag) = words[at..end].first().filter(|n| !no_flag(n)) {
                         self.put(&format!("-{flag}"), Style::Bold);
                         at += 1;
                     }
@@ -391,6 +392,12 @@ All.
 Much.
 .El
 .Dl try -a"#;
+
+    #[test]
+    fn flags_to_choose_from_have_a_line_between() {
+        let shown = page(".Dt T 1\n.Sh NAME\n.Nm t\n.Sh SYNOPSIS\n.Nm\n.Op Fl H | Fl L | P\n", false);
+        assert!(shown.contains("t [-H | -L | P]"), "{shown}");
+    }
 
     #[test]
     fn a_page_is_filled_and_its_marks_are_set() {

@@ -144,17 +144,17 @@ impl Shell {
     /// Runs text in this shell, command by command.
     pub fn run_text(&mut self, text: &str) -> Run {
         let aliases = self.aliases.clone();
-        self.run_with(text, &aliases)
+        self.run_with(text, &aliases, Vec::new())
     }
 
     /// Commands that another shell has read: its aliases are in them already.
-    pub fn run_subshell(&mut self, text: &str) -> Run {
-        self.run_with(text, &Aliases::default())
+    pub fn run_subshell(&mut self, text: &str, lines: Vec<usize>) -> Run {
+        self.run_with(text, &Aliases::default(), lines)
     }
 
-    fn run_with(&mut self, text: &str, aliases: &Aliases) -> Run {
+    fn run_with(&mut self, text: &str, aliases: &Aliases, lines: Vec<usize>) -> Run {
         let chars: Vec<char> = text.chars().collect();
-        let mut parser = Parser::new(&chars).with_aliases(aliases).final_input();
+        let mut parser = Parser::new(&chars).with_aliases(aliases).with_lines(lines).final_input();
         let line = self.line;
         let mut status = 0;
         loop {

@@ -68,10 +68,10 @@ impl Shell {
         match c {
             Command::Simple(s) => self.simple(s),
             Command::Compound(Compound::Subshell(list), redirs) => {
-                let text = crate::unparse::list(list);
+                let script = crate::unparse::list(list);
                 match self.redirect(redirs) {
                     Ok(r) => {
-                        let job = self.start_subshell(&text, r);
+                        let job = self.start_subshell(&script, r);
                         self.wait_foreground(job)
                     }
                     Err(e) => self.failed_redirection(e, false),

@@ -10,6 +10,7 @@ use crate::expand;
 use crate::redir::{PIPE_SIZE, Redirected, Step, private_pipe};
 use crate::shell::{Job, Run, Shell, Unwind};
 use crate::text::{from_bytes, to_bytes};
+use crate::unparse::Script;
 use std::rc::Rc;
 use vkernel_sys::proc::Disposition;
 use vkernel_sys::{Errno, Spawn, fs, io, mode, o, proc, sig, tty, wait};
@@ -167,19 +168,19 @@ impl Shell {
         }
     }
 
-    /// A subshell that runs `text` with this shell's state.
-    pub fn start_subshell(&mut self, text: &str, r: Redirected) -> Starting {
+    /// A subshell that runs a script with this shell's state.
+    pub fn start_subshell(&mut self, script: &Script, r: Redirected) -> Starting {
         let mut job = self.new_job(true);
         if self.tty.is_some() {
-            job.text = format!("({})", crate::unparse::one_line(text));
+            job.text = format!("({})", crate::unparse::one_line(&script.text));
         }
-        self.add_subshell(&mut job, text, r);
+        self.add_subshell(&mut job, script, r);
         job
     }
 
-    fn add_subshell(&mut self, job: &mut Starting, text: &str, r: Redirected) {
-        let state = crate::unparse::state(self);
-        let strings = ["sh", "--subshell", &state, text, &self.arg0];
+    fn add_subshell(&mut self, job: &mut Starting, script: &Script, r: Redirected) {
+        let state = crate::unparse::state(self, &script.lines);
+        let strings = ["sh", "--subshell", &state, &script.text, &self.arg0];
         let args = strings.into_iter().chain(self.positional.iter().map(|s| s.as_str())).map(to_bytes);
         let spawn = Spawn::new(&own_program()).args(args).envs(self.environment(&[]));
         if let Err(e) = self.launch(job, r.add_to(spawn)) {
@@ -191,7 +192,7 @@ impl Shell {
     pub fn start_pipeline(&mut self, commands: &[Command], stdout: Option<i32>, foreground: bool) -> Starting {
         let mut job = self.new_job(foreground);
         if self.tty.is_some() && foreground {
-            let texts = commands.iter().map(|c| crate::unparse::one_line(&crate::unparse::command(c)));
+            let texts = commands.iter().map(|c| crate::unparse::one_line(&crate::unparse::command(c).text));
             job.text = texts.collect::<Vec<_>>().join(" | ");
         }
         let mut input: Option<i32> = None;
@@ -302,7 +303,7 @@ impl Shell {
     }
 
     /// `$(...)`: what a command writes, without the newlines at its end.
-    pub fn command_output(&mut self, text: &str, list: &Rc<List>) -> Result<String, String> {
+    pub fn command_output(&mut self, list: &Rc<List>) -> Result<String, String> {
         let one = match list.0.as_slice() {
             [] => {
                 self.substituted = Some(0);
@@ -325,7 +326,7 @@ impl Shell {
             None => {
                 let mut r = Redirected::default();
                 r.steps.push(Step::Dup(write, 1));
-                self.start_subshell(text, r)
+                self.start_subshell(&crate::unparse::list(list), r)
             }
         };
         let _ = io::close(write);
@@ -340,7 +341,7 @@ impl Shell {
 
     /// `command &`: answers at once.
     pub fn background(&mut self, a: &AndOr) -> i32 {
-        let text = crate::unparse::and_or(a);
+        let script = crate::unparse::and_or(a);
         let job = match (a.rest.is_empty() && !a.first.negated).then_some(&a.first.commands) {
             Some(commands) if self.interactive() || commands.len() > 1 => self.start_pipeline(commands, None, false),
             _ => {
@@ -356,7 +357,7 @@ impl Shell {
                 }
                 match a.first.commands.as_slice() {
                     [c] if a.rest.is_empty() && !a.first.negated => self.add_element(&mut job, c, r, None),
-                    _ => self.add_subshell(&mut job, &text, r),
+                    _ => self.add_subshell(&mut job, &script, r),
                 }
                 job
             }
@@ -365,7 +366,7 @@ impl Shell {
         if job.pids.is_empty() {
             return job.last.unwrap_or(0);
         }
-        let text = crate::unparse::one_line(&text);
+        let text = crate::unparse::one_line(&script.text);
         let pids = job.pids.iter().map(|p| (*p, None)).collect();
         let number = self.add_job(Job { number: 0, pgid: job.pgid, pids, stopped: false, own_group: false, text });
         if self.interactive() {

@@ -320,12 +320,16 @@ impl Parser<'_> {
         let start = self.pos;
         // What was read ahead and the documents still to come belong to the outer command.
         let outer = (self.peeked.take(), std::mem::take(&mut self.pending));
+        let lines = std::mem::take(&mut self.lines);
+        let written = self.written;
+        self.written = written.or(lines.front().copied());
         let list = self.compound_list()?;
         match self.next()? {
             Token::Op(")") => {}
             Token::End => return self.incomplete("unterminated $("),
             t => return self.unexpected(&t),
         }
+        (self.lines, self.written) = (lines, written);
         (self.peeked, self.pending) = outer;
         let text = self.slice(start, self.pos - 1);
         Ok(Part::Command(text, Rc::new(list)))

@@ -144,10 +144,12 @@ fn subshell(sh: &mut Shell, args: &[String]) -> i32 {
     let [state, commands, arg0, positional @ ..] = args else { return usage(sh, "--subshell is internal") };
     let (line, script) = state.split_once('\n').unwrap_or((state, ""));
     let fields: Vec<&str> = line.split(' ').collect();
-    let [pid, status, last, at, options, in_function, offset] = fields.as_slice() else {
+    let [pid, status, last, at, options, in_function, offset, lines] = fields.as_slice() else {
         return usage(sh, "--subshell is internal");
     };
-    if let Err(e) = sh.run_text(script) {
+    let (of_state, of_commands) = lines.split_once(':').unwrap_or_default();
+    let numbers = |list: &str| list.split(',').filter_map(|n| n.parse().ok()).collect();
+    if let Err(e) = sh.run_subshell(script, numbers(of_state)) {
         return finish(sh, Err(e));
     }
     let number = |s: &str| s.parse::<i32>().unwrap_or(0);
@@ -164,7 +166,6 @@ fn subshell(sh: &mut Shell, args: &[String]) -> i32 {
         // `local` has its place.
         sh.locals.push(Vec::new());
     }
-    // A number in a message is the outer script's line only as far as it was passed on.
-    let result = sh.run_subshell(commands);
+    let result = sh.run_subshell(commands, numbers(of_commands));
     finish(sh, result)
 }

@@ -7,7 +7,7 @@ use crate::ast::*;
 use crate::lexer::{Parsed, Token};
 use std::borrow::Cow;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 /// `alias`: names and what stands for them. Shared with the shell, which defines while a script is read.
@@ -36,6 +36,10 @@ pub struct Parser<'a> {
     blank_end: Option<usize>,
     /// There will be no more input: a here-document may end here.
     pub(crate) last: bool,
+    /// Which lines simple commands are on, where the text is not as it was written; 0 for what wasn't. Those in
+    /// substitutions are on the line of the command that has them, `written`.
+    pub(crate) lines: VecDeque<usize>,
+    pub(crate) written: Option<usize>,
 }
 
 impl<'a> Parser<'a> {
@@ -59,11 +63,18 @@ impl<'a> Parser<'a> {
             replacing: Vec::new(),
             blank_end: None,
             last: false,
+            lines: VecDeque::new(),
+            written: None,
         }
     }
     /// With the words that stand for others (POSIX 2.3.1).
     pub fn with_aliases(mut self, aliases: &Aliases) -> Parser<'a> {
         self.aliases = Some(aliases.clone());
+        self
+    }
+    /// A text that was made from another one, where its simple commands stood on these lines.
+    pub fn with_lines(mut self, lines: Vec<usize>) -> Parser<'a> {
+        self.lines = lines.into();
         self
     }
     /// A text of which this is all.
@@ -76,6 +87,7 @@ impl<'a> Parser<'a> {
         let mut inner = Parser::nested(src, line, self.depth);
         inner.aliases = self.aliases.clone();
         inner.last = true;
+        inner.written = self.written;
         inner
     }
 
@@ -422,7 +434,11 @@ impl<'a> Parser<'a> {
     }
 
     fn simple(&mut self) -> Parsed<Command> {
-        let mut cmd = Simple { line: self.line, ..Simple::default() };
+        // The first word may have been read already, and with it what is in that.
+        let line = self.lines.pop_front().or(self.written);
+        let outer = std::mem::replace(&mut self.written, line);
+        let line = line.unwrap_or(self.line);
+        let mut cmd = Simple { line, ..Simple::default() };
         loop {
             if let Some(r) = self.redirection()? {
                 cmd.redirs.push(r);
@@ -444,11 +460,13 @@ impl<'a> Parser<'a> {
                 }
                 Token::Op("(") if cmd.words.len() == 1 && cmd.assigns.is_empty() && cmd.redirs.is_empty() => {
                     self.next()?;
+                    self.written = outer;
                     return self.function(&cmd.words[0].raw);
                 }
                 _ => break,
             }
         }
+        self.written = outer;
         Ok(Command::Simple(cmd))
     }
 

@@ -313,8 +313,8 @@ impl Context for Shell {
         }
         self.set(name, value)
     }
-    fn substitute(&mut self, text: &str, list: &Rc<crate::ast::List>) -> Expanded<String> {
-        self.command_output(text, list)
+    fn substitute(&mut self, _: &str, list: &Rc<crate::ast::List>) -> Expanded<String> {
+        self.command_output(list)
     }
     fn nounset(&self) -> bool {
         self.option('u')

@@ -7,34 +7,42 @@ use crate::shell::Shell;
 use crate::text::quote;
 use std::rc::Rc;
 
+/// Commands as text, and on which lines of the script its simple commands stood, in their order: the text has lines of its own.
+#[derive(Default)]
+pub struct Script {
+    pub text: String,
+    pub lines: Vec<usize>,
+}
+
 /// Text in the making; bodies of here-documents wait for the end of their line.
 #[derive(Default)]
 struct Out {
     text: String,
+    lines: Vec<usize>,
     documents: Vec<Rc<HereDoc>>,
 }
 
 /// The text of some commands.
-pub fn list(l: &List) -> String {
+pub fn list(l: &List) -> Script {
     let mut out = Out::default();
     out.list(l);
-    out.text
+    out.done()
 }
 
 /// The text of one command.
-pub fn command(c: &Command) -> String {
+pub fn command(c: &Command) -> Script {
     let mut out = Out::default();
     out.command(c);
     out.newline();
-    out.text
+    out.done()
 }
 
 /// The text of and-or lists, without the `&` at its end.
-pub fn and_or(a: &AndOr) -> String {
+pub fn and_or(a: &AndOr) -> Script {
     let mut out = Out::default();
     out.and_or(a);
     out.newline();
-    out.text
+    out.done()
 }
 
 /// Such a text for a person to read, as the name of a job.
@@ -59,44 +67,66 @@ pub fn one_line(text: &str) -> String {
     out
 }
 
-/// What a subshell has to know before its first command: a line for `main`, then a script.
+/// What a subshell has to know before its first command: a line for `main`, then a script. `lines` are of its commands.
 ///
 /// Exported variables come with the environment.
-pub fn state(sh: &Shell) -> String {
+pub fn state(sh: &Shell, lines: &[usize]) -> String {
     // Where a failure is being tested, that holds in the subshell, too: no `set -e` there.
     let drop: &[char] = if sh.tested > 0 { &['i', 'n', 'e'] } else { &['i', 'n'] };
     let options = sh.options.replace(drop, "");
     let last = sh.last_background.unwrap_or(0);
     let in_function = !sh.locals.is_empty() as u8;
-    let mut text =
-        format!("{} {} {} {} -{} {in_function} {}\n", sh.pid, sh.status, last, sh.line, options, sh.opt_offset);
+    let mut text = String::new();
+    let mut own = Vec::new();
+    // A simple command that nobody wrote.
+    let mut put = |command: String| {
+        text += &command;
+        own.push(0);
+    };
     // A new shell has these by itself.
     for name in ["IFS", "OPTIND", "PS2", "PS4", "PPID"] {
         if !sh.vars.contains_key(name) {
-            text += &format!("unset {name}\n");
+            put(format!("unset {name}\n"));
         }
     }
     for (name, var) in &sh.vars {
         match &var.value {
-            Some(v) if !var.exported => text += &format!("{name}={}\n", quote(v)),
-            None if var.exported => text += &format!("export {name}\n"),
+            Some(v) if !var.exported => put(format!("{name}={}\n", quote(v))),
+            None if var.exported => put(format!("export {name}\n")),
             _ => {}
         }
         if var.readonly {
-            text += &format!("readonly {name}\n");
+            put(format!("readonly {name}\n"));
         }
     }
     for (signal, _) in sh.traps.iter().filter(|t| t.1.is_empty()) {
         // POSIX 2.15: what is ignored stays so, and `trap` says it.
-        text += &format!("trap '' {signal}\n");
+        put(format!("trap '' {signal}\n"));
     }
     for (name, body) in &sh.functions {
-        text += &format!("{name}() {}", command(body));
+        let body = command(body);
+        text += &format!("{name}() {}", body.text);
+        own.push(0);
+        own.extend(body.lines);
     }
-    text
+    let written = |lines: &[usize]| lines.iter().map(usize::to_string).collect::<Vec<_>>().join(",");
+    format!(
+        "{} {} {} {} -{} {in_function} {} {}:{}\n{text}",
+        sh.pid,
+        sh.status,
+        last,
+        sh.line,
+        options,
+        sh.opt_offset,
+        written(&own),
+        written(lines),
+    )
 }
 
 impl Out {
+    fn done(self) -> Script {
+        Script { text: self.text, lines: self.lines }
+    }
     fn put(&mut self, s: &str) {
         self.text.push_str(s);
     }
@@ -142,6 +172,7 @@ impl Out {
     fn command(&mut self, c: &Command) {
         match c {
             Command::Simple(s) => {
+                self.lines.push(s.line);
                 let mut first = true;
                 let mut space = |out: &mut Out| {
                     if !std::mem::take(&mut first) {
@@ -169,6 +200,8 @@ impl Out {
                 }
             }
             Command::Function(name, body) => {
+                // What a definition begins with is read as a simple command.
+                self.lines.push(0);
                 self.put(&format!("{name}() "));
                 self.command(body);
             }
@@ -247,7 +280,7 @@ impl Out {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::parser::parse;
+    use crate::parser::{Parser, parse};
 
     #[test]
     fn a_person_reads_one_line() {
@@ -261,7 +294,7 @@ mod tests {
             "f() { a; b; }",
             "! a && b || c",
         ] {
-            assert_eq!(one_line(&list(&parse(text).unwrap())), text);
+            assert_eq!(one_line(&list(&parse(text).unwrap()).text), text);
         }
     }
 
@@ -276,12 +309,14 @@ mod tests {
             "f() { local x=1; (cd /; pwd) | cat; }; A=1 B=$(c d) f",
             "{ a <<'E'; b <<E; }\n$x\nE\n$y\nE\n",
             "! (a)",
+            "(\na\n\nb $(c\nd\n)\n) | {\ne\n}\n",
         ] {
             let once = parse(text).unwrap();
-            let again = parse(&list(&once)).unwrap_or_else(|e| panic!("{text}: {e:?}\n{}", list(&once)));
-            // Line numbers differ; nothing else may.
-            assert_eq!(list(&once), list(&again), "{text}");
-            assert_eq!(once.0.len(), again.0.len());
+            let script = list(&once);
+            let chars: Vec<char> = script.text.chars().collect();
+            let again = Parser::new(&chars).with_lines(script.lines.clone()).final_input().whole();
+            let again = list(&again.unwrap_or_else(|e| panic!("{text}: {e:?}\n{}", script.text)));
+            assert_eq!((&script.text, &script.lines), (&again.text, &again.lines), "{text}");
         }
     }
 }

@@ -9,6 +9,9 @@ use vkernel_sys::{clock, io, sys};
 
 const USAGE: &str = "top [-b] [-d SECONDS] [-n TIMES] [-p PID]...";
 
+/// On fewer columns (a phone has some 50) what a program is called is worth more than its parent, nice value and time.
+const NARROW: usize = 66;
+
 /// A process, and what it used of the time since it was looked at last, in tenths of a percent.
 struct Row {
     p: Process,
@@ -37,7 +40,7 @@ pub fn top(args: &[Vec<u8>]) -> Result<i32, Failure> {
                 kit::show::flush_now();
                 let _ = sys::clock_nanosleep(clock::MONOTONIC, 0, delay_ms as u64 * 1_000_000);
             }
-            for line in top.lines()? {
+            for line in top.lines(false)? {
                 put(format!("{}\n", line.trim_end()).as_bytes());
             }
         }
@@ -47,7 +50,7 @@ pub fn top(args: &[Vec<u8>]) -> Result<i32, Failure> {
     screen.put(b"\x1b[?25l");
     let mut turns = 0;
     loop {
-        for (row, line) in top.lines()?.iter().enumerate().take(screen.rows) {
+        for (row, line) in top.lines(screen.columns < NARROW)?.iter().enumerate().take(screen.rows) {
             if line.starts_with("  PID") { screen.bar(row, line) } else { screen.row(row, line) }
         }
         screen.put(b"\x1b[J");
@@ -69,7 +72,7 @@ pub fn top(args: &[Vec<u8>]) -> Result<i32, Failure> {
 }
 
 impl Top {
-    fn lines(&mut self) -> Result<Vec<String>, Failure> {
+    fn lines(&mut self, narrow: bool) -> Result<Vec<String>, Failure> {
         let mut all = self.processes()?;
         if self.by_memory {
             all.sort_by_key(|r| (std::cmp::Reverse(r.p.size), r.p.pid));
@@ -91,24 +94,27 @@ impl Top {
             format!("{} processes, {running} running", all.len()),
             format!("memory: {} of {} used", human((total.saturating_sub(free)) << 10), human(total << 10)),
             String::new(),
-            format!(
-                "{:>5} {:>5} {:<8} {:>3} S {:>5} {:>6} {:>8} COMMAND",
-                "PID", "PPID", "USER", "NI", "%CPU", "MEM", "TIME"
-            ),
+            if narrow {
+                format!("{:>5} {:<8} S {:>5} {:>6} COMMAND", "PID", "USER", "%CPU", "MEM")
+            } else {
+                format!(
+                    "{:>5} {:>5} {:<8} {:>3} S {:>5} {:>6} {:>8} COMMAND",
+                    "PID", "PPID", "USER", "NI", "%CPU", "MEM", "TIME"
+                )
+            },
         ];
         for Row { p, share } in &all {
             let time = format!("{}:{:02}.{:02}", p.cpu / 6000, p.cpu / 100 % 60, p.cpu % 100);
             let share = format!("{}.{}", share / 10, share % 10);
-            lines.push(format!(
-                "{:>5} {:>5} {:<8} {:>3} {} {share:>5} {:>6} {time:>8} {}",
-                p.pid,
-                p.ppid,
-                self.users.name(p.uid),
-                p.nice,
-                p.state,
-                human(p.size),
-                p.command
-            ));
+            let (user, memory) = (self.users.name(p.uid), human(p.size));
+            lines.push(if narrow {
+                format!("{:>5} {user:<8} {} {share:>5} {memory:>6} {}", p.pid, p.state, p.command)
+            } else {
+                format!(
+                    "{:>5} {:>5} {user:<8} {:>3} {} {share:>5} {memory:>6} {time:>8} {}",
+                    p.pid, p.ppid, p.nice, p.state, p.command
+                )
+            });
         }
         Ok(lines)
     }

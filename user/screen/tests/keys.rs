@@ -165,7 +165,7 @@ fn a_file_that_grows_is_followed() {
 fn processes_and_commands_are_watched() {
     let home = home("watch");
     let mut p = Person::runs(&home, &["top", "-d", "1"]);
-    p.sees("COMMAND").types("M", "COMMAND");
+    p.sees("MEM COMMAND").types("M", "MEM COMMAND").resizes(12, 100, "PPID USER");
     assert_eq!(p.ends("q"), 0);
     let mut p = Person::runs(&home, &["watch", "-n", "0.2", "echo seen; date +%N"]);
     p.sees("\x1b[3;1Hseen").types(" ", "\x1b[3;1Hseen");

@@ -26,6 +26,10 @@ test("boots, runs what is typed, in colours, in both themes", limit, async (t) =
   await p.shows("usr");
   const colours = () => p.page.evaluate(() => [...document.querySelectorAll(".xterm-rows span")].filter((s) => /^(red|bold|true)$/.test(s.textContent)).map((s) => `${s.textContent}: ${getComputedStyle(s).color}`));
   await until(async () => `three colours, not ${await colours()}`, async () => new Set((await colours()).map((c) => c.split(": ")[1])).size === 3);
+  // Reversed text is the one default on the other.
+  await p.run("printf '\\033[7mreversed\\033[0m\\n'");
+  const ink = () => p.page.evaluate(() => { const s = [...document.querySelectorAll(".xterm-rows span")].find((s) => s.textContent === "reversed"); return s && [getComputedStyle(s).color, getComputedStyle(document.body).backgroundColor]; });
+  await until(async () => `reversed text, not ${await ink()}`, async () => { const c = await ink(); return c && c[0] === c[1]; });
   await p.screenshot(`${mode}-dark`);
   await p.accessible();
   await p.page.click("#theme");

@@ -24,6 +24,15 @@ pub fn not_started(e: Errno) -> i32 {
     if e == Errno::ENOENT { 127 } else { 126 }
 }
 
+/// Why a command could not be started, in the words of the shell.
+pub fn not_found(name: &[u8], e: Errno) -> Failure {
+    let status = not_started(e);
+    if status == 127 {
+        return Failure { status, message: format!("{}: not found", String::from_utf8_lossy(name)) };
+    }
+    Failure { status, ..Failure::with(name, e) }
+}
+
 /// Waits for a child; answers its status as a shell has it.
 pub fn wait_for(pid: i32) -> SysResult<i32> {
     loop {
@@ -38,4 +47,16 @@ pub fn wait_for(pid: i32) -> SysResult<i32> {
 /// What runs a text with `sh -c`.
 pub fn shell(text: &[u8]) -> Spawn {
     command(&[b"sh".to_vec(), b"-c".to_vec(), text.to_vec()])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_there_is_told_as_the_shell_does() {
+        let told = |e| (not_found(b"cc", e).status, not_found(b"cc", e).message);
+        assert_eq!(told(Errno::ENOENT), (127, "cc: not found".into()));
+        assert_eq!(told(Errno::EACCES), (126, format!("cc: {}", Errno::EACCES)));
+    }
 }

@@ -202,9 +202,8 @@ impl Xargs {
         match spawn.spawn() {
             Ok(_) => self.running += 1,
             Err(e) => {
-                let status = process::not_started(e);
                 self.wait_all();
-                return Err(Failure { status, ..Failure::with(&argv[0], e) });
+                return Err(process::not_found(&argv[0], e));
             }
         }
         if self.processes == 1 {

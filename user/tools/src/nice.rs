@@ -2,7 +2,7 @@
 
 use crate::options::{Failure, Options, number};
 use crate::show::{Names, flush_now};
-use kit::process::{command, not_started};
+use kit::process::{command, not_found};
 use vkernel_sys::{prio, proc};
 
 /// What `nice` adds when it isn't told.
@@ -36,7 +36,7 @@ pub fn nice(args: &[Vec<u8>]) -> Result<i32, Failure> {
     }
     flush_now();
     let e = command(&o.operands).exec();
-    Err(Failure { status: not_started(e), ..Failure::with(&o.operands[0], e) })
+    Err(not_found(&o.operands[0], e))
 }
 
 pub fn renice(args: &[Vec<u8>]) -> Result<i32, Failure> {

@@ -2,7 +2,7 @@
 
 use crate::options::{Failure, Options};
 use crate::show::flush_now;
-use kit::process::{command, not_started};
+use kit::process::{command, not_found};
 use vkernel_sys::proc::{Disposition, sigaction};
 use vkernel_sys::{SysResult, io, o, sig, tty};
 
@@ -34,7 +34,7 @@ pub fn nohup(args: &[Vec<u8>]) -> Result<i32, Failure> {
     }
     flush_now();
     let e = command(&o.operands).exec();
-    Err(Failure { status: not_started(e), ..Failure::with(&o.operands[0], e) })
+    Err(not_found(&o.operands[0], e))
 }
 
 /// Opens a file under this number. A new one is for nobody else to read.

@@ -3,9 +3,9 @@
 use crate::options::{Failure, Options, number};
 use crate::say;
 use crate::show::{Names, flush_now, human};
-use kit::process::signal;
+use kit::process::{not_found, signal};
 use kit::procfs;
-use vkernel_sys::{Errno, Spawn, io, proc, sig, sys, wait};
+use vkernel_sys::{Spawn, io, proc, sig, sys, wait};
 
 /// Asks on standard error; yes begins with a y.
 pub fn confirm(question: &str) -> bool {
@@ -64,10 +64,7 @@ pub fn kill(args: &[Vec<u8>]) -> Result<i32, Failure> {
 /// Starts a command as a shell would.
 pub fn start(argv: &[Vec<u8>], env: &[Vec<u8>]) -> Result<i32, Failure> {
     flush_now();
-    Spawn::new(&argv[0]).search_path().args(argv).envs(env).spawn().map_err(|e| {
-        let status = if e == Errno::ENOENT { 127 } else { 126 };
-        Failure { status, ..Failure::with(&argv[0], e) }
-    })
+    Spawn::new(&argv[0]).search_path().args(argv).envs(env).spawn().map_err(|e| not_found(&argv[0], e))
 }
 
 /// Our own environment, as it was given.

@@ -52,7 +52,7 @@ pub fn env(args: &[Vec<u8>]) -> Result<i32, Failure> {
     };
     flush_now();
     let e = Spawn::new(name).search_path().args(rest).envs(&vars).exec();
-    Err(Failure { status: if e == Errno::ENOENT { 127 } else { 126 }, ..Failure::with(name, e) })
+    Err(kit::process::not_found(name, e))
 }
 
 /// Runs a command, or a shell, with another root directory.
@@ -68,7 +68,7 @@ pub fn chroot(args: &[Vec<u8>]) -> Result<i32, Failure> {
     let command = if command.is_empty() { &shell[..] } else { command };
     flush_now();
     let e = Spawn::new(&command[0]).search_path().args(command).envs(crate::procs::environment()).exec();
-    Err(Failure { status: if e == Errno::ENOENT { 127 } else { 126 }, ..Failure::with(&command[0], e) })
+    Err(kit::process::not_found(&command[0], e))
 }
 
 /// Somebody's ids and groups: the caller's, or those that a user would have.

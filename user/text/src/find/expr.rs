@@ -340,8 +340,9 @@ pub fn run(argv: &[Vec<u8>], dir: Option<&[u8]>) -> i32 {
     match command.spawn() {
         Ok(pid) => process::wait_for(pid).unwrap_or(127),
         Err(e) => {
-            eprintln!("find: {}: {e}", String::from_utf8_lossy(&argv[0]));
-            process::not_started(e)
+            let failure = process::not_found(&argv[0], e);
+            eprintln!("find: {}", failure.message);
+            failure.status
         }
     }
 }

@@ -56,7 +56,6 @@ mod names {
         "sort",
         "split",
         "sum",
-        "tail",
         "tee",
         "tr",
         "truncate",
@@ -77,7 +76,7 @@ mod names {
     /// Those that look into texts and through directories, and find processes.
     pub const TEXT: &[&str] = &[
         "cal", "cmp", "diff", "egrep", "fgrep", "find", "grep", "hexdump", "killall", "patch", "pgrep", "pkill",
-        "pstree", "rev", "sed", "strings", "tac", "xargs",
+        "pstree", "rev", "sed", "strings", "tac", "tail", "xargs",
     ];
     /// Those that take the whole terminal.
     pub const SCREEN: &[&str] = &["edit", "less", "more", "nano", "top", "watch"];

@@ -62,7 +62,6 @@ utilities! {
     "sort" => uu_sort,
     "split" => uu_split,
     "sum" => uu_sum,
-    "tail" => uu_tail,
     "tee" => uu_tee,
     "tr" => uu_tr,
     "truncate" => uu_truncate,

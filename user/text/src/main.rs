@@ -10,6 +10,7 @@ mod look;
 mod patch;
 mod processes;
 mod sed;
+mod tail;
 mod xargs;
 
 use kit::{options, say, show};
@@ -32,6 +33,7 @@ kit::commands! {
     "sed" => sed::sed,
     "strings" => look::strings,
     "tac" => lines::tac,
+    "tail" => tail::tail,
     "xargs" => xargs::xargs,
 }
 

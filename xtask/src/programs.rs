@@ -182,6 +182,7 @@ printf '#include <w.h>\nint main(void) { return W; }\n' >'a b/w w.c'
 cc -g -I 'a b' 'a b/w w.c' -o 'a b/o' && './a b/o'; echo $?
 cc -E f.c -DV=8 | tail -n 1
 echo 'int main(void) { return 6; }' | cc -x c - -o six && ./six; echo $?
+printf '#include <stdio.h>\nint main(void) { return printf("%%.2Lf\\n", 1.5L); }\n' | cc -x c - -o six && ./six; echo $?
 printf '#include <iostream>\nint main() { std::cout << 42 << "\\n"; }\n' >h.cc
 c++ h.cc -o hpp && ./hpp
 
@@ -206,6 +207,8 @@ a.php,x
 9
 int f(void) { return 8; }
 6
+1.50
+5
 42
 1
 said

@@ -38,6 +38,26 @@ const ways = (n) => {
   return n % 4 === 1 ? (ways(n - 1) + 5) | 0 : ways(n - 1) ^ n;
 };
 const long = (five, n) => (n ? five * 3 + long(five + 1, n - 1) : 9);
+const looped = (n) => {
+  if (n === 0) return 3;
+  let [x, sum, turns] = [n, 0n, 0];
+  for (;;) {
+    if (x % 16 === 0) break;
+    x = (Math.imul(x, 5) + 3) | 0;
+    if (((x >>> 4) & 7) === 3) {
+      do {
+        sum = BigInt.asUintN(64, sum * 7n + BigInt(x >>> 0));
+        sum = BigInt.asUintN(64, sum ^ (sum << 3n));
+        x ^= Number(BigInt.asIntN(32, sum >> 9n));
+      } while (++turns <= 200);
+      return x ^ Number(BigInt.asIntN(32, sum)) ^ looped(n - 1);
+    }
+  }
+  x &= 0xffff;
+  do x = (x - 5) | 0;
+  while (x > 100);
+  return (looped(n - 1) + x) | 0;
+};
 let word = 0;
 const nothing = (n) => {
   if (n === 0) return word;
@@ -45,7 +65,7 @@ const nothing = (n) => {
   nothing(n - 1);
   return nothing(n >>> 1);
 };
-const expected = { fib, ways, mixed, tabled, nothing, long: (n) => long(5, n), real: (n) => Math.trunc(real(n) * 100000), two: (n) => 2 * (3 + n), reference: () => 0 };
+const expected = { fib, ways, mixed, tabled, nothing, looped, long: (n) => long(5, n), real: (n) => Math.trunc(real(n) * 100000), two: (n) => 2 * (3 + n), reference: () => 0 };
 
 const asked = [];
 for (const form of ["inner", ...(WebAssembly.validate(new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0, 1, 4, 1, 96, 0, 0, 3, 2, 1, 0, 10, 8, 1, 6, 0, 0x1f, 0x40, 0, 0x0b, 0x0b])) ? ["plain"] : [])]) {

@@ -39,6 +39,28 @@
  (func $tabled (export "tabled") (param i32) (result i32)
   (if (result i32) (i32.lt_s (local.get 0) (i32.const 2)) (then (i32.const 1))
    (else (i32.add (call $tabled (i32.sub (local.get 0) (i32.const 2))) (call_indirect (type $one) (i32.sub (local.get 0) (i32.const 3)) (i32.const 0))))))
+ ;; loops that count, small and large, with several ways out
+ (func $looped (export "looped") (param i32) (result i32) (local i32 i64 f64)
+  (if (i32.eqz (local.get 0)) (then (return (i32.const 3))))
+  (local.set 1 (local.get 0))
+  (block $odd (block $even
+    (loop $l
+     (br_if $even (i32.eqz (i32.and (local.get 1) (i32.const 15))))
+     (local.set 1 (i32.add (i32.mul (local.get 1) (i32.const 5)) (i32.const 3)))
+     (br_table $l $l $l $odd $l (i32.and (i32.shr_u (local.get 1) (i32.const 4)) (i32.const 7))))
+    (unreachable))
+   (local.set 1 (i32.and (local.get 1) (i32.const 0xffff)))
+   (loop $turn (local.set 1 (i32.sub (local.get 1) (i32.const 5))) (br_if $turn (i32.gt_s (local.get 1) (i32.const 100))))
+   (return (i32.add (call $looped (i32.sub (local.get 0) (i32.const 1))) (local.get 1))))
+  (loop $turn
+   (local.set 3 (f64.add (local.get 3) (f64.const 0.5)))
+   (local.set 2 (i64.add (i64.mul (local.get 2) (i64.const 7)) (i64.extend_i32_u (local.get 1))))
+   (local.set 2 (i64.xor (local.get 2) (i64.shl (local.get 2) (i64.const 3))))
+   (local.set 1 (i32.xor (local.get 1) (i32.wrap_i64 (i64.shr_u (local.get 2) (i64.const 9)))))
+   (if (f64.gt (local.get 3) (f64.const 100)) (then
+    (return (i32.xor (i32.xor (local.get 1) (i32.wrap_i64 (local.get 2))) (call $looped (i32.sub (local.get 0) (i32.const 1)))))))
+   (br $turn))
+  (unreachable))
  ;; that have none: two results, a reference
  (func $two (param i32) (result i32 i32)
   (if (result i32 i32) (local.get 0) (then (call $two (i32.sub (local.get 0) (i32.const 1))) (i32.add (i32.const 1))) (else (i32.const 2) (i32.const 3))))
@@ -59,4 +81,7 @@
  (func (export "spin_turns") (call $turns (i32.const 60)))
  (func $half (param i32) (result i32) (if (result i32) (local.get 0) (then (i32.add (call $half (i32.shr_u (local.get 0) (i32.const 1))) (call $pays (i32.const 9)))) (else (i32.const 0))))
  (func (export "spin_half") (loop (drop (call $half (i32.const 1))) (drop (call $half (i32.const 0))) (drop (call $half (i32.const 999))) (br 0)))
+ (func (export "spin_loops") (loop (drop (call $looped (i32.const 9))) (br 0)))
+ (func $endless (param i32) (if (local.get 0) (then (call $endless (i32.sub (local.get 0) (i32.const 1))))) (loop (br_if 0 (i32.eqz (i32.load (i32.const 16))))))
+ (func (export "spin_endless") (call $endless (i32.const 3)))
  (func (export "_start")))

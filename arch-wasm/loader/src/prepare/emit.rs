@@ -51,6 +51,16 @@ impl Added {
     fn slot(&self, kind: usize, at: u32) -> u32 {
         self.fuel + 1 + kind as u32 * SLOTS_EACH + at
     }
+    /// Locals to put aside, each with its global.
+    pub fn aside(&self, used: impl Iterator<Item = u32>, locals: &Locals) -> Vec<(u32, u32)> {
+        let mut slots = [0; SLOTS.len()];
+        let slot = |local: u32| {
+            let kind = locals.kind(local)?;
+            slots[kind] += 1;
+            Some((local, self.slot(kind, slots[kind] - 1)))
+        };
+        used.filter_map(slot).collect()
+    }
 }
 
 /// Where in a body the branches are that nearly always go one way, and whether they are taken then.
@@ -77,7 +87,7 @@ impl Emit<'_> {
     /// Writes a function that calls an inner one, if this body can be that.
     pub fn inner(&mut self, index: usize, flow: &Flow) -> Result<Option<Vec<u8>>> {
         let inners = self.more.iter().filter(|more| matches!(more, More::Inner(..))).count();
-        if inners == MOST_INNER || !inner::only_pays(flow) {
+        if inners == MOST_INNER || !inner::only_counts(flow) {
             return Ok(None);
         }
         let Some(signature) = Signature::of(self.module, index) else { return Ok(None) };
@@ -112,7 +122,7 @@ impl Emit<'_> {
                     at += self.split(l, (&flow.edits[at..], used), &locals, &mut labels, &mut copy, hints)?;
                 }
                 What::Branch { .. } | What::Table { .. } => {
-                    self.branch(edit, &labels, &mut copy.out)?;
+                    labels_of(edit, self.module.bytes, &labels, &mut copy.out)?;
                     copy.skip_to(edit.end);
                 }
                 _ if self.edit(edit, flow, &locals, &mut labels, &mut copy.out, hints) => copy.skip_to(edit.end),
@@ -165,14 +175,7 @@ impl Emit<'_> {
                 labels.push(l);
                 let ty = &self.module.bytes[l.ty.0..l.ty.1];
                 match Kind::of(l) {
-                    kind if kind.is_split() => {
-                        out.push(BLOCK);
-                        out.extend_from_slice(ty);
-                        if kind == Kind::Split {
-                            InstructionSink::new(out).loop_(BlockType::Empty);
-                        }
-                        InstructionSink::new(out).loop_(BlockType::Empty);
-                    }
+                    kind if kind.is_split() => kind.begin(ty, out),
                     Kind::Chunk => {
                         out.push(LOOP);
                         out.extend_from_slice(ty);
@@ -184,8 +187,7 @@ impl Emit<'_> {
                 }
             }
             What::End(_) => {
-                let closed = labels.open.pop();
-                if !closed.is_some_and(|closed| closed.kind == Kind::Chunk) {
+                if labels.pop() != Some(Kind::Chunk) {
                     return false;
                 }
                 InstructionSink::new(out).end().end();
@@ -258,40 +260,19 @@ impl Emit<'_> {
         InstructionSink::new(&mut copy.out).block(BlockType::Empty);
         for edit in edits[..inside].iter().filter(|edit| !matches!(edit.what, What::Bound(_) | What::Back(_))) {
             copy.up_to(edit.begin);
-            self.branch(edit, labels, &mut copy.out)?;
+            labels_of(edit, self.module.bytes, labels, &mut copy.out)?;
             copy.skip_to(edit.end);
         }
         copy.up_to(end);
         let kind = Kind::of(l);
-        InstructionSink::new(&mut copy.out).br(kind.labels()).end();
+        kind.turn(&mut copy.out);
         locals.count_turns(l.turn, &mut copy.out);
-        hints.push((copy.out.len() as u32, true));
-        InstructionSink::new(&mut copy.out).br_if(0);
-        if kind == Kind::Split {
-            InstructionSink::new(&mut copy.out).end();
-        }
+        kind.settle(&mut copy.out, hints);
         self.settle_aside(used.iter().copied(), locals, &mut copy.out);
-        InstructionSink::new(&mut copy.out).br(0).end().unreachable().end();
+        kind.end(&mut copy.out);
         copy.skip_to(edits[inside].end);
-        labels.open.pop();
+        labels.pop();
         Ok(inside + 1)
-    }
-
-    /// Writes the labels of a branch that crosses more of them.
-    fn branch(&self, edit: &Edit, around: &Labels, out: &mut Vec<u8>) -> Result<()> {
-        match edit.what {
-            What::Branch { depth, open } => around.now(depth, open).encode(out),
-            What::Table { open } => {
-                let mut labels = BinaryReader::new(&self.module.bytes[edit.begin..edit.end], 0);
-                labels.read_var_u32()?.encode(out);
-                while !labels.eof() {
-                    around.now(labels.read_var_u32()?, open).encode(out);
-                }
-            }
-            What::Function(number) => number.encode(out),
-            what => unreachable!("{what:?} in a loop that is split"),
-        }
-        Ok(())
     }
 
     /// Takes off the fuel.
@@ -308,20 +289,7 @@ impl Emit<'_> {
     /// kept across the call: an engine without registers that survive calls would keep them in memory
     /// in the loop, too.
     fn settle_aside(&self, used: impl Iterator<Item = u32>, locals: &Locals, out: &mut Vec<u8>) {
-        let mut slots = [0; SLOTS.len()];
-        let slot = |local: u32| {
-            let kind = locals.kind(local)?;
-            slots[kind] += 1;
-            Some((local, self.added.slot(kind, slots[kind] - 1)))
-        };
-        let kept: Vec<(u32, u32)> = used.filter_map(slot).collect();
-        for &(local, global) in &kept {
-            InstructionSink::new(out).local_get(local).global_set(global);
-        }
-        self.settle(locals.turns(), out);
-        for &(local, global) in &kept {
-            InstructionSink::new(out).global_get(global).local_set(local);
-        }
+        put_aside(&self.added.aside(used, locals), out, |out| self.settle(locals.turns(), out));
     }
 
     /// Takes a loop's count off the fuel.
@@ -453,6 +421,34 @@ impl Emit<'_> {
     }
 }
 
+/// Writes what puts locals aside, does something, and takes them back.
+pub fn put_aside(kept: &[(u32, u32)], out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+    for &(local, global) in kept {
+        InstructionSink::new(out).local_get(local).global_set(global);
+    }
+    write(out);
+    for &(local, global) in kept {
+        InstructionSink::new(out).global_get(global).local_set(local);
+    }
+}
+
+/// Writes the labels of a branch that crosses more of them, or a call's function.
+pub fn labels_of(edit: &Edit, bytes: &[u8], around: &Labels, out: &mut Vec<u8>) -> Result<()> {
+    match edit.what {
+        What::Branch { depth, open } => around.now(depth, open).encode(out),
+        What::Table { open } => {
+            let mut labels = BinaryReader::new(&bytes[edit.begin..edit.end], 0);
+            labels.read_var_u32()?.encode(out);
+            while !labels.eof() {
+                around.now(labels.read_var_u32()?, open).encode(out);
+            }
+        }
+        What::Function(number) => number.encode(out),
+        what => unreachable!("{what:?} in a loop that is split"),
+    }
+    Ok(())
+}
+
 fn instruction(code: &mut InstructionSink, moved: Move) {
     match moved {
         Move::Copy { to, from } => code.memory_copy(to, from),
@@ -529,7 +525,7 @@ const LOOP: u8 = 0x03;
 
 /// The loops that are open where the writing is, by the index of their block.
 #[derive(Default)]
-struct Labels {
+pub struct Labels {
     open: Vec<Around>,
 }
 
@@ -554,9 +550,17 @@ impl Labels {
     fn pieces(&self) -> u32 {
         self.open.last().map_or(0, |around| around.pieces)
     }
-    fn push(&mut self, l: &Loop) {
+    /// How many labels were added around.
+    pub fn added(&self) -> u32 {
+        self.open.last().map_or(0, |around| around.labels)
+    }
+    /// A loop ends: of which kind?
+    pub fn pop(&mut self) -> Option<Kind> {
+        self.open.pop().map(|closed| closed.kind)
+    }
+    pub fn push(&mut self, l: &Loop) {
         let kind = Kind::of(l);
-        let labels = self.open.last().map_or(0, |around| around.labels) + kind.labels();
+        let labels = self.added() + kind.labels();
         let pieces = self.pieces() + u32::from(kind == Kind::Chunk);
         self.open.push(Around { frame: l.frame, kind, labels, pieces });
     }
@@ -572,8 +576,35 @@ impl Kind {
             _ => 0,
         }
     }
-    fn is_split(self) -> bool {
+    pub fn is_split(self) -> bool {
         matches!(self, Kind::Split | Kind::Settles)
+    }
+    /// Writes what is before a loop of this block type that is split, but for $next.
+    pub fn begin(self, ty: &[u8], out: &mut Vec<u8>) {
+        if !self.is_split() {
+            return;
+        }
+        out.push(BLOCK);
+        out.extend_from_slice(ty);
+        if self == Kind::Split {
+            InstructionSink::new(out).loop_(BlockType::Empty);
+        }
+        InstructionSink::new(out).loop_(BlockType::Empty);
+    }
+    /// And what is behind a turn; then, whether it may go on.
+    pub fn turn(self, out: &mut Vec<u8>) {
+        InstructionSink::new(out).br(self.labels()).end();
+    }
+    /// And where it settles.
+    pub fn settle(self, out: &mut Vec<u8>, hints: &mut Hints) {
+        hints.push((out.len() as u32, true));
+        InstructionSink::new(out).br_if(0);
+        if self == Kind::Split {
+            InstructionSink::new(out).end();
+        }
+    }
+    pub fn end(self, out: &mut Vec<u8>) {
+        InstructionSink::new(out).br(0).end().unreachable().end();
     }
     pub fn of(l: &Loop) -> Kind {
         match l.turn {
@@ -589,7 +620,7 @@ impl Kind {
 }
 
 /// The locals that a body's checks need.
-struct Locals {
+pub struct Locals {
     first: u32,
     counts: bool,
     pays: bool,
@@ -606,14 +637,14 @@ pub const SLOTS: [ValType; 5] = [ValType::I32, ValType::I64, ValType::F32, ValTy
 pub const SLOTS_EACH: u32 = super::flow::MOST_USED as u32 + 1;
 
 impl Locals {
-    fn of(flow: &Flow) -> Locals {
+    pub fn of(flow: &Flow) -> Locals {
         let any = |test: fn(Kind) -> bool| flow.loops.iter().any(|l| test(Kind::of(l)));
         let entry = flow.edits.iter().any(|edit| matches!(edit.what, What::Pay(_)));
         let (mut pieces, mut labels) = (0, Labels::default());
         for edit in &flow.edits {
             match edit.what {
                 What::Before(l) => labels.push(&flow.loops[l as usize]),
-                What::End(_) => _ = labels.open.pop(),
+                What::End(_) => _ = labels.pop(),
                 _ => continue,
             }
             pieces = labels.pieces().max(pieces);
@@ -628,7 +659,7 @@ impl Locals {
         }
     }
     /// Notes `count` more locals of a type.
-    fn more(&mut self, count: u32, ty: wasmparser::ValType) {
+    pub fn more(&mut self, count: u32, ty: wasmparser::ValType) {
         self.first += count;
         let kind = match ty {
             wasmparser::ValType::I32 => Some(0),

@@ -142,6 +142,8 @@ pub struct Flow {
     pub used: Vec<u32>,
     /// So much may its loops do before it goes off the fuel.
     pub limit: u32,
+    /// It pays so much for what they do before.
+    pub loops_paid: u32,
     /// Loops around the instruction that is looked at.
     around: Vec<Around>,
     /// When each local was last used, as the number of uses before.
@@ -241,8 +243,8 @@ impl Flow {
             self.loops[only].turn = self.loops[only].turn.max(self.most).max(CALL);
             return;
         }
-        let units = self.most.max(CALL) + if counted.is_empty() { 0 } else { LOOPS };
-        self.edits[at].what = What::Pay(units);
+        self.loops_paid = if counted.is_empty() { 0 } else { LOOPS };
+        self.edits[at].what = What::Pay(self.most.max(CALL).saturating_add(self.loops_paid));
     }
 
     fn reset(&mut self, begin: usize) {
@@ -256,7 +258,7 @@ impl Flow {
         (self.now, self.most, self.dead, self.paid, self.constant) = (0, 0, false, false, None);
         self.first = First::default();
         self.watch.reset();
-        self.rigid = 0;
+        (self.rigid, self.loops_paid) = (0, 0);
         self.open(None);
     }
 

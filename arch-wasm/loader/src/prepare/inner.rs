@@ -11,6 +11,8 @@
 //!
 //! V8 returns both in registers, SpiderMonkey only the last: so that is what is used at once.
 //!
+//! Its loops count in that register, too, and do not settle: they ask where the fuel comes to its end.
+//!
 //! Whoever else is called finds the fuel in its global and leaves it there. An exception would pass by
 //! the place where it is put back, so there is no inner function in a module that catches any: what
 //! nobody catches ends the program.
@@ -18,8 +20,8 @@
 use wasm_encoder::{BlockType, Encode, Function, InstructionSink, ValType};
 use wasmparser::{Operator, OperatorsReader, Result};
 
-use super::emit::{Added, FUEL, Hints, Kind, MAX_BODY, MAX_LOCALS, MOST};
-use super::flow::{Edit, Flow, What};
+use super::emit::{Added, FUEL, Hints, Kind, Labels, Locals, MAX_BODY, MAX_LOCALS, MOST, labels_of, put_aside};
+use super::flow::{Edit, Flow, Loop, What};
 use super::graph::is_indirect;
 use super::module::Module;
 use super::renumber::Behind;
@@ -70,10 +72,10 @@ fn number(ty: &wasmparser::ValType) -> Option<ValType> {
     }
 }
 
-/// Whether all that a body does for its checks is to take from the fuel.
-pub fn only_pays(flow: &Flow) -> bool {
+/// Whether all that a body does for its checks is to take from the fuel and to count.
+pub fn only_counts(flow: &Flow) -> bool {
     flow.edits.iter().all(|edit| !matches!(edit.what, What::Instead(_) | What::Long))
-        && flow.loops.iter().all(|l| matches!(Kind::of(l), Kind::Never | Kind::Dear))
+        && flow.loops.iter().all(|l| Kind::of(l) != Kind::Chunk)
 }
 
 /// What remains of the function itself.
@@ -109,19 +111,30 @@ impl Writer<'_> {
         let body = &self.module.bodies[self.index];
         let mut ops = OperatorsReader::new(body.get_binary_reader_for_operators()?);
         let mut copy = Copy::new(self.module.bytes, body.range().start as usize);
-        let locals = self.declare(&mut copy)?;
+        let (count, locals) = self.declare(flow, &mut copy)?;
         copy.up_to(ops.original_position() as usize);
-        let (fuel, result) = (self.signature.fuel(), self.signature.result().map(|_| locals - 1));
+        let (fuel, result) = (self.signature.fuel(), self.signature.result().map(|_| count - 1));
         // Where the body's label was: a return goes there.
         InstructionSink::new(&mut copy.out).block(self.signature.result().map_or(BlockType::Empty, BlockType::Result));
-        let (mut edits, mut depth) = (flow.edits.iter().peekable(), 0);
+        let (mut edits, mut depth, mut labels) = (flow.edits.iter().peekable(), 0, Labels::default());
         while !ops.eof() {
-            let begin = ops.original_position() as usize;
+            let (begin, mut replaced) = (ops.original_position() as usize, false);
             while let Some(edit) = edits.next_if(|edit| edit.begin <= begin) {
-                self.pay(edit, flow, begin, &mut copy, hints);
+                replaced |= self.edit((edit, begin), flow, &locals, &mut labels, &mut copy, hints);
             }
             let op = ops.read()?;
-            self.operator(&op, (begin, ops.original_position() as usize), (depth, result), &mut copy);
+            let end = ops.original_position() as usize;
+            let branch =
+                |edit: &&Edit| edit.begin < end && matches!(edit.what, What::Branch { .. } | What::Table { .. });
+            if replaced {
+                copy.skip_to(end);
+            } else if let Some(edit) = edits.next_if(branch) {
+                copy.up_to(edit.begin);
+                labels_of(edit, self.module.bytes, &labels, &mut copy.out)?;
+                copy.skip_to(edit.end);
+            } else {
+                self.operator(&op, (begin, end), (depth + labels.added(), result), &mut copy);
+            }
             match op {
                 Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } => depth += 1,
                 Operator::End if depth > 0 => depth -= 1,
@@ -134,16 +147,21 @@ impl Writer<'_> {
             Some(result) => code.local_set(result).local_get(fuel).local_get(result).end(),
             None => code.local_get(fuel).end(),
         };
-        Ok(Some(copy.out).filter(|out| out.len() <= MAX_BODY && locals <= MAX_LOCALS))
+        Ok(Some(copy.out).filter(|out| out.len() <= MAX_BODY && count <= MAX_LOCALS))
     }
 
-    /// Copies the declarations, adds a local for a result, and answers the number of all.
-    fn declare(&self, copy: &mut Copy) -> Result<u32> {
+    /// Copies the declarations, adds a local for a result, and answers the number of all and what the body knows of them.
+    fn declare(&self, flow: &Flow, copy: &mut Copy) -> Result<(u32, Locals)> {
         let mut reader = self.module.bodies[self.index].get_locals_reader()?;
         let (groups, begin) = (reader.get_count(), reader.original_position() as usize);
-        let mut locals = self.signature.fuel() + 1;
+        let (mut count, mut locals) = (self.signature.fuel() + 1, Locals::of(flow));
+        for ty in self.module.params(self.index) {
+            locals.more(1, *ty);
+        }
         for _ in 0..groups {
-            locals += reader.read()?.0;
+            let (more, ty) = reader.read()?;
+            locals.more(more, ty);
+            count += more;
         }
         let result = self.signature.result();
         (groups + u32::from(result.is_some())).encode(&mut copy.out);
@@ -152,26 +170,91 @@ impl Writer<'_> {
         if let Some(ty) = result {
             1u32.encode(&mut copy.out);
             ty.encode(&mut copy.out);
-            locals += 1;
+            count += 1;
         }
-        Ok(locals)
+        Ok((count, locals))
     }
 
-    fn pay(&self, edit: &Edit, flow: &Flow, at: usize, copy: &mut Copy, hints: &mut Hints) {
-        let units = match edit.what {
-            What::Pay(units) => units,
-            What::Head(number) if Kind::of(&flow.loops[number as usize]) == Kind::Dear => {
-                flow.loops[number as usize].turn
-            }
-            _ => return,
-        };
+    /// Writes an edit before the instruction that begins `at` a place, or in its stead: then it answers true.
+    fn edit(
+        &self,
+        (edit, at): (&Edit, usize),
+        flow: &Flow,
+        locals: &Locals,
+        labels: &mut Labels,
+        copy: &mut Copy,
+        hints: &mut Hints,
+    ) -> bool {
+        let the = |number: u32| (&flow.loops[number as usize], Kind::of(&flow.loops[number as usize]));
         copy.up_to(at);
-        let (fuel, out) = (self.signature.fuel(), &mut copy.out);
-        let units = units.min(MOST) as i32;
-        InstructionSink::new(out).local_get(fuel).i32_const(units).i32_sub().local_tee(fuel).i32_const(0).i32_lt_s();
+        let out = &mut copy.out;
+        match edit.what {
+            // What its loops may do before they settle: here they take it from the fuel at once.
+            What::Pay(units) => self.pay(units - flow.loops_paid, out, hints),
+            What::Before(number) => {
+                let (l, kind) = the(number);
+                labels.push(l);
+                kind.begin(&self.module.bytes[l.ty.0..l.ty.1], out);
+                return kind.is_split();
+            }
+            What::Head(number) => match the(number) {
+                (l, Kind::Dear) => self.pay(l.turn, out, hints),
+                (l, Kind::Whole) => {
+                    self.take(l.turn, out);
+                    InstructionSink::new(out).i32_lt_s();
+                    hints.push((out.len() as u32, false));
+                    InstructionSink::new(out).if_(BlockType::Empty);
+                    self.ask(l, flow, locals, out);
+                    InstructionSink::new(out).end();
+                }
+                (_, kind) if kind.is_split() => _ = InstructionSink::new(out).block(BlockType::Empty),
+                _ => {}
+            },
+            What::End(number) => {
+                let (l, kind) = the(number);
+                labels.pop();
+                if kind.is_split() {
+                    kind.turn(out);
+                    self.take(l.turn, out);
+                    InstructionSink::new(out).i32_ge_s();
+                    kind.settle(out, hints);
+                    self.ask(l, flow, locals, out);
+                    kind.end(out);
+                }
+                return kind.is_split();
+            }
+            _ => {}
+        }
+        false
+    }
+
+    /// Takes from the fuel, and pushes what is left of it and 0.
+    fn take(&self, units: u32, out: &mut Vec<u8>) {
+        let (fuel, units) = (self.signature.fuel(), units.min(MOST) as i32);
+        InstructionSink::new(out).local_get(fuel).i32_const(units).i32_sub().local_tee(fuel).i32_const(0);
+    }
+
+    fn pay(&self, units: u32, out: &mut Vec<u8>, hints: &mut Hints) {
+        self.take(units, out);
+        InstructionSink::new(out).i32_lt_s();
         hints.push((out.len() as u32, false));
-        let mut code = InstructionSink::new(out);
-        code.if_(BlockType::Empty).call(self.added.refill()).i32_const(FUEL).local_set(fuel).end();
+        InstructionSink::new(out).if_(BlockType::Empty);
+        self.refill(out);
+        InstructionSink::new(out).end();
+    }
+
+    fn refill(&self, out: &mut Vec<u8>) {
+        InstructionSink::new(out).call(self.added.refill()).i32_const(FUEL).local_set(self.signature.fuel());
+    }
+
+    /// Asks for more, with a loop's locals put aside.
+    fn ask(&self, l: &Loop, flow: &Flow, locals: &Locals, out: &mut Vec<u8>) {
+        let used = flow.used[l.used.0..l.used.1].iter().copied();
+        // The fuel is before them.
+        let here = |local: u32| local + u32::from(local >= self.signature.fuel());
+        let kept = self.added.aside(used, locals).into_iter().map(|(local, global)| (here(local), global));
+        let kept: Vec<(u32, u32)> = kept.collect();
+        put_aside(&kept, out, |out| self.refill(out));
     }
 
     /// Writes an instruction in `depth` blocks. A call's `result` is moved over the fuel.

@@ -131,7 +131,7 @@ fn what_calls_itself_keeps_the_fuel() {
         ("(call $f) (call $other (i32.const 1)) (call $other (i32.const 1))", 0),
         ("(call $f) (call $other (i32.const 1)) (call $other (i32.const 1)) (unreachable)", 1),
         // Loops that count.
-        ("(param i32) (call $f (i32.const 1)) (loop (br_if 0 (i32.load (local.get 0))))", 0),
+        ("(param i32) (call $f (i32.const 1)) (loop (br_if 0 (i32.load (local.get 0))))", 1),
     ] {
         let fields = "(memory 1) ".to_string() + &calls(function, "");
         assert_eq!(functions_added(&fields), inner, "{function}");

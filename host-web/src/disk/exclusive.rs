@@ -10,12 +10,12 @@
 
 use std::rc::Rc;
 
-use js_sys::Array;
+use js_sys::{Array, Promise};
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::spawn_local;
+use wasm_bindgen_futures::{future_to_promise, spawn_local};
 
 use super::file::BufferedFile;
-use super::opfs::{self, Blob, BroadcastChannel, Directory, LockManager, SyncHandle};
+use super::opfs::{self, Blob, BroadcastChannel, Directory, FileHandle, LockManager, SyncHandle};
 use super::unit::{Kind, Unit};
 use super::{DIRECTORY, NAMES, text};
 use crate::js::{self, get};
@@ -58,6 +58,9 @@ const SILENT: &str =
 /// Opens them as well as it can be done here. The page may have found the directory already.
 pub async fn open(found: JsValue) -> Disks {
     let Ok(directory) = directory(found).await else { return Disks::none(NOWHERE) };
+    // Each of these is a question to another process: they are asked while the lock is.
+    let room = asked(async { Ok(room().await.into()) });
+    let files = NAMES.map(|name| find(&directory, name));
     match claim().await {
         Claim::Theirs(blobs) if blobs.len() == NAMES.len() => {
             let unit = |blob: Blob| {
@@ -67,8 +70,11 @@ pub async fn open(found: JsValue) -> Disks {
             Disks::new(blobs.into_iter().map(unit).collect(), ELSEWHERE)
         }
         Claim::Theirs(_) | Claim::Silent => Disks::none(SILENT),
-        Claim::Ours { locked } => match for_writing(&directory, locked).await {
-            Ok(units) => Disks::new(units, ""),
+        Claim::Ours { locked } => match for_writing(&directory, files, room, locked).await {
+            Ok(units) => {
+                units.iter().for_each(Unit::read_head);
+                Disks::new(units, "")
+            }
             Err(e) => Disks::none(&["the files could not be opened (", &*js::message(&e), "): ", NOWHERE].concat()),
         },
     }
@@ -86,49 +92,81 @@ fn create() -> JsValue {
     js::object(&[("create", &true.into())]).into()
 }
 
+/// A promise that maybe nobody waits for. Whoever does sees why it failed.
+fn asked(question: impl Future<Output = Result<JsValue, JsValue>> + 'static) -> Promise {
+    let promise = future_to_promise(question);
+    let waits = promise.clone();
+    spawn_local(async move { _ = waits.await });
+    promise
+}
+
+/// A promise of a file, which is made if it isn't there.
+fn find(directory: &Directory, name: &'static str) -> Promise {
+    let directory = directory.clone();
+    asked(async move { directory.file(name, &create()).await.map(Into::into) })
+}
+
+/// A promise of a file's sync access handle.
+fn open_found(file: Promise) -> Promise {
+    asked(async move { file.await?.unchecked_into::<FileHandle>().open()?.await })
+}
+
 /// Without a lock only sync access handles will do: they are exclusive by themselves.
-async fn for_writing(directory: &Directory, locked: bool) -> Result<Vec<Unit>, JsValue> {
-    let room = room().await;
-    let mut units: Vec<Unit> = Vec::new();
-    for name in NAMES {
-        let kind = match open_file(directory, name, locked).await {
-            Ok(kind) => kind,
-            Err(e) => {
-                units.iter().for_each(Unit::close);
-                return Err(e);
-            }
-        };
-        let size = match &kind {
-            Kind::Handle(handle) => handle.size()?,
-            Kind::Buffered(file) => file.size(),
-            Kind::Copy(blob) => blob.size(),
-        };
-        units.push(Unit::new(kind, (size + room).min(SIZE_MAX)));
+async fn for_writing(
+    directory: &Directory,
+    files: [Promise; 2],
+    room: Promise,
+    locked: bool,
+) -> Result<Vec<Unit>, JsValue> {
+    let (mut units, mut failed): (Vec<Unit>, _) = (Vec::new(), None);
+    for (name, opening) in NAMES.iter().zip(files.map(open_found)) {
+        match open_file(directory, name, opening, locked).await {
+            Ok((kind, size)) => units.push(Unit::new(kind, size)),
+            Err(e) => failed = Some(e),
+        }
+    }
+    if let Some(e) = failed {
+        units.iter().for_each(Unit::close);
+        return Err(e);
+    }
+    let room = room.await?.as_f64().unwrap_or(SIZE_UNKNOWN);
+    for unit in &mut units {
+        unit.size = (unit.size + room).min(SIZE_MAX);
     }
     Ok(units)
 }
 
-async fn open_file(directory: &Directory, name: &str, locked: bool) -> Result<Kind, JsValue> {
+/// A file and its size. `opening` is a promise of its handle.
+async fn open_file(
+    directory: &Directory,
+    name: &'static str,
+    mut opening: Promise,
+    locked: bool,
+) -> Result<(Kind, f64), JsValue> {
     let mut waited = 0.0;
     loop {
-        let file = directory.file(name, &create()).await?;
-        let opened = match file.open() {
-            Ok(opening) => opening.await,
-            Err(e) => Err(e),
-        };
-        match opened {
-            Ok(handle) => return Ok(Kind::Handle(handle.unchecked_into::<SyncHandle>())),
+        match opening.await {
+            Ok(handle) => {
+                let handle: SyncHandle = handle.unchecked_into();
+                let size = handle.size()?;
+                return Ok((Kind::Handle(handle), size));
+            }
             // A tab that has gone may hold it a moment longer than the lock.
             Err(e) if text(&get(&e, "name")) == "NoModificationAllowedError" => {
                 if waited >= PATIENCE_MS {
                     return Err(e);
                 }
             }
-            Err(_) if locked => return Ok(Kind::Buffered(BufferedFile::open(file).await?)),
+            Err(_) if locked => {
+                let file = BufferedFile::open(directory.file(name, &create()).await?).await?;
+                let size = file.size();
+                return Ok((Kind::Buffered(file), size));
+            }
             Err(e) => return Err(e),
         }
         js::sleep(RETRY_MS).await;
         waited += RETRY_MS;
+        opening = open_found(find(directory, name));
     }
 }
 

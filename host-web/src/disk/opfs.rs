@@ -18,6 +18,7 @@ extern "C" {
     pub async fn persist(this: &StorageManager) -> Result<JsValue, JsValue>;
 
     #[wasm_bindgen(js_name = FileSystemDirectoryHandle)]
+    #[derive(Clone)]
     pub type Directory;
     #[wasm_bindgen(method, catch, js_name = getDirectoryHandle)]
     pub async fn directory(this: &Directory, name: &str, options: &JsValue) -> Result<Directory, JsValue>;

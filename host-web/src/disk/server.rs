@@ -12,8 +12,8 @@ use wasm_bindgen_futures::{future_to_promise, spawn_local};
 use web_sys::{MessageEvent, MessagePort};
 
 use super::exclusive::{self, Disks};
+use super::op;
 use super::unit::{Answer, Request, Unit};
-use super::{HEAD, op};
 use crate::js::get;
 
 thread_local! {
@@ -71,8 +71,8 @@ fn serve(disks: &Rc<Disks>, port: MessagePort, boots: bool) {
 /// What a CPU is told of a unit.
 fn greeting(unit: &Unit, boots: bool) -> Array {
     let flags = if unit.read_only() { diskctl::READ_ONLY } else { 0 };
-    let head = if boots { unit.now(&Request::Read(0.0, HEAD)) } else { None };
-    let head = head.and_then(Result::ok).flatten().map_or(JsValue::UNDEFINED, Into::into);
+    let head = if boots { unit.take_head() } else { None };
+    let head = head.map_or(JsValue::UNDEFINED, Into::into);
     Array::of3(&unit.size.into(), &flags.into(), &head)
 }
 

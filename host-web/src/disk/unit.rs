@@ -6,6 +6,7 @@ use abi::Errno;
 use js_sys::{Array, Promise, Uint8Array};
 use wasm_bindgen::prelude::*;
 
+use super::HEAD;
 use super::file::BufferedFile;
 use super::opfs::{Blob, SyncHandle, errno};
 use crate::js;
@@ -36,6 +37,8 @@ pub struct Unit {
     /// Another tab waits for a copy.
     copy_wanted: Cell<bool>,
     copy: RefCell<Option<Blob>>,
+    /// Its first bytes, read before anybody could write.
+    head: RefCell<Option<Uint8Array>>,
 }
 
 /// What is asked of a unit.
@@ -63,7 +66,19 @@ impl Unit {
             late_error: Cell::new(None),
             copy_wanted: Cell::new(false),
             copy: RefCell::default(),
+            head: RefCell::default(),
         }
+    }
+
+    /// Reads the [`HEAD`], where that needs no waiting.
+    pub fn read_head(&self) {
+        let head = self.now(&Request::Read(0.0, HEAD));
+        *self.head.borrow_mut() = head.and_then(Result::ok).flatten();
+    }
+
+    /// What [`Unit::read_head`] has read, once.
+    pub fn take_head(&self) -> Option<Uint8Array> {
+        self.head.take()
     }
 
     pub fn read_only(&self) -> bool {

@@ -167,8 +167,10 @@ pub const HANDLER_EXPORT: &str = "__vk_signal";
 
 /// The functions of the uaccess module, in the order of their table slots.
 /// All answer 0, or `EFAULT` as a positive number; `usize` answers the memory's size in bytes
-/// divided by 65,536.
-pub const UACCESS: [&str; 5] = ["copyin", "copyout", "put32", "put64", "usize"];
+/// divided by 65,536. `give(list, src, most, count)` and `take(dst, list, most, count)` are all that most reads and writes do:
+/// they move the whole of the one piece that an `iovec` at `list` names, from 1 to `most` bytes, store its length at
+/// `count`, and answer it. Where anything of that can't be they answer 0, and nothing has been moved.
+pub const UACCESS: [&str; 7] = ["copyin", "copyout", "put32", "put64", "usize", "give", "take"];
 
 /// What `lwp_kick` does to an lwp in user code.
 pub mod kick {

@@ -28,6 +28,8 @@ pub fn direct() -> Direct {
             copyout: transmute::<usize, extern "C" fn(u32, *const u8, usize) -> u32>(slot + 1),
             put32: transmute::<usize, extern "C" fn(u32, u32) -> u32>(slot + 2),
             put64: transmute::<usize, extern "C" fn(u32, u64) -> u32>(slot + 3),
+            give: transmute::<usize, extern "C" fn(u32, *const u8, usize, u32) -> u32>(slot + 5),
+            take: transmute::<usize, extern "C" fn(*mut u8, u32, usize, u32) -> u32>(slot + 6),
             clock: host::clock,
         }
     }

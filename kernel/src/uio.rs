@@ -4,6 +4,8 @@
 //! and [`Uio::copy_out`] or [`Uio::copy_in`] to move it. Whether the other side is user memory in
 //! one piece or many, or a buffer of the kernel's, is decided here.
 
+use core::num::NonZeroUsize;
+
 use abi::syscalls::UAddr;
 use abi::{Errno, SysResult};
 
@@ -15,6 +17,80 @@ use crate::machdep::MachineRef;
 pub struct Iovec {
     pub base: UAddr,
     pub len: usize,
+}
+
+impl Iovec {
+    /// As programs have it in memory.
+    #[inline]
+    pub fn decode(raw: &[u8; 8]) -> Iovec {
+        Iovec::of(u64::from_le_bytes(*raw))
+    }
+    /// Of the base and, in the upper half, the length.
+    #[inline]
+    fn of(raw: u64) -> Iovec {
+        Iovec { base: UAddr(raw as u32), len: (raw >> 32) as usize }
+    }
+}
+
+/// How many bytes were moved, where it matters that none of it is not an answer.
+pub type Count = NonZeroUsize;
+
+/// The one piece of most transfers, as the call names it. Two numbers, and likewise [`Count`] one, as these go from function
+/// to function in registers then.
+#[derive(Clone, Copy)]
+pub enum Piece {
+    /// The piece itself, the length in the upper half.
+    Here(u64),
+    /// It stands in a list in user memory, and how much was moved is to be stored at the address in the upper half.
+    Listed(u64),
+}
+
+impl Piece {
+    pub fn here(piece: Iovec) -> Piece {
+        Piece::Here(u64::from(piece.base.0) | (piece.len as u64) << 32)
+    }
+    pub fn listed(list: UAddr, count: UAddr) -> Piece {
+        Piece::Listed(u64::from(list.0) | u64::from(count.0) << 32)
+    }
+
+    /// Fills the whole of it with the beginning of `src`: how much that was. None where that can't be, and then
+    /// nothing has changed but perhaps the piece.
+    #[inline(always)]
+    pub fn give(self, lp: &Lwp, src: &[u8]) -> Option<Count> {
+        match self {
+            Piece::Listed(at) => lp.machine().give(src, UAddr(at as u32), UAddr((at >> 32) as u32)),
+            Piece::Here(raw) => {
+                let piece = Iovec::of(raw);
+                lp.machine().copyout(src.get(..piece.len)?, piece.base).ok()?;
+                Count::new(piece.len)
+            }
+        }
+    }
+    /// Copies the whole of it to the beginning of `dst`, which may have changed where the answer is None.
+    #[inline(always)]
+    pub fn take(self, lp: &Lwp, dst: &mut [u8]) -> Option<Count> {
+        match self {
+            Piece::Listed(at) => lp.machine().take(dst, UAddr(at as u32), UAddr((at >> 32) as u32)),
+            Piece::Here(raw) => {
+                let piece = Iovec::of(raw);
+                lp.machine().copyin(piece.base, dst.get_mut(..piece.len)?).ok()?;
+                Count::new(piece.len)
+            }
+        }
+    }
+    /// Says that all of it was moved, without looking at it.
+    #[inline(always)]
+    pub fn swallow(self, lp: &Lwp) -> Option<Count> {
+        let piece = match self {
+            Piece::Here(raw) => Iovec::of(raw),
+            Piece::Listed(at) => lp.machine().iovec(UAddr(at as u32)).ok()?,
+        };
+        let n = Count::new(piece.len).filter(|n| n.get() <= i32::MAX as usize)?;
+        if let Piece::Listed(at) = self {
+            lp.machine().put32(UAddr((at >> 32) as u32), n.get() as u32).ok()?;
+        }
+        Some(n)
+    }
 }
 
 enum Space<'a> {

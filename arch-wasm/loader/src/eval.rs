@@ -48,7 +48,8 @@ impl World<'_> {
             match &ops[at] {
                 Operator::Return => break,
                 Operator::If { .. } if frame.pop32() == 0 => at = skip(&ops, at),
-                Operator::If { .. } | Operator::End => {}
+                Operator::If { .. } | Operator::Block { .. } | Operator::End => {}
+                Operator::Br { relative_depth } => at = end(&ops, at + 1, relative_depth + 1),
                 op => frame.step(op)?,
             }
             at += 1;
@@ -77,11 +78,15 @@ fn find<'a>(wasm: &'a [u8], export: &str) -> FunctionBody<'a> {
 }
 
 /// The end of the `if` at `at`.
-fn skip(ops: &[Operator], mut at: usize) -> usize {
-    let mut depth = 0;
+fn skip(ops: &[Operator], at: usize) -> usize {
+    end(ops, at + 1, 1)
+}
+
+/// The end of the `depth`th `if` or `block` that is open at `at`.
+fn end(ops: &[Operator], mut at: usize, mut depth: u32) -> usize {
     loop {
         match ops[at] {
-            Operator::If { .. } => depth += 1,
+            Operator::If { .. } | Operator::Block { .. } => depth += 1,
             Operator::End if depth == 1 => return at,
             Operator::End => depth -= 1,
             _ => {}

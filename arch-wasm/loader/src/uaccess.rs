@@ -32,6 +32,8 @@ pub fn uaccess_module(shared: Option<(u64, u64)>) -> Vec<u8> {
     parts.add(&[ValType::I32, ValType::I32], put(4));
     parts.add(&[ValType::I32, ValType::I64], put(8));
     parts.add(&[], size());
+    parts.add(&[ValType::I32; 4], whole_piece(USER, KERNEL));
+    parts.add(&[ValType::I32; 4], whole_piece(KERNEL, USER));
 
     let memory = |minimum, maximum, shared| {
         EntityType::Memory(MemoryType { minimum, maximum, memory64: false, shared, page_size_log2: None })
@@ -108,7 +110,7 @@ const DST: u32 = 0;
 const SRC: u32 = 1;
 const N: u32 = 2;
 
-/// Copies between the memories. Taken apart by length, halving each time; every branch returns.
+/// Copies between the memories.
 fn copy(to: u32, from: u32) -> Function {
     let mut function = Function::new([]);
     let mut code = function.instructions();
@@ -117,11 +119,46 @@ fn copy(to: u32, from: u32) -> Function {
         code.local_get(N).i64_extend_i32_u();
     });
     code.if_(BlockType::Empty).i32_const(Errno::EFAULT as i32).i32_const(0).local_get(N).select().return_().end();
+    moves(&mut code, to, from);
+    code.i32_const(0).end();
+    function
+}
 
+/// `give(list, src, most, count)` and `take(dst, list, most, count)`. What is the list's address becomes the piece's, and `most`
+/// its length: then it is a copy like any other.
+fn whole_piece(to: u32, from: u32) -> Function {
+    const COUNT: u32 = 3;
+    const LEN: u32 = 4;
+    let mut function = Function::new([(1, ValType::I32)]);
+    let mut code = function.instructions();
+    let list = if to == USER { DST } else { SRC };
+    let refuse = |code: &mut InstructionSink| {
+        code.if_(BlockType::Empty).i32_const(0).return_().end();
+    };
+    push_outside(&mut code, list, |code| _ = code.i64_const(8));
+    refuse(&mut code);
+    // An empty piece is longer than any.
+    code.local_get(list).i32_load(access(USER, 4)).local_tee(LEN).i32_const(1).i32_sub();
+    code.local_get(N).i32_ge_u();
+    refuse(&mut code);
+    code.local_get(list).i32_load(access(USER, 0)).local_set(list);
+    code.local_get(LEN).local_set(N);
+    push_outside(&mut code, list, |code| _ = code.local_get(N).i64_extend_i32_u());
+    push_outside(&mut code, COUNT, |code| _ = code.i64_const(4));
+    code.i32_or();
+    refuse(&mut code);
+    moves(&mut code, to, from);
+    code.local_get(COUNT).local_get(N).i32_store(access(USER, 0)).local_get(N).end();
+    function
+}
+
+/// Moves `N` bytes. Taken apart by length, halving each time; every branch leaves the block.
+fn moves(code: &mut InstructionSink, to: u32, from: u32) {
+    code.block(BlockType::Empty);
     let mut shorter = |limit: i32, moves: &dyn Fn(&mut Move)| {
         code.local_get(N).i32_const(limit).i32_lt_u().if_(BlockType::Empty);
-        moves(&mut Move { code: &mut code, to, from });
-        code.i32_const(0).return_().end();
+        moves(&mut Move { code, to, from });
+        code.br(1).end();
     };
     // Lengths of 8 to 16 first: iovecs and times. Each test takes what those before left over.
     shorter(17, &|m| {
@@ -137,9 +174,7 @@ fn copy(to: u32, from: u32) -> Function {
         m.before_end(32, 16);
         m.before_end(16, 16);
     });
-    code.local_get(DST).local_get(SRC).local_get(N).memory_copy(to, from);
-    code.i32_const(0).end();
-    function
+    code.local_get(DST).local_get(SRC).local_get(N).memory_copy(to, from).end();
 }
 
 /// Writes moves of one unit: 1, 2, 4, 8 or 16 bytes.
@@ -150,11 +185,11 @@ struct Move<'a, 'b> {
 }
 
 impl Move<'_, '_> {
-    /// Does that and returns 0 when the length is at least `least`.
+    /// Does that and leaves the block of [`moves`] when the length is at least `least`.
     fn when_at_least(&mut self, least: i32, then: impl Fn(&mut Self)) {
         self.code.local_get(N).i32_const(least).i32_ge_u().if_(BlockType::Empty);
         then(self);
-        self.code.i32_const(0).return_().end();
+        self.code.br(2).end();
     }
 
     /// The first and the last unit: all, for lengths from one unit to two.
@@ -274,6 +309,62 @@ mod tests {
         assert_eq!(call(&mut w, "copyin", &[0, 1, 0]), 0);
         assert_eq!(call(&mut w, "copyin", &[0, 0, 1]), EFAULT);
         assert_eq!(call(&mut w, "usize", &[]), 0);
+    }
+
+    /// A list of one piece at `LIST`, and room for its count at `COUNT`.
+    const LIST: u64 = 40_000;
+    const COUNT: u64 = 50_000;
+    fn with_piece(base: u64, len: u64) -> World<'static> {
+        let mut w = world();
+        let raw = ((len << 32) | base).to_le_bytes();
+        w.memories[1][LIST as usize..][..8].copy_from_slice(&raw);
+        w
+    }
+
+    #[test]
+    fn a_whole_piece_is_moved_and_counted() {
+        for n in (1..=70usize).chain([4096]) {
+            let (kernel, user) = (123, 321);
+            let mut there = with_piece(user as u64, n as u64);
+            let mut expected = there.memories[1].clone();
+            expected[user..user + n].copy_from_slice(&there.memories[0][kernel..kernel + n]);
+            expected[COUNT as usize..][..4].copy_from_slice(&(n as u32).to_le_bytes());
+            assert_eq!(call(&mut there, "give", &[LIST, kernel as u64, n as u64, COUNT]), n as u64);
+            assert!(there.memories[1] == expected, "give of {n}");
+            assert!(there.memories[0] == world().memories[0], "give of {n} wrote kernel memory");
+
+            let mut back = with_piece(user as u64, n as u64);
+            let mut expected = back.memories[0].clone();
+            expected[kernel..kernel + n].copy_from_slice(&back.memories[1][user..user + n]);
+            assert_eq!(call(&mut back, "take", &[kernel as u64, LIST, 4096, COUNT]), n as u64);
+            assert!(back.memories[0] == expected, "take of {n}");
+            assert_eq!(back.memories[1][COUNT as usize..][..4], (n as u32).to_le_bytes());
+        }
+    }
+
+    #[test]
+    fn anything_else_is_refused_and_nothing_has_moved() {
+        let cases = [
+            // Base, length, list, count: longer than what there is, empty, and outside in turn.
+            (8, 65, LIST, COUNT),
+            (8, 0xffff_ffff, LIST, COUNT),
+            (8, 0, LIST, COUNT),
+            (SIZE - 63, 64, LIST, COUNT),
+            (0xffff_ffff, 64, LIST, COUNT),
+            (8, 64, SIZE - 7, COUNT),
+            (8, 64, 0xffff_ffff, COUNT),
+            (8, 64, LIST, SIZE - 3),
+            (8, 64, LIST, 0xffff_ffff),
+        ];
+        for (base, len, list, count) in cases {
+            let before = with_piece(base, len);
+            let mut w = with_piece(base, len);
+            assert_eq!(call(&mut w, "give", &[list, 16, 64, count]), 0, "{base} {len} {list} {count}");
+            assert_eq!(call(&mut w, "take", &[16, list, 64, count]), 0, "{base} {len} {list} {count}");
+            assert!(w.memories == before.memories, "{base} {len} {list} {count}");
+        }
+        let mut w = with_piece(SIZE - 64, 64);
+        assert_eq!(call(&mut w, "give", &[LIST, 16, 64, SIZE - 68]), 64);
     }
 
     #[test]

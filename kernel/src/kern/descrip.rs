@@ -7,7 +7,7 @@ use core::sync::atomic::Ordering::Relaxed;
 use abi::types::limits::PIPE_SIZE;
 use abi::types::{fcntl, o};
 use abi::{Errno, SysResult};
-use ksync::SpinLock;
+use ksync::{SpinGuard, SpinLock};
 
 use crate::kern::lockf;
 use crate::kern::proc::Lwp;
@@ -82,6 +82,17 @@ impl Table {
     }
 }
 
+/// A table that is locked, so that no file of it is closed. For who hardly does more with one than count a
+/// reference up and down.
+pub struct Locked<'a>(SpinGuard<'a, Table>);
+
+impl Locked<'_> {
+    #[inline(always)]
+    pub fn file(&self, fd: i32) -> Option<&File> {
+        self.0.slot(fd).ok().map(|s| &*s.file)
+    }
+}
+
 impl Default for Filedesc {
     fn default() -> Self {
         Filedesc { table: SpinLock::new(&locks::FILEDESC, Table::default()) }
@@ -93,6 +104,11 @@ impl Filedesc {
     #[inline]
     pub fn get(&self, fd: i32) -> SysResult<Arc<File>> {
         self.table.lock().slot(fd).map(|s| s.file.clone())
+    }
+    /// The table itself, for a moment: what its files are used for meanwhile may not sleep.
+    #[inline(always)]
+    pub fn locked(&self) -> Locked<'_> {
+        Locked(self.table.lock())
     }
     pub fn get_slot(&self, fd: i32) -> SysResult<Slot> {
         self.table.lock().slot(fd).cloned()

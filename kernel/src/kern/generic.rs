@@ -1,13 +1,15 @@
 //! Calls on any descriptor: read, write, seek and the rest. POSIX 2.9.7.
 
+use core::sync::atomic::Ordering::Relaxed;
+
 use abi::syscalls::UAddr;
-use abi::types::{mode, o, seek, sig};
+use abi::types::{mode, seek, sig};
 use abi::{Errno, SysResult};
 
 use crate::kern::proc::Lwp;
 use crate::kern::sig::psignal;
 use crate::kern::time::sys_sched_yield;
-use crate::uio::{Iovec, Uio};
+use crate::uio::{Count, Iovec, Piece, Uio};
 use crate::vfs::file::File;
 use crate::vfs::vnode::ioflag;
 
@@ -18,33 +20,31 @@ pub enum Rw {
     Write,
 }
 
-/// [`kern_rw`] of one piece, as most are. Where nothing but the move is to be done it needs no [`Uio`].
+/// [`kern_rw`] of the whole of one piece, as most are, where nothing but the move is to be done; `rights` are WASI's. The
+/// descriptor stays locked meanwhile, which takes less than a reference of one's own. None where the long way must be
+/// gone, for whatever reason: that one finds it.
 #[inline(always)]
-pub fn kern_rw_piece(lp: &Lwp, file: &File, rw: Rw, piece: Iovec, offset: Option<u64>) -> SysResult<usize> {
-    match quick(lp, file, rw, piece, offset) {
-        Some(n) => Ok(n),
-        None => kern_rw(lp, file, rw, &[piece], offset),
-    }
-}
-
-/// None where the long way must be gone, for whatever reason: that one finds it.
-#[inline(always)]
-fn quick(lp: &Lwp, file: &File, rw: Rw, piece: Iovec, offset: Option<u64>) -> Option<usize> {
-    let own = offset.is_none() && file.positioned;
-    if file.flags() & o::STATUS != 0 || piece.len > i32::MAX as usize || offset.is_some() && !file.seekable {
+pub fn quick(lp: &Lwp, fd: i32, rw: Rw, piece: Piece, offset: Option<u64>, rights: u64) -> Option<Count> {
+    let table = lp.proc.files.locked();
+    let file = table.file(fd)?;
+    if !file.is_quick(rw == Rw::Write) || file.rights.base.load(Relaxed) & rights != rights {
         return None;
     }
-    if !own {
-        return move_piece(lp, file, rw, piece, offset.unwrap_or(0));
+    match offset {
+        Some(_) if !file.seekable => None,
+        Some(at) => move_piece(lp, file, rw, piece, at),
+        None if !file.positioned => move_piece(lp, file, rw, piece, 0),
+        None => {
+            let mut at = file.offset.try_lock(lp)?;
+            let n = move_piece(lp, file, rw, piece, *at)?;
+            *at += n.get() as u64;
+            Some(n)
+        }
     }
-    let mut at = file.offset.lock(lp);
-    let n = move_piece(lp, file, rw, piece, *at)?;
-    *at += n as u64;
-    Some(n)
 }
 
 #[inline(always)]
-fn move_piece(lp: &Lwp, file: &File, rw: Rw, piece: Iovec, at: u64) -> Option<usize> {
+fn move_piece(lp: &Lwp, file: &File, rw: Rw, piece: Piece, at: u64) -> Option<Count> {
     match rw {
         Rw::Read => file.vnode.read_piece(lp, piece, at),
         Rw::Write => file.vnode.write_piece(lp, piece, at),
@@ -94,17 +94,25 @@ fn transfer(lp: &Lwp, file: &File, rw: Rw, uio: &mut Uio<'_>, flags: u32) -> Sys
 /// One piece from the file to the program.
 #[inline(always)]
 fn read(lp: &Lwp, fd: i32, base: UAddr, len: u32, offset: Option<u64>) -> SysResult<usize> {
+    let piece = Iovec { base, len: len as usize };
+    if let Some(n) = quick(lp, fd, Rw::Read, Piece::here(piece), offset, 0) {
+        return Ok(n.get());
+    }
     let file = lp.file(fd)?;
     file.check_readable()?;
-    kern_rw_piece(lp, &file, Rw::Read, Iovec { base, len: len as usize }, offset)
+    kern_rw(lp, &file, Rw::Read, &[piece], offset)
 }
 
 /// And back.
 #[inline(always)]
 fn write(lp: &Lwp, fd: i32, base: UAddr, len: u32, offset: Option<u64>) -> SysResult<usize> {
+    let piece = Iovec { base, len: len as usize };
+    if let Some(n) = quick(lp, fd, Rw::Write, Piece::here(piece), offset, 0) {
+        return Ok(n.get());
+    }
     let file = lp.file(fd)?;
     file.check_writable()?;
-    kern_rw_piece(lp, &file, Rw::Write, Iovec { base, len: len as usize }, offset)
+    kern_rw(lp, &file, Rw::Write, &[piece], offset)
 }
 
 /// A file offset argument: not negative.

@@ -17,6 +17,7 @@ use abi::syscalls::UAddr;
 use abi::types::clock;
 
 use super::{Machine, Parked};
+use crate::uio::{Count, Iovec};
 
 /// What a machine can do by plain functions. Moves answer 0 or an error number.
 ///
@@ -29,6 +30,10 @@ pub struct Direct {
     pub copyout: extern "C" fn(u32, *const u8, usize) -> u32,
     pub put32: extern "C" fn(u32, u32) -> u32,
     pub put64: extern "C" fn(u32, u64) -> u32,
+    /// To the user: list, source, most, count. A length, or 0 where nothing was moved.
+    pub give: extern "C" fn(u32, *const u8, usize, u32) -> u32,
+    /// To the kernel: destination, list, most, count.
+    pub take: extern "C" fn(*mut u8, u32, usize, u32) -> u32,
     pub clock: extern "C" fn(u32, u32) -> u64,
 }
 
@@ -150,6 +155,45 @@ impl MachineRef {
             Some(d) => moved((d.put64)(dst.0, v)),
             None => self.machine.copyout(&v.to_le_bytes(), dst),
         }
+    }
+    /// Fills the one piece of user memory that `list` names from the beginning of `src`, and stores its length at `count`. None
+    /// where that isn't all of it: the piece is empty, or longer than `src`, or one of the three is no memory of the
+    /// program's. Then nothing has changed but perhaps the piece.
+    #[inline(always)]
+    pub fn give(&self, src: &[u8], list: UAddr, count: UAddr) -> Option<Count> {
+        match &self.direct {
+            Some(d) => Count::new((d.give)(list.0, src.as_ptr(), src.len(), count.0) as usize),
+            None => self.listed(list, src.len(), count, |at, n| self.copyout(&src[..n], at)),
+        }
+    }
+    /// The same the other way: to the beginning of `dst`, which may have changed where the answer is None.
+    #[inline(always)]
+    pub fn take(&self, dst: &mut [u8], list: UAddr, count: UAddr) -> Option<Count> {
+        match &self.direct {
+            Some(d) => Count::new((d.take)(dst.as_mut_ptr(), list.0, dst.len(), count.0) as usize),
+            None => self.listed(list, dst.len(), count, |at, n| self.copyin(at, &mut dst[..n])),
+        }
+    }
+    /// [`MachineRef::give`] and [`MachineRef::take`] of simpler parts.
+    fn listed(
+        &self,
+        list: UAddr,
+        most: usize,
+        count: UAddr,
+        copy: impl FnOnce(UAddr, usize) -> SysResult<()>,
+    ) -> Option<Count> {
+        let piece = self.iovec(list).ok().filter(|piece| piece.len <= most)?;
+        let n = Count::new(piece.len)?;
+        copy(piece.base, piece.len).ok()?;
+        self.put32(count, piece.len as u32).ok()?;
+        Some(n)
+    }
+    /// The first piece of a list: a pointer and a length.
+    #[inline(always)]
+    pub fn iovec(&self, list: UAddr) -> SysResult<Iovec> {
+        let mut raw = [0; 8];
+        self.copyin(list, &mut raw)?;
+        Ok(Iovec::decode(&raw))
     }
     #[inline(always)]
     pub fn clock(&self, id: u32, lwp: u32) -> u64 {

@@ -3,9 +3,10 @@
 use alloc::vec::Vec;
 
 use abi::Errno;
+use abi::syscalls::UAddr;
 use abi::types::{fcntl, o, seek};
 
-use super::seeds;
+use super::{races, seeds};
 use crate::machdep::fake::{Fake, Request, Sys};
 
 fn new_file(sys: &Sys, path: &str) -> i32 {
@@ -99,6 +100,139 @@ fn writers_through_one_description_do_not_overlap() {
         let all = vk.init(|sys| sys.get_file("/tmp/f")).expect("read");
         assert_eq!(all.len(), 120, "seed {seed}");
         assert!(all.chunks(10).all(|c| c.iter().all(|b| *b == c[0])), "seed {seed}");
+    });
+}
+
+/// WASI's `fd_read` and `fd_write`: with one piece, which is moved while the descriptor is locked, or with two.
+fn transfer(sys: &Sys, name: &str, fd: i32, pieces: usize, piece: UAddr, list: UAddr) -> Vec<u8> {
+    for i in 0..pieces {
+        let at = piece.offset(10 / pieces * i);
+        let raw = u64::from(at.0) | ((10 / pieces) as u64) << 32;
+        sys.poke(list.offset(8 * i), &raw.to_le_bytes());
+    }
+    let count = list.offset(16);
+    sys.wasi(name, &[fd as u64, list.0.into(), pieces as u64, count.0.into()]).expect(name);
+    sys.peek(piece, sys.peek32(count) as usize)
+}
+
+/// The quick way of a transfer and the long one respect each other: what one of them reads no other reads, and
+/// what they write is whole.
+#[test]
+fn quick_and_long_transfers_do_not_overlap() {
+    races(0..200, |seed| {
+        let vk = Fake::seeded(seed).boot();
+        let fd = vk.init(|sys| {
+            let fd = new_file(sys, "/tmp/f");
+            for id in 0..12 {
+                sys.write(fd, &[id; 10]).expect("write");
+            }
+            sys.lseek(fd, 0, seek::SET).expect("lseek");
+            fd
+        });
+        let readers = [1, 2, 1].map(|pieces| {
+            vk.lwp(move |sys| {
+                let (piece, list) = (sys.alloc(16), sys.alloc(24));
+                let read = |_| transfer(sys, "fd_read", fd, pieces, piece, list);
+                (0..4).map(read).collect::<Vec<_>>()
+            })
+        });
+        let mut all: Vec<_> = readers.into_iter().flat_map(|r| vk.join(r)).collect();
+        all.sort();
+        assert_eq!(all, (0..12).map(|id| alloc::vec![id; 10]).collect::<Vec<_>>(), "seed {seed}");
+
+        vk.init(move |sys| sys.lseek(fd, 0, seek::SET)).expect("lseek");
+        let writers = [1u8, 2, 3].map(|id| {
+            vk.lwp(move |sys| {
+                let (piece, list) = (sys.alloc(16), sys.alloc(24));
+                sys.poke(piece, &[id; 10]);
+                for _ in 0..4 {
+                    transfer(sys, "fd_write", fd, usize::from(id % 2) + 1, piece, list);
+                }
+            })
+        });
+        writers.into_iter().for_each(|w| vk.join(w));
+        let all = vk.init(|sys| sys.get_file("/tmp/f")).expect("read");
+        assert_eq!(all.len(), 120, "seed {seed}");
+        assert!(all.chunks(10).all(|c| c.iter().all(|b| *b == c[0])), "seed {seed}");
+        assert!([1, 2, 3].iter().all(|id| all.iter().filter(|b| *b == id).count() == 40), "seed {seed}");
+    });
+}
+
+/// Others look into a table of descriptors, and open what they find, while its owner transfers and closes.
+#[test]
+fn a_transfer_a_close_and_a_look_at_the_descriptors() {
+    races(0..200, |seed| {
+        let vk = Fake::seeded(seed).boot();
+        vk.init(|sys| sys.put_file("/tmp/f", &[7; 40], 0o644)).expect("create");
+        let owner = vk.lwp(|sys| {
+            let fds = [(); 3].map(|()| sys.open("/tmp/f", o::RDWR, 0).expect("open"));
+            for fd in fds {
+                assert_eq!(sys.read(fd, 20), Ok(alloc::vec![7; 20]));
+                assert_eq!(sys.write(fd, &[7; 20]), Ok(20));
+                sys.close(fd).expect("close");
+                assert_eq!(sys.read(fd, 20), Err(Errno::EBADF));
+                assert_eq!(sys.write(fd, &[9; 20]), Err(Errno::EBADF));
+            }
+        });
+        let pid = owner.pid;
+        let looker = vk.lwp(move |sys| {
+            for fd in 3..8 {
+                let name = alloc::format!("/proc/{pid}/fd/{fd}");
+                if let Ok(found) = sys.open(&name, o::RDONLY, 0) {
+                    // What it began with are no files.
+                    let all = sys.read(found, 50).unwrap_or_default();
+                    assert!(all.iter().all(|b| *b == 7));
+                    sys.close(found).expect("close");
+                }
+            }
+        });
+        vk.join(owner);
+        vk.join(looker);
+        assert_eq!(vk.init(|sys| sys.get_file("/tmp/f")), Ok(alloc::vec![7; 40]), "seed {seed}");
+    });
+}
+
+/// What is refused or out of the ordinary goes the long way, which says why: nothing is moved or counted twice.
+#[test]
+fn what_can_not_be_moved_quickly_is_moved_all_the_same() {
+    let vk = Fake::seeded(1).boot();
+    vk.init(|sys| {
+        let fd = new_file(sys, "/tmp/f");
+        sys.write(fd, &[7; 15]).expect("write");
+        sys.lseek(fd, 0, seek::SET).expect("lseek");
+        let (piece, list) = (sys.alloc(16), sys.alloc(24));
+        let count = list.offset(16);
+        let call = |name, at: UAddr, len: usize, list: UAddr, count: UAddr| {
+            sys.poke(UAddr(list.0.min(60_000)), &(u64::from(at.0) | (len as u64) << 32).to_le_bytes());
+            sys.wasi(name, &[fd as u64, list.0.into(), 1, count.0.into()])
+        };
+        let nowhere = UAddr(u32::MAX - 2);
+        assert_eq!(call("fd_read", nowhere, 10, list, count), Err(Errno::EFAULT));
+        assert_eq!(call("fd_read", piece, 10, nowhere, count), Err(Errno::EFAULT));
+        assert_eq!(call("fd_write", nowhere, 10, list, count), Err(Errno::EFAULT));
+        assert_eq!(sys.lseek(fd, 0, seek::CUR), Ok(0));
+        // Up to the end, at the end, and nothing.
+        assert_eq!(transfer(sys, "fd_read", fd, 1, piece, list), [7; 10]);
+        assert_eq!(transfer(sys, "fd_read", fd, 1, piece, list), [7; 5]);
+        assert_eq!(transfer(sys, "fd_read", fd, 1, piece, list), []);
+        assert_eq!(call("fd_write", piece, 0, list, count), Ok(()));
+        assert_eq!((sys.peek32(count), sys.lseek(fd, 0, seek::CUR)), (0, Ok(15)));
+        // Over the end: the file grows.
+        sys.lseek(fd, 10, seek::SET).expect("lseek");
+        assert_eq!(transfer(sys, "fd_write", fd, 1, piece, list).len(), 10);
+        assert_eq!(sys.get_file("/tmp/f").map(|f| f.len()), Ok(20));
+        // Not what it was opened for.
+        let other = sys.open("/tmp/f", o::WRONLY, 0).expect("open");
+        assert_eq!(sys.read(other, 5), Err(Errno::EBADF));
+        let other = sys.open("/tmp/f", o::RDONLY, 0).expect("open");
+        assert_eq!(sys.write(other, b"x"), Err(Errno::EBADF));
+        let path = sys.open("/tmp/f", o::PATH, 0).expect("open");
+        assert_eq!(sys.read(path, 5), Err(Errno::EBADF));
+        let all = sys.open("/dev/full", o::RDWR, 0).expect("open");
+        assert_eq!(sys.write(all, b"x"), Err(Errno::ENOSPC));
+        assert_eq!(sys.read(all, 5), Ok(alloc::vec![0; 5]));
+        let null = sys.open("/dev/null", o::RDWR, 0).expect("open");
+        assert_eq!((sys.write(null, b"xyz"), sys.read(null, 5)), (Ok(3), Ok(Vec::new())));
     });
 }
 

@@ -16,7 +16,7 @@ use abi::{Errno, SysResult};
 use crate::Kernel;
 use crate::kern::proc::Lwp;
 use crate::tty::{self, Terminal};
-use crate::uio::{Iovec, Uio};
+use crate::uio::{Count, Piece, Uio};
 use crate::vfs::file::File;
 use crate::vfs::mount::Mount;
 use crate::vfs::procfs;
@@ -339,9 +339,14 @@ impl Vnode for Device {
         }
         Ok(())
     }
-    #[inline]
-    fn write_piece(&self, _lp: &Lwp, piece: Iovec, _offset: u64) -> Option<usize> {
-        if self.kind == Kind::Full { None } else { Some(piece.len) }
+    fn quick(&self) -> bool {
+        matches!(self.kind, Kind::Null | Kind::Zero | Kind::Full)
+    }
+    fn read_piece(&self, lp: &Lwp, piece: Piece, _offset: u64) -> Option<Count> {
+        if self.kind == Kind::Null { None } else { piece.give(lp, &ZEROS) }
+    }
+    fn write_piece(&self, lp: &Lwp, piece: Piece, _offset: u64) -> Option<Count> {
+        if self.kind == Kind::Full { None } else { piece.swallow(lp) }
     }
     fn write(&self, uio: &mut Uio<'_>, _flags: u32) -> SysResult<()> {
         if self.kind == Kind::Full && uio.resid > 0 {

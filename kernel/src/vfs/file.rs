@@ -14,7 +14,8 @@ use crate::vfs::vnode::{VnodeRef, ioflag};
 /// An open file. Dropping the last reference closes it.
 pub struct File {
     pub vnode: VnodeRef,
-    /// What the vnode answers to `seekable` and `positioned`, which never changes.
+    /// What the vnode answers to `quick`, `seekable` and `positioned`, which never changes.
+    quick: bool,
     pub seekable: bool,
     pub positioned: bool,
     /// Access mode and status flags, `types::o`; only the `o::STATUS` bits change.
@@ -41,6 +42,7 @@ impl File {
             vnode.head().writer(true);
         }
         File {
+            quick: vnode.quick(),
             seekable: positioned || vnode.seekable(),
             positioned,
             vnode,
@@ -72,6 +74,14 @@ impl File {
     pub fn check_writable(&self) -> SysResult<()> {
         let f = self.flags();
         if f & o::ACCMODE == o::RDONLY || f & o::PATH != 0 { Err(Errno::EBADF) } else { Ok(()) }
+    }
+
+    /// It may be read, or written, no flag asks for more than that, and its vnode may have it done quickly.
+    #[inline]
+    pub fn is_quick(&self, write: bool) -> bool {
+        let other = if write { o::RDONLY } else { o::WRONLY };
+        let f = self.flags();
+        self.quick && f & (o::STATUS | o::PATH) == 0 && f & o::ACCMODE != other
     }
 
     /// What the vnode must know of the flags for a transfer.

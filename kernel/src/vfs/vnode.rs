@@ -18,7 +18,7 @@ use crate::kern::exec::Image;
 use crate::kern::poll::Registrar;
 use crate::kern::proc::Lwp;
 use crate::locks;
-use crate::uio::{Iovec, Uio};
+use crate::uio::{Count, Piece, Uio};
 use crate::vfs::mount::Mount;
 
 pub type VnodeRef = Arc<dyn Vnode>;
@@ -103,6 +103,11 @@ impl Head {
             drop(old);
         }
     }
+    /// Whether [`Head::content_changed`] has more to do than to look.
+    #[inline]
+    pub fn is_compiled(&self) -> bool {
+        self.compiled.load(Ordering::Relaxed)
+    }
     /// The content was changed: what was compiled from it is stale. File systems call this on
     /// every write and change of size.
     #[inline]
@@ -171,6 +176,9 @@ pub mod ioflag {
     pub const SYNC: u32 = 4;
 }
 
+/// The most that `read_piece` and `write_piece` move.
+pub const QUICK: usize = 4096;
+
 /// The operations of a file. The defaults are what a directory or a plain file answers to what it cannot do.
 pub trait Vnode: Send + Sync {
     fn head(&self) -> &Head;
@@ -236,14 +244,19 @@ pub trait Vnode: Send + Sync {
     fn write(&self, _uio: &mut Uio<'_>, _flags: u32) -> SysResult<()> {
         Err(Errno::EINVAL)
     }
-    /// As `read` to one piece of user memory, where that takes no more than the move itself: how many bytes
-    /// were moved. None, and nothing has happened, where there is more to it: then `read` is called.
-    fn read_piece(&self, _lp: &Lwp, _piece: Iovec, _offset: u64) -> Option<usize> {
+    /// As `read` to the whole of one piece of user memory, where that takes no more than the move of up to
+    /// [`QUICK`] bytes: how many those were. None, and nothing has happened, where there is more to it: then `read` is
+    /// called. Comes with the descriptor locked, so it may not sleep, nor release a file.
+    fn read_piece(&self, _lp: &Lwp, _piece: Piece, _offset: u64) -> Option<Count> {
         None
     }
     /// Likewise. Neither comes with flags of the file's.
-    fn write_piece(&self, _lp: &Lwp, _piece: Iovec, _offset: u64) -> Option<usize> {
+    fn write_piece(&self, _lp: &Lwp, _piece: Piece, _offset: u64) -> Option<Count> {
         None
+    }
+    /// Whether [`Vnode::read_piece`] and [`Vnode::write_piece`] are worth asking. Always the same for a vnode.
+    fn quick(&self) -> bool {
+        false
     }
     /// False for what has no position: pipes, terminals (ESPIPE). Always the same for a vnode.
     fn seekable(&self) -> bool {

@@ -42,7 +42,7 @@ impl Class {
 /// What the locks tell the simulator; nothing at all without it.
 mod hooks {
     #[cfg(feature = "sim")]
-    pub(crate) use crate::sim::{acquired, acquiring, contended, released};
+    pub(crate) use crate::sim::{acquired, acquiring, contended, released, trying};
 
     #[cfg(not(feature = "sim"))]
     #[inline(always)]
@@ -50,6 +50,9 @@ mod hooks {
     #[cfg(not(feature = "sim"))]
     #[inline(always)]
     pub fn acquired(_: &'static crate::Class, _sleeps: bool) {}
+    #[cfg(not(feature = "sim"))]
+    #[inline(always)]
+    pub fn trying() {}
     #[cfg(not(feature = "sim"))]
     #[inline(always)]
     pub fn released(_: &'static crate::Class) {}

@@ -51,6 +51,11 @@ pub(crate) fn acquiring(class: &'static Class) {
     yield_now(false);
 }
 
+/// A lock is tried, which may be done in any order.
+pub(crate) fn trying() {
+    yield_now(false);
+}
+
 pub(crate) fn acquired(class: &'static Class, sleeps: bool) {
     HELD.with(|h| h.borrow_mut().push((class, sleeps)));
 }
@@ -71,7 +76,9 @@ pub(crate) fn contended() {
 
 #[cfg(test)]
 mod tests {
-    use crate::{Class, SpinLock};
+    use core::sync::atomic::AtomicU32;
+
+    use crate::{Class, Park, SleepLock, SpinLock};
 
     static OUTER: Class = Class::new("outer", 10);
     static INNER: Class = Class::new("inner", 20);
@@ -94,6 +101,27 @@ mod tests {
         let (a, b) = (SpinLock::new(&OUTER, 1), SpinLock::new(&INNER, 2));
         let _gb = b.lock();
         let _ga = a.lock();
+    }
+
+    struct Nobody;
+    impl Park for Nobody {
+        fn park(&self, _: &AtomicU32, _: u32) {
+            panic!("slept");
+        }
+        fn unpark(&self, _: &AtomicU32) {}
+    }
+
+    #[test]
+    fn a_lock_is_tried_in_any_order_and_never_waited_for() {
+        let (a, b) = (SleepLock::new(&OUTER, 1), SpinLock::new(&INNER, 2));
+        let gb = b.lock();
+        let ga = a.try_lock(&Nobody).expect("it is free");
+        assert_eq!(super::held(), ["inner", "outer"]);
+        assert!(a.try_lock(&Nobody).is_none());
+        drop(ga);
+        assert!(a.try_lock(&Nobody).is_some());
+        drop(gb);
+        assert!(super::held().is_empty());
     }
 
     #[test]

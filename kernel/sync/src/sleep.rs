@@ -46,6 +46,15 @@ impl<T> SleepLock<T> {
         SleepGuard { lock: self, lp }
     }
 
+    /// None where somebody has it. For who must not sleep; as nobody waits here, any lock may be held.
+    #[inline]
+    pub fn try_lock<'a, P: Park + ?Sized>(&'a self, lp: &'a P) -> Option<SleepGuard<'a, T, P>> {
+        hooks::trying();
+        self.word.compare_exchange(FREE, HELD, Ordering::Acquire, Ordering::Relaxed).ok()?;
+        hooks::acquired(self.class, true);
+        Some(SleepGuard { lock: self, lp })
+    }
+
     #[cold]
     fn lock_slow<P: Park + ?Sized>(&self, lp: &P) {
         while self.word.swap(CONTENDED, Ordering::Acquire) != FREE {

@@ -10,9 +10,10 @@ use abi::{Errno, SysResult};
 use super::types::{self, fstflags};
 use super::{PREOPEN_NAME, iov, rights};
 use crate::kern::descrip::kern_close;
-use crate::kern::generic::{Rw, kern_rw, kern_rw_piece, lseek};
+use crate::kern::generic::{Rw, kern_rw, lseek, quick};
 use crate::kern::lockf;
 use crate::kern::proc::Lwp;
+use crate::uio::Piece;
 use crate::vfs::file::File;
 use crate::vfs::lookup::parent_of;
 use crate::vfs::path::copy_short;
@@ -32,49 +33,56 @@ fn offset(off: i64) -> SysResult<u64> {
     u64::try_from(off).map_err(|_| Errno::EINVAL)
 }
 
+/// What most reads and writes are: one piece, and nothing but the move to be done.
 #[inline(always)]
-fn transfer(lp: &Lwp, file: &File, rw: Rw, iovs: UAddr, n: u32, at: Option<u64>) -> SysResult<usize> {
-    match n {
-        1 => kern_rw_piece(lp, file, rw, iov::one(lp, iovs)?, at),
-        _ => pieces(lp, file, rw, iovs, n, at),
-    }
+fn quick_one(lp: &Lwp, fd: i32, rw: Rw, (list, n, count): (UAddr, u32, UAddr), at: Option<u64>, rights: u64) -> bool {
+    n == 1 && quick(lp, fd, rw, Piece::listed(list, count), at, rights).is_some()
 }
 
 #[inline(never)]
-fn pieces(lp: &Lwp, file: &File, rw: Rw, iovs: UAddr, n: u32, at: Option<u64>) -> SysResult<usize> {
-    iov::with(lp, iovs, n, |v| kern_rw(lp, file, rw, v, at))
-}
-
-#[inline(always)]
-fn read(lp: &Lwp, file: &File, iovs: UAddr, n: u32, at: Option<u64>, nread: UAddr) -> SysResult<()> {
+fn read(lp: &Lwp, file: &File, (list, n, count): (UAddr, u32, UAddr), at: Option<u64>) -> SysResult<()> {
     file.check_readable()?;
-    let done = transfer(lp, file, Rw::Read, iovs, n, at)?;
-    lp.machine().put32(nread, done as u32)
+    let done = iov::with(lp, list, n, |v| kern_rw(lp, file, Rw::Read, v, at))?;
+    lp.machine().put32(count, done as u32)
 }
 
-#[inline(always)]
-fn write(lp: &Lwp, file: &File, iovs: UAddr, n: u32, at: Option<u64>, nwritten: UAddr) -> SysResult<()> {
+#[inline(never)]
+fn write(lp: &Lwp, file: &File, (list, n, count): (UAddr, u32, UAddr), at: Option<u64>) -> SysResult<()> {
     file.check_writable()?;
-    let done = transfer(lp, file, Rw::Write, iovs, n, at)?;
-    lp.machine().put32(nwritten, done as u32)
+    let done = iov::with(lp, list, n, |v| kern_rw(lp, file, Rw::Write, v, at))?;
+    lp.machine().put32(count, done as u32)
 }
 
 pub fn fd_read(lp: &Lwp, fd: i32, iovs: UAddr, n: u32, nread: UAddr) -> SysResult<()> {
-    read(lp, &*file(lp, fd, rights::FD_READ)?, iovs, n, None, nread)
+    let (pieces, rights) = ((iovs, n, nread), rights::FD_READ);
+    if quick_one(lp, fd, Rw::Read, pieces, None, rights) {
+        return Ok(());
+    }
+    read(lp, &*file(lp, fd, rights)?, pieces, None)
 }
 
 pub fn fd_write(lp: &Lwp, fd: i32, iovs: UAddr, n: u32, nwritten: UAddr) -> SysResult<()> {
-    write(lp, &*file(lp, fd, rights::FD_WRITE)?, iovs, n, None, nwritten)
+    let (pieces, rights) = ((iovs, n, nwritten), rights::FD_WRITE);
+    if quick_one(lp, fd, Rw::Write, pieces, None, rights) {
+        return Ok(());
+    }
+    write(lp, &*file(lp, fd, rights)?, pieces, None)
 }
 
 pub fn fd_pread(lp: &Lwp, fd: i32, iovs: UAddr, n: u32, at: i64, nread: UAddr) -> SysResult<()> {
-    let file = file(lp, fd, rights::FD_READ | rights::FD_SEEK)?;
-    read(lp, &file, iovs, n, Some(offset(at)?), nread)
+    let (pieces, rights) = ((iovs, n, nread), rights::FD_READ | rights::FD_SEEK);
+    if at >= 0 && quick_one(lp, fd, Rw::Read, pieces, Some(at as u64), rights) {
+        return Ok(());
+    }
+    read(lp, &*file(lp, fd, rights)?, pieces, Some(offset(at)?))
 }
 
 pub fn fd_pwrite(lp: &Lwp, fd: i32, iovs: UAddr, n: u32, at: i64, nwritten: UAddr) -> SysResult<()> {
-    let file = file(lp, fd, rights::FD_WRITE | rights::FD_SEEK)?;
-    write(lp, &file, iovs, n, Some(offset(at)?), nwritten)
+    let (pieces, rights) = ((iovs, n, nwritten), rights::FD_WRITE | rights::FD_SEEK);
+    if at >= 0 && quick_one(lp, fd, Rw::Write, pieces, Some(at as u64), rights) {
+        return Ok(());
+    }
+    write(lp, &*file(lp, fd, rights)?, pieces, Some(offset(at)?))
 }
 
 pub fn fd_seek(lp: &Lwp, fd: i32, off: i64, whence: u32, result: UAddr) -> SysResult<()> {

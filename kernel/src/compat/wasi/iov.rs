@@ -27,9 +27,7 @@ pub fn with<T>(lp: &Lwp, at: UAddr, n: u32, f: impl FnOnce(&[Iovec]) -> SysResul
 /// The one piece that stands at `at`.
 #[inline(always)]
 pub fn one(lp: &Lwp, at: UAddr) -> SysResult<Iovec> {
-    let mut raw = [0; SIZE];
-    lp.machine().copyin(at, &mut raw)?;
-    Ok(decode(&raw))
+    lp.machine().iovec(at)
 }
 
 const FEW: usize = 16;
@@ -41,7 +39,7 @@ fn few<T>(lp: &Lwp, at: UAddr, n: usize, f: impl FnOnce(&[Iovec]) -> SysResult<T
     let n = n.min(FEW);
     lp.machine().copyin(at, raw[..n].as_flattened_mut())?;
     for (iov, raw) in iovs.iter_mut().zip(&raw[..n]) {
-        *iov = decode(raw);
+        *iov = Iovec::decode(raw);
     }
     f(&iovs[..n])
 }
@@ -53,14 +51,8 @@ fn many<T>(lp: &Lwp, at: UAddr, n: usize, f: impl FnOnce(&[Iovec]) -> SysResult<
     lp.machine().copyin(at, &mut raw)?;
     let mut iovs = Vec::new();
     iovs.try_reserve_exact(n).map_err(|_| Errno::ENOMEM)?;
-    iovs.extend(raw.as_chunks().0.iter().map(decode));
+    iovs.extend(raw.as_chunks().0.iter().map(Iovec::decode));
     f(&iovs)
-}
-
-#[inline]
-fn decode(raw: &[u8; SIZE]) -> Iovec {
-    let v = u64::from_le_bytes(*raw);
-    Iovec { base: UAddr(v as u32), len: (v >> 32) as usize }
 }
 
 #[cfg(test)]
@@ -69,7 +61,7 @@ mod tests {
 
     #[test]
     fn a_piece_is_a_pointer_and_a_length() {
-        let iov = decode(&[0x10, 0x20, 0, 0x80, 0xff, 0, 0, 0]);
+        let iov = Iovec::decode(&[0x10, 0x20, 0, 0x80, 0xff, 0, 0, 0]);
         assert_eq!(iov, Iovec { base: UAddr(0x8000_2010), len: 0xff });
     }
 }

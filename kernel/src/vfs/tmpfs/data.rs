@@ -151,18 +151,24 @@ impl Data {
         Ok(chunk)
     }
 
-    /// Some bytes that all stand in one chunk.
+    /// The bytes from `offset` on that stand in one chunk, at most so many.
     #[inline]
-    pub fn in_place(&self, offset: u64, len: usize) -> Option<&[u8]> {
+    pub fn in_place(&self, offset: u64, most: usize) -> Option<&[u8]> {
         let (nr, at) = split(offset);
-        if len == 0 { None } else { self.chunk(nr)?.get(at..at + len) }
+        let bytes = self.chunk(nr)?.get(at..)?;
+        bytes.get(..most).or(Some(bytes))
     }
 
     /// The same to be changed, if that takes no page.
     #[inline]
-    pub fn in_place_mut(&mut self, offset: u64, len: usize) -> Option<&mut [u8]> {
+    pub fn in_place_mut(&mut self, offset: u64, most: usize) -> Option<&mut [u8]> {
         let (nr, at) = split(offset);
-        if len == 0 || self.clean { None } else { self.chunk_mut(nr)?.get_mut(at..at + len) }
+        if self.clean {
+            return None;
+        }
+        let bytes = self.chunk_mut(nr)?.get_mut(at..)?;
+        let n = bytes.len().min(most);
+        bytes.get_mut(..n)
     }
 
     /// Gives the asker what lies before `size`.

@@ -12,14 +12,14 @@ use super::Tmpfs;
 use super::data::{Blob, Data, PAGE};
 use crate::kern::proc::Lwp;
 use crate::locks;
-use crate::uio::{Iovec, Uio};
+use crate::uio::{Count, Piece, Uio};
 use crate::vfs::attrs::{FILE_MAX, drop_set_ids, limit_write, within_fsize};
 use crate::vfs::mount::Mount;
 use crate::vfs::tree::attr::Attrs;
 use crate::vfs::tree::dir::Entries;
 use crate::vfs::tree::names::{self, Inode};
 use crate::vfs::tree::special::Special;
-use crate::vfs::vnode::{Create, Dirent, Head, Owner, SetAttr, Vnode, VnodeRef, ioflag};
+use crate::vfs::vnode::{Create, Dirent, Head, Owner, QUICK, SetAttr, Vnode, VnodeRef, ioflag};
 
 /// One file of any type.
 pub struct Node {
@@ -322,26 +322,31 @@ impl Vnode for Node {
         done
     }
 
-    fn read_piece(&self, lp: &Lwp, piece: Iovec, offset: u64) -> Option<usize> {
+    fn quick(&self) -> bool {
+        matches!(self.body, Body::File(_))
+    }
+
+    fn read_piece(&self, lp: &Lwp, piece: Piece, offset: u64) -> Option<Count> {
         let Body::File(file) = &self.body else { return None };
-        let data = file.data.lock(lp);
-        let left = file.size.load(Relaxed).checked_sub(offset)?;
-        let n = if left < piece.len as u64 { left as usize } else { piece.len };
-        lp.machine().copyout(data.in_place(offset, n)?, piece.base).ok()?;
+        let data = file.data.try_lock(lp)?;
+        let n = piece.give(lp, data.in_place(offset, QUICK)?)?;
         self.accessed();
         Some(n)
     }
 
     /// Over what was there before: neither the size nor what it takes changes.
-    fn write_piece(&self, lp: &Lwp, piece: Iovec, offset: u64) -> Option<usize> {
+    fn write_piece(&self, lp: &Lwp, piece: Piece, offset: u64) -> Option<Count> {
         let Body::File(file) = &self.body else { return None };
-        if offset + piece.len as u64 > lp.proc.limits.soft(rlimit::FSIZE) {
+        let allowed = lp.proc.limits.soft(rlimit::FSIZE).checked_sub(offset)?;
+        let most = if allowed < QUICK as u64 { allowed as usize } else { QUICK };
+        let mut data = file.data.try_lock(lp)?;
+        // What was compiled from it must be released: not here.
+        if self.head.is_compiled() {
             return None;
         }
-        let mut data = file.data.lock(lp);
-        lp.machine().copyin(piece.base, data.in_place_mut(offset, piece.len)?).ok()?;
+        let n = piece.take(lp, data.in_place_mut(offset, most)?)?;
         self.wrote(lp, file, &data);
-        Some(piece.len)
+        Some(n)
     }
 
     fn seek_hole(&self, lp: &Lwp, offset: u64, hole: bool) -> SysResult<u64> {

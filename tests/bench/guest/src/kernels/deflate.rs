@@ -50,7 +50,7 @@ pub fn text() -> Vec<u8> {
     while text.len() < LEN {
         let r = random.next().unwrap_or_default();
         text.extend_from_slice(WORDS[(r >> 8) as usize % WORDS.len()].as_bytes());
-        text.extend_from_slice(if r % 11 == 0 { b".\n" } else { b" " });
+        text.extend_from_slice(if r.is_multiple_of(11) { b".\n" } else { b" " });
     }
     text.truncate(LEN);
     text

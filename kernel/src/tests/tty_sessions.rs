@@ -141,6 +141,37 @@ fn a_job_in_the_background_that_reads_is_stopped_until_it_has_the_terminal() {
 }
 
 #[test]
+fn the_hosts_own_terminal_is_for_the_foreground_too() {
+    seeds(0..40, |seed| {
+        let vk = jobs(seed).unit(0, devctl::KIND_TTY).boot();
+        let shell = vk.lwp(|sys| {
+            let shells = ask(sys, 0, ioctl::TIOCGPGRP)?;
+            let pid = job(sys, "reader");
+            assert_eq!(sys.waitpid_stopped(pid)?, wait::stopped(sig::TTIN));
+            let modes = job(sys, "echo-off");
+            assert_eq!(sys.waitpid_stopped(modes)?, wait::stopped(sig::TTOU));
+            sys.kill(-modes, sig::KILL)?;
+            assert_eq!(sys.waitpid(modes)?, wait::signaled(sig::KILL));
+            assert_eq!(sys.read(0, 9)?, b"mine\n");
+            set_group(sys, 0, pid)?;
+            sys.kill(-pid, sig::CONT)?;
+            let status = sys.waitpid(pid)?;
+            set_group(sys, 0, shells)?;
+            // Who leads a session of its own has another terminal, or none: this one does not control it.
+            let other = sys.spawn(&Request::new("/bin/reader").flags(spawn::SETSID))?;
+            Ok::<_, Errno>((status, sys.waitpid(other)?))
+        });
+        vk.input(0, b"mine\n");
+        vk.run_until_quiet();
+        vk.input(0, b"yours\n");
+        vk.run_until_quiet();
+        vk.input(0, b"its\n");
+        let read = wait::exited(READ as u32);
+        assert_eq!(vk.join(shell), Ok((read, read)), "seed {seed}");
+    });
+}
+
+#[test]
 fn a_job_that_is_stopped_by_its_key_leaves_the_lines_to_the_shell() {
     seeds(0..40, |seed| {
         let vk = booted(seed);

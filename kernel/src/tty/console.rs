@@ -2,7 +2,8 @@
 //!
 //! A [`Terminal`] is an open stream's vnode. The host edits lines and echoes while the terminal is
 //! cooked; a program that turns ICANON off gets the host's raw mode until it turns it on again or
-//! exits. Reading from a background group is allowed. What all streams share is the [`Console`].
+//! exits. A background group that reads, or sets modes, is stopped as by any terminal; the session that
+//! the terminal controls is the one whose group was brought to the foreground last. What all streams share is the [`Console`].
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -14,9 +15,10 @@ use abi::wire::Reader;
 use abi::{Errno, SysResult};
 use ksync::SpinLock;
 
+use super::session::{self, Use};
 use crate::Kernel;
 use crate::kern::poll::Registrar;
-use crate::kern::proc::{Lwp, Pid, Proc};
+use crate::kern::proc::{Lwp, Pid, Proc, lwpflag};
 use crate::kern::synch::{FOREVER, WaitQueue};
 use crate::locks;
 use crate::uio::Uio;
@@ -37,6 +39,8 @@ pub struct Console {
     queues: [Arc<WaitQueue>; UNITS],
     /// The group that the keyboard's signals go to: that of pid 1 until somebody chooses another.
     foreground: AtomicI32,
+    /// The session of that group.
+    session: AtomicI32,
     settings: SpinLock<Termios>,
     /// Of the file that standard input may be: held from a seek to the read after it.
     position: SpinLock<()>,
@@ -47,6 +51,7 @@ impl Default for Console {
         Console {
             queues: core::array::from_fn(|_| Arc::new(WaitQueue::new())),
             foreground: AtomicI32::new(1),
+            session: AtomicI32::new(1),
             settings: SpinLock::new(&locks::TTY, Termios::default()),
             position: SpinLock::new(&locks::TTY, ()),
         }
@@ -65,8 +70,15 @@ impl Console {
     pub fn foreground(&self) -> Pid {
         self.foreground.load(Relaxed)
     }
-    pub fn set_foreground(&self, group: Pid) {
+    pub fn set_foreground(&self, group: Pid, session: Pid) {
+        self.session.store(session, Relaxed);
         self.foreground.store(group, Relaxed);
+        // Who is in the background now finds out.
+        self.queues.iter().for_each(|q| q.wake_all());
+    }
+    fn in_background(&self, lp: &Lwp) -> bool {
+        let p = &lp.proc;
+        p.sid.load(Relaxed) == self.session.load(Relaxed) && p.pgid.load(Relaxed) != self.foreground()
     }
 }
 
@@ -188,12 +200,26 @@ impl Terminal {
         if self.kind == devctl::KIND_TTY { Ok(()) } else { Err(Errno::ENOTTY) }
     }
 
-    /// Bytes from the host; 0 at its end. Sleeps for them unless told not to.
-    fn take(&self, lp: &Lwp, buf: &mut [u8], flags: u32) -> SysResult<usize> {
+    /// POSIX 11.1.4, for a terminal.
+    fn turn(&self, lp: &Lwp, what: Use) -> SysResult<()> {
+        if self.kind != devctl::KIND_TTY {
+            return Ok(());
+        }
+        session::sit_out(lp, what, || lp.kernel.console.in_background(lp))
+    }
+
+    /// Bytes from the host; 0 at its end, nothing when it is another's turn. Sleeps for them unless told not to.
+    fn take(&self, lp: &Lwp, buf: &mut [u8], flags: u32) -> SysResult<Option<usize>> {
         let machine = lp.machine();
-        let mut look = || match machine.dev_read(self.input, buf) {
-            Err(Errno::EAGAIN) => None,
-            other => Some(other),
+        let tty = self.kind == devctl::KIND_TTY;
+        let disturbed =
+            || tty && (lp.flags.load(Relaxed) & lwpflag::STOPPED != 0 || lp.kernel.console.in_background(lp));
+        let mut look = || match disturbed() {
+            true => Some(Ok(None)),
+            false => match machine.dev_read(self.input, buf) {
+                Err(Errno::EAGAIN) => None,
+                other => Some(other.map(Some)),
+            },
         };
         if flags & ioflag::NONBLOCK != 0 {
             return look().unwrap_or(Err(Errno::EAGAIN));
@@ -252,6 +278,7 @@ impl Terminal {
 
     fn set(&self, lp: &Lwp, arg: UAddr) -> SysResult<()> {
         let new = super::copy_settings(lp, arg)?;
+        self.turn(lp, Use::Control)?;
         let old = core::mem::replace(&mut *lp.kernel.console.settings.lock(), new);
         if old.raw() != new.raw() {
             lp.machine().dev_ctl(self.input, devctl::SET_RAW, &mut [new.raw() as u8])?;
@@ -261,7 +288,7 @@ impl Terminal {
     }
 
     fn set_group(&self, lp: &Lwp, arg: UAddr) -> SysResult<()> {
-        lp.kernel.console.set_foreground(super::copy_group(lp, arg)?);
+        lp.kernel.console.set_foreground(super::copy_group(lp, arg)?, lp.proc.sid.load(Relaxed));
         Ok(())
     }
 }
@@ -320,7 +347,8 @@ impl Vnode for Terminal {
             return self.read_file(uio, buf);
         }
         loop {
-            let n = self.take(lp, buf, flags)?;
+            self.turn(lp, Use::Read)?;
+            let Some(n) = self.take(lp, buf, flags)? else { continue };
             let left = if self.kind == devctl::KIND_TTY { self.keys(lp, &mut buf[..n]) } else { n };
             if left > 0 || n == 0 {
                 return uio.copy_out(&buf[..left]).map(|_| ());

@@ -36,13 +36,18 @@ pub fn in_background(lp: &Lwp, tty: &Tty) -> bool {
 /// Sits out stops, and a stay in the background. EIO for those that can't be stopped: nobody would
 /// let them go on. EINTR for a signal meanwhile.
 pub fn wait_turn(lp: &Lwp, tty: &Tty, what: Use) -> SysResult<()> {
+    sit_out(lp, what, || in_background(lp, tty) && (what != Use::Write || tty.stops_writers()))
+}
+
+/// The same for any terminal, which says whether the process is in its background and that matters.
+pub fn sit_out(lp: &Lwp, what: Use, in_background: impl Fn() -> bool) -> SysResult<()> {
     loop {
         if lp.interrupted() {
             return Err(Errno::EINTR);
         }
         if lp.flags.load(Relaxed) & lwpflag::STOPPED != 0 {
             stopped(lp);
-        } else if !in_background(lp, tty) || what == Use::Write && !tty.stops_writers() {
+        } else if !in_background() {
             return Ok(());
         } else {
             let signal = if what == Use::Read { sig::TTIN } else { sig::TTOU };
@@ -165,7 +170,7 @@ pub fn set_foreground(child: &Lwp) {
     let (sid, group) = (child.proc.sid.load(Relaxed), child.proc.pgid.load(Relaxed));
     match child.kernel.ttys.find(|t| t.session() == Some(sid)) {
         Some(tty) => tty.set_foreground(group),
-        None => child.kernel.console.set_foreground(group),
+        None => child.kernel.console.set_foreground(group, sid),
     }
 }
 
@@ -174,7 +179,7 @@ pub fn take_back(lp: &Lwp, child: &Proc) {
     let (sid, group) = (lp.proc.sid.load(Relaxed), lp.proc.pgid.load(Relaxed));
     match lp.kernel.ttys.find(|t| t.session() == Some(sid)) {
         Some(tty) if tty.foreground() == child.pid => tty.set_foreground(group),
-        None if lp.kernel.console.foreground() == child.pid => lp.kernel.console.set_foreground(group),
+        None if lp.kernel.console.foreground() == child.pid => lp.kernel.console.set_foreground(group, sid),
         _ => {}
     }
 }

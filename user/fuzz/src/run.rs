@@ -5,7 +5,7 @@ use std::time::Duration;
 use abi::syscalls::SYSCALLS;
 use abi::types::{o, rlimit, sig, sock, wait};
 use abi::{Errno, SysResult};
-use vkernel_sys::{Spawn, fs, io, net, proc};
+use vkernel_sys::{Spawn, fs, io, net, proc, signal};
 
 use crate::call::call;
 use crate::random::{Arena, Rng};
@@ -37,6 +37,10 @@ pub fn main(args: &[String]) -> i32 {
 
 fn look_after(seed: u64, count: u64, procs: u64, starve: bool) -> i32 {
     let mut rng = Rng(seed);
+    // Who misbehaves is of this session, may join this group, and so have the terminal stop it or hang up on it.
+    if let Err(e) = signal::sigprocmask(sig::SETMASK, !0) {
+        return failed(&format!("signals can't be blocked: {e}"));
+    }
     if let Err(e) = works() {
         return failed(&format!("before anything happened: {e}"));
     }
@@ -234,6 +238,9 @@ fn wild(seed: u64, uid: u64) -> i32 {
     // SAFETY: no pointers.
     if unsafe { vkernel_sys::raw::frames() } != 0 {
         return 0;
+    }
+    if signal::sigprocmask(sig::SETMASK, 0).is_err() {
+        return 1;
     }
     let mut rng = Rng(seed);
     if uid != 0 && (proc::setgid(uid as u32).is_err() || proc::setuid(uid as u32).is_err()) {

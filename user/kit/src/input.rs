@@ -17,6 +17,19 @@ pub fn read_more(fd: i32, buf: &mut Vec<u8>) -> SysResult<usize> {
     got
 }
 
+/// Writes everything from here to the end to standard output, each part as it comes: somebody may be waiting for it.
+pub fn copy_out(fd: i32) -> SysResult<()> {
+    let mut buf = vec![0; 64 << 10];
+    loop {
+        match io::read(fd, &mut buf) {
+            Ok(0) => return Ok(()),
+            Ok(n) => io::write_all(1, &buf[..n])?,
+            Err(Errno::EINTR) => {}
+            Err(e) => return Err(e),
+        }
+    }
+}
+
 /// A descriptor that is read through a buffer.
 pub struct Reader {
     fd: i32,

@@ -6,7 +6,7 @@ mod follow;
 
 use crate::options::{Failure, Options};
 use follow::Followed;
-use kit::input::read_more;
+use kit::input::{copy_out, read_more};
 use vkernel_sys::{Errno, SysResult, fs, io, mode, o};
 
 const USAGE: &str = "tail [-fFqrvz] [-c BYTES | -n LINES] [-s SECONDS] [--pid=PID] [FILE...]";
@@ -144,19 +144,6 @@ fn place(text: &[u8]) -> Option<From> {
     Some(if plus { From::Start(n.saturating_sub(1)) } else { From::End(n) })
 }
 
-/// Everything from here to the end, as it comes.
-fn copy(fd: i32) -> SysResult<()> {
-    let mut buf = vec![0; 64 << 10];
-    loop {
-        match io::read(fd, &mut buf) {
-            Ok(0) => return Ok(()),
-            Ok(n) => io::write_all(1, &buf[..n])?,
-            Err(Errno::EINTR) => {}
-            Err(e) => return Err(e),
-        }
-    }
-}
-
 impl Tail {
     fn show(&self, fd: i32) -> SysResult<()> {
         if self.reverse {
@@ -166,7 +153,7 @@ impl Tail {
         match self.from {
             From::Start(n) => self.behind(fd, n),
             From::End(n) => match self.sought(fd, n)? {
-                Some(at) => io::lseek(fd, at as i64, 0).and_then(|_| copy(fd)),
+                Some(at) => io::lseek(fd, at as i64, 0).and_then(|_| copy_out(fd)),
                 None => io::write_all(1, &self.last(fd)?),
             },
         }
@@ -193,7 +180,7 @@ impl Tail {
             }
             io::write_all(1, &buf[at..])?;
         }
-        copy(fd)
+        copy_out(fd)
     }
 
     /// Where the last `n` begin, in a file in which one can look there. Files that say they are empty may not be.

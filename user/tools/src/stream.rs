@@ -1,6 +1,7 @@
 //! `cat`, `dd`: bytes from here to there. uutils' know regular files only on this target.
 
 use crate::options::{Failure, Options};
+use kit::input::copy_out;
 use vkernel_sys::{Errno, SysResult, io, o};
 
 pub fn cat(args: &[Vec<u8>]) -> Result<i32, Failure> {
@@ -23,7 +24,7 @@ pub fn cat(args: &[Vec<u8>]) -> Result<i32, Failure> {
     for path in &paths {
         let source = if path == b"-" { Ok(0) } else { io::open(path, o::RDONLY | o::CLOEXEC, 0) };
         let done = source.and_then(|fd| {
-            let copied = if plain { copy(fd) } else { marks.copy(fd) };
+            let copied = if plain { copy_out(fd) } else { marks.copy(fd) };
             if fd != 0 {
                 // It was only read.
                 let _ = io::close(fd);
@@ -36,19 +37,6 @@ pub fn cat(args: &[Vec<u8>]) -> Result<i32, Failure> {
         }
     }
     Ok(status)
-}
-
-fn copy(fd: i32) -> SysResult<()> {
-    let mut buf = vec![0; 64 << 10];
-    loop {
-        match io::read(fd, &mut buf) {
-            Ok(0) => return Ok(()),
-            // At once, as somebody may be waiting for it.
-            Ok(n) => io::write_all(1, &buf[..n])?,
-            Err(Errno::EINTR) => {}
-            Err(e) => return Err(e),
-        }
-    }
 }
 
 /// What is added to the lines; it goes on from file to file.

@@ -77,8 +77,7 @@ impl Console {
         self.queues.iter().for_each(|q| q.wake_all());
     }
     fn in_background(&self, lp: &Lwp) -> bool {
-        let p = &lp.proc;
-        p.sid.load(Relaxed) == self.session.load(Relaxed) && p.pgid.load(Relaxed) != self.foreground()
+        session::is_behind(lp, self.session.load(Relaxed), self.foreground())
     }
 }
 

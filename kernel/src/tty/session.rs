@@ -29,8 +29,12 @@ pub enum Use {
 
 /// True when the terminal controls the process, whose group is not the one in the foreground.
 pub fn in_background(lp: &Lwp, tty: &Tty) -> bool {
-    let p = &lp.proc;
-    tty.session.load(Relaxed) == p.sid.load(Relaxed) && tty.foreground.load(Relaxed) != p.pgid.load(Relaxed)
+    is_behind(lp, tty.session.load(Relaxed), tty.foreground.load(Relaxed))
+}
+
+/// The same of any terminal, by the session that it controls and the group in its foreground.
+pub fn is_behind(lp: &Lwp, session: Pid, foreground: Pid) -> bool {
+    session == lp.proc.sid.load(Relaxed) && foreground != lp.proc.pgid.load(Relaxed)
 }
 
 /// Sits out stops, and a stay in the background. EIO for those that can't be stopped: nobody would

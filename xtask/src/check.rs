@@ -24,38 +24,19 @@ pub fn format(check: bool) -> Outcome {
 
 pub fn run_in(report: &mut Report) {
     report.step("formatting", || format(true));
-    report.step("clippy: the kernel", || clippy(&["-p", "abi", "-p", "ksync", "-p", "kernel"], "."));
+    report.step("clippy: the kernel", || clippy("-p abi -p ksync -p kernel", "."));
     report.step("clippy: the host", || {
-        clippy(
-            &[
-                "--release",
-                "-p",
-                "image",
-                "-p",
-                "loader",
-                "-p",
-                "host-wasi",
-                "-p",
-                "vk-bench",
-                "-p",
-                "xtask",
-                "--all-targets",
-            ],
-            ".",
-        )
+        clippy("--release -p image -p loader -p host-wasi -p vk-bench -p xtask --all-targets", ".")
     });
     report.step("clippy: the page's host", || {
-        clippy(&["--profile", "web", "--target", "wasm32-unknown-unknown", "-p", "sched", "-p", "host-web"], ".")
+        clippy("--profile web --target wasm32-unknown-unknown -p sched -p host-web", ".")
     });
     report.step("clippy: the userland", || {
-        clippy(&["--profile", "wasm", "--target", build::USER_TARGET, "--workspace"], "user")
+        clippy(&format!("--profile wasm --target {} --workspace", build::USER_TARGET), "user")
     });
     report.step("clippy: the measured programs", || {
-        clippy(
-            &["--profile", "wasm", "--target", build::USER_TARGET, "-p", "microbench", "--features", "vkernel"],
-            ".",
-        )?;
-        clippy(&["--profile", "wasm", "-p", "microbench"], ".")
+        clippy(&format!("--profile wasm --target {} -p microbench --features vkernel", build::USER_TARGET), ".")?;
+        clippy("--profile wasm -p microbench", ".")
     });
     report.step("the kernel is the same for every machine", no_cfg_target);
     report.step("the kernel imports hypercalls and its memory", kernel_imports);
@@ -73,9 +54,9 @@ pub fn run() -> Outcome {
     report.finish()
 }
 
-fn clippy(args: &[&str], dir: &str) -> Outcome {
+fn clippy(args: &str, dir: &str) -> Outcome {
     let mut c = cargo(&["clippy", "--quiet"]);
-    c.args(args).args(["--", "-D", "warnings"]).current_dir(root().join(dir));
+    c.args(args.split(' ')).args(["--", "-D", "warnings"]).current_dir(root().join(dir));
     capture(c).map(|_| ())
 }
 

@@ -22,6 +22,7 @@ mod emit;
 mod flow;
 mod graph;
 mod inner;
+mod kind;
 mod module;
 mod renumber;
 mod sections;

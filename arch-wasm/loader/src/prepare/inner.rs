@@ -20,9 +20,10 @@
 use wasm_encoder::{BlockType, Encode, Function, InstructionSink, ValType};
 use wasmparser::{Operator, OperatorsReader, Result};
 
-use super::emit::{Added, FUEL, Hints, Kind, Labels, Locals, MAX_BODY, MAX_LOCALS, MOST, labels_of, put_aside};
+use super::emit::{Added, FUEL, Hints, MAX_BODY, MAX_LOCALS, MOST, labels_of, put_aside};
 use super::flow::{Edit, Flow, Loop, What};
 use super::graph::is_indirect;
+use super::kind::{Kind, Labels, Locals};
 use super::module::Module;
 use super::renumber::Behind;
 use crate::copy::{Copy, Renumber};

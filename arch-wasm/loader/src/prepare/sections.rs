@@ -7,7 +7,7 @@ use wasmparser::{
     GlobalSectionReader, Result, SectionLimited, TableInit, TableSectionReader,
 };
 
-use super::emit::{SLOTS, SLOTS_EACH};
+use super::kind::{SLOTS, SLOTS_EACH};
 use super::module::Module;
 use super::renumber::Behind;
 use crate::copy::{Copy, Renumber};
